@@ -1,0 +1,127 @@
+"""Who may call what: the one module other apps import for access decisions."""
+
+import functools
+import hmac
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from importlib import import_module
+from typing import Any, TypeVar
+from urllib.parse import parse_qs
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.decorators import login_not_required
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, ValidationError
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import timezone
+from ninja.security import HttpBearer, SessionAuth
+
+from accounts.models import ApiKey, User
+from accounts.models.tokens import KEY_PREFIX, digest
+from accounts.tokens import user_of_access_token
+
+M = TypeVar("M", bound=Model)
+View = Callable[..., HttpResponse]
+
+# `last_used_at` is for people: a write a minute is enough.
+LAST_USED_RESOLUTION = timedelta(minutes=1)
+
+__all__ = [
+    "admin_required",
+    "api_auth",
+    "authenticate_token",
+    "current_user",
+    "find_key",
+    "login_not_required",
+    "owned_or_404",
+    "socket_user",
+]
+
+
+def current_user(request: HttpRequest) -> User:
+    """The signed-in user of a page or API request that has passed authentication."""
+    user = getattr(request, "auth", None)
+    if not isinstance(user, User):
+        user = request.user
+    assert isinstance(user, User)
+    return user
+
+
+def owned_or_404(rows: QuerySet[M], **lookup: Any) -> M:
+    """The row, or 404 both when it is somebody else's and when it does not exist."""
+    try:
+        return rows.get(**lookup)
+    except (ObjectDoesNotExist, ValueError, OverflowError, ValidationError) as error:
+        raise Http404 from error
+
+
+def admin_required(view: View) -> View:
+    @functools.wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not current_user(request).is_admin:
+            raise PermissionDenied
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def find_key(raw: str) -> ApiKey | None:
+    """The live personal key with this text, or None; comparison takes constant time."""
+    prefix, _dot, secret = raw.removeprefix(f"{KEY_PREFIX}_").partition(".")
+    if not secret or len(raw) > 200 or not prefix.isascii() or not prefix.isalnum():
+        return None
+    key = ApiKey.objects.live().select_related("user").filter(prefix=prefix).first()
+    if key is None or not hmac.compare_digest(key.sha256, digest(secret)):
+        return None
+    return key
+
+
+def _user_of_key(raw: str) -> User | None:
+    key = find_key(raw)
+    if key is None:
+        return None
+    now = timezone.now()
+    if key.last_used_at is None or now - key.last_used_at > LAST_USED_RESOLUTION:
+        ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+    return key.user
+
+
+def authenticate_token(raw: str) -> User | None:
+    """The active user of a personal key or an access token."""
+    if raw.startswith(f"{KEY_PREFIX}_"):
+        return _user_of_key(raw)
+    return user_of_access_token(raw)
+
+
+def socket_user(scope: Mapping[str, Any]) -> User | None:
+    """Who a socket speaks for, checked against the database now.
+
+    `?token=<access token>` where there is one, else the page session: both may have ended since.
+    """
+    token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+    if token:
+        return user_of_access_token(token)
+    request = HttpRequest()
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request.session = store(scope["session"].session_key)
+    user = get_user(request)
+    return user if isinstance(user, User) else None
+
+
+class BearerAuth(HttpBearer):
+    """`Authorization: Bearer <access token or personal key>`."""
+
+    def authenticate(self, request: HttpRequest, token: str) -> User | None:
+        return authenticate_token(token)
+
+
+class PageSessionAuth(SessionAuth):
+    """The page session's cookie; ninja checks the CSRF token of unsafe methods with it."""
+
+    def authenticate(self, request: HttpRequest, key: str | None) -> User | None:
+        user = request.user
+        return user if user.is_authenticated else None
+
+
+api_auth = [BearerAuth(), PageSessionAuth()]

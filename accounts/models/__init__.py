@@ -1,0 +1,18 @@
+from accounts.models.audit import AuditEvent
+from accounts.models.platform import PlatformSettings, RegistrationMode
+from accounts.models.tokens import ApiKey, AuthSession, RefreshToken
+from accounts.models.user import Language, Role, Theme, User, UserManager
+
+__all__ = [
+    "ApiKey",
+    "AuditEvent",
+    "AuthSession",
+    "Language",
+    "PlatformSettings",
+    "RefreshToken",
+    "RegistrationMode",
+    "Role",
+    "Theme",
+    "User",
+    "UserManager",
+]

@@ -1,0 +1,209 @@
+"""Verbs about people: register, sign in, change a password, and the audit trail."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib.auth import authenticate, password_validation
+from django.contrib.sessions.models import Session
+from django.core.cache import cache
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, models, transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import (
+    ApiKey,
+    AuditEvent,
+    AuthSession,
+    PlatformSettings,
+    RegistrationMode,
+    User,
+)
+from accounts.models.tokens import digest
+from accounts.models.user import normal_email
+from llmplatform.text import validate_name
+
+logger = logging.getLogger(__name__)
+
+PASSWORD_MAX_BYTES = 1024
+# Failures counted per window before hashing is refused (reliability plan, section 3).
+THROTTLES = (("pair", 10, 300), ("account", 50, 3600), ("address", 100, 3600))
+
+
+class TooManyAttempts(Exception):
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__("too many attempts")
+        self.retry_after_s = retry_after_s
+
+
+class RegistrationClosed(Exception):
+    """An administrator has closed registration."""
+
+
+def client_address(request: HttpRequest | None) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))[:45] if request is not None else ""
+
+
+def audit(
+    *,
+    actor: User | None,
+    action: str,
+    target: models.Model | None = None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+    request: HttpRequest | None = None,
+    actor_label: str = "",
+) -> AuditEvent:
+    """Record `action` ("noun.verb"). Call it in the transaction of the change it describes."""
+    return AuditEvent.objects.create(
+        actor=actor,
+        actor_label=(actor.email if actor else actor_label)[:254],
+        action=action,
+        target_type=target._meta.label_lower if target is not None else "",
+        target_id=str(target.pk)[:64] if target is not None else "",
+        target_label=str(target)[:254] if target is not None else "",
+        address=client_address(request),
+        request_id=getattr(request, "request_id", "") if request is not None else "",
+        before=before,
+        after=after,
+    )
+
+
+def check_new_password(password: str, user: User | None = None) -> None:
+    """ValidationError with every reason why `password` is refused."""
+    if len(password.encode("utf-8", "surrogatepass")) > PASSWORD_MAX_BYTES:
+        raise ValidationError(_("The password is too long."), code="password_too_long")
+    password_validation.validate_password(password, user)
+
+
+def register(*, email: str, password: str, request: HttpRequest | None = None) -> User:
+    """A new account; inactive where an administrator approves first.
+
+    Raises RegistrationClosed, or ValidationError keyed by field.
+    """
+    mode = PlatformSettings.current().registration
+    if mode == RegistrationMode.CLOSED:
+        raise RegistrationClosed
+    address = normal_email(email)
+    try:
+        check_new_password(password, User(email=address))
+    except ValidationError as error:
+        raise ValidationError({"password": error.messages}) from error
+    taken = ValidationError({"email": [_("This address cannot be registered.")]})
+    if User.objects.filter(email=address).exists():
+        raise taken
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(
+                address, password, is_active=mode == RegistrationMode.OPEN
+            )
+            audit(actor=user, action="user.register", target=user, request=request)
+    except IntegrityError as error:
+        raise taken from error
+    return user
+
+
+def _throttle_keys(email: str, address: str) -> list[tuple[str, int, int]]:
+    names = {"pair": f"{email}|{address}", "account": email, "address": address}
+    return [
+        (f"login:{kind}:{digest(names[kind])[:32]}", limit, window_s)
+        for kind, limit, window_s in THROTTLES
+    ]
+
+
+def check_password(*, email: str, password: str, request: HttpRequest | None) -> User | None:
+    """The active user these credentials belong to, or None. Raises TooManyAttempts first."""
+    address = normal_email(email)
+    keys = _throttle_keys(address, client_address(request))
+    for key, limit, window_s in keys:
+        if cache.get(key, 0) >= limit:
+            raise TooManyAttempts(window_s)
+    user = None
+    if len(password) <= PASSWORD_MAX_BYTES:
+        user = authenticate(request, username=address, password=password)
+    if isinstance(user, User):
+        return user
+    for key, _limit, window_s in keys:
+        cache.add(key, 0, window_s)
+        try:
+            cache.incr(key)
+        except ValueError:  # the window ended in between
+            cache.add(key, 1, window_s)
+    audit(actor=None, actor_label=address, action="session.refused", request=request)
+    return None
+
+
+def end_sessions(user: User, *, reason: str, keep_session_key: str | None = None) -> None:
+    """Revoke every API session and page session of `user` (except `keep_session_key`)."""
+    now = timezone.now()
+    AuthSession.objects.filter(user=user, revoked_at=None).update(
+        revoked_at=now, revoke_reason=reason
+    )
+    # Page sessions also end by Django's own check of the password hash; this covers the rest.
+    soon = Session.objects.filter(expire_date__gt=now - timedelta(minutes=1))
+    for session in soon.iterator():
+        if session.session_key == keep_session_key:
+            continue
+        if session.get_decoded().get("_auth_user_id") == str(user.pk):
+            session.delete()
+
+
+def change_password(
+    *,
+    user: User,
+    old_password: str,
+    new_password: str,
+    request: HttpRequest | None = None,
+    keep_session_key: str | None = None,
+) -> None:
+    """ValidationError keyed by field when either password is refused."""
+    if len(old_password) > PASSWORD_MAX_BYTES or not user.check_password(old_password):
+        raise ValidationError({"old_password": [_("This is not your current password.")]})
+    try:
+        check_new_password(new_password, user)
+    except ValidationError as error:
+        raise ValidationError({"new_password": error.messages}) from error
+    with transaction.atomic():
+        user.set_password(new_password)
+        user.save(update_fields=["password"])
+        end_sessions(user, reason="password changed", keep_session_key=keep_session_key)
+        audit(actor=user, action="user.password", target=user, request=request)
+
+
+def deactivate(*, user: User, actor: User, request: HttpRequest | None = None) -> None:
+    with transaction.atomic():
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        user.is_active = False
+        end_sessions(user, reason="deactivated")
+        audit(actor=actor, action="user.deactivate", target=user, request=request)
+
+
+def create_key(
+    *,
+    user: User,
+    name: str,
+    expires_at: datetime | None = None,
+    request: HttpRequest | None = None,
+    **limits: Any,
+) -> tuple[ApiKey, str]:
+    """A personal key and its text. ValidationError keyed by field."""
+    try:
+        validate_name(name)
+    except ValidationError as error:
+        raise ValidationError({"name": error.messages}) from error
+    if expires_at is not None and timezone.is_naive(expires_at):
+        expires_at = timezone.make_aware(expires_at)
+    if expires_at is not None and expires_at <= timezone.now():
+        raise ValidationError({"expires_at": [_("The expiry must lie in the future.")]})
+    with transaction.atomic():
+        key, text = ApiKey.issue(user=user, name=name, expires_at=expires_at, **limits)
+        audit(actor=user, action="key.create", target=key, after={"name": name}, request=request)
+    return key, text
+
+
+def revoke_key(*, key: ApiKey, actor: User, request: HttpRequest | None = None) -> None:
+    with transaction.atomic():
+        ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
+        audit(actor=actor, action="key.revoke", target=key, request=request)

@@ -1,0 +1,98 @@
+"""The accounts API: tokens, keys, errors in one shape."""
+
+from collections.abc import Callable
+
+from django.test import Client
+
+from accounts.models import ApiKey, User
+from conftest import PASSWORD, ApiClient
+
+Api = Callable[[User], ApiClient]
+
+
+def test_login_gives_a_pair_and_refresh_rotates_it(alice: User) -> None:
+    client = Client()
+    body = {"email": alice.email, "password": PASSWORD}
+    answer = client.post("/api/v1/auth/login", body, content_type="application/json")
+    assert answer.status_code == 200
+    assert answer.json()["expires_in"] == 900
+    cookie = answer.cookies["refresh_token"]
+    assert cookie["httponly"] and cookie["samesite"] == "Strict"
+    refreshed = client.post("/api/v1/auth/refresh")
+    assert refreshed.status_code == 200
+    assert refreshed.cookies["refresh_token"].value != cookie.value
+
+
+def test_refresh_refuses_other_origins(alice: User) -> None:
+    client = Client()
+    body = {"email": alice.email, "password": PASSWORD}
+    client.post("/api/v1/auth/login", body, content_type="application/json")
+    foreign = client.post("/api/v1/auth/refresh", headers={"Origin": "https://evil.example"})
+    assert foreign.status_code == 403
+    assert client.get("/api/v1/auth/refresh").status_code == 405
+
+
+def test_logout_ends_the_access_token(alice: User) -> None:
+    client = Client()
+    body = {"email": alice.email, "password": PASSWORD}
+    login = client.post("/api/v1/auth/login", body, content_type="application/json").json()
+    bearer = ApiClient(login["access_token"])
+    assert bearer.get("auth/me").json()["email"] == alice.email
+    assert client.post("/api/v1/auth/logout").status_code == 204
+    assert bearer.get("auth/me").status_code == 401
+
+
+def test_register_answers_in_the_contract(db: None, client: Client) -> None:
+    body = {"email": "new@example.com", "password": "a quite long password"}
+    answer = client.post("/api/v1/auth/register", body, content_type="application/json")
+    assert answer.status_code == 201
+    assert answer.json().keys() == {"id", "email", "role"}
+    again = client.post("/api/v1/auth/register", body, content_type="application/json")
+    assert again.status_code == 422
+    assert again.json()["error"]["fields"]["email"]
+
+
+def test_unknown_fields_and_bad_characters_are_refused(db: None, client: Client) -> None:
+    body = {"email": "a@example.com", "password": "a quite long password", "role": "admin"}
+    answer = client.post("/api/v1/auth/register", body, content_type="application/json")
+    assert answer.status_code == 422 and "role" in answer.json()["error"]["fields"]
+    nul = '{"email": "a\\u0000@example.com", "password": "a quite long password"}'
+    assert (
+        client.post("/api/v1/auth/register", nul, content_type="application/json").status_code
+        == 422
+    )
+    assert not User.objects.exists()
+
+
+def test_keys_are_created_used_and_revoked(alice: User, bob: User, api: Api) -> None:
+    created = api(alice).post("keys", name="ci", models=["echo"], rpm=60)
+    assert created.status_code == 201
+    key = created.json()
+    assert ApiClient(key["key"]).get("auth/me").json()["email"] == alice.email
+    assert "key" not in api(alice).get("keys").json()["items"][0]
+    assert api(bob).get("keys").json()["count"] == 0
+    assert api(bob).delete(f"keys/{key['id']}").status_code == 404
+    assert api(alice).delete(f"keys/{key['id']}").status_code == 204
+    assert ApiClient(key["key"]).get("auth/me").status_code == 401
+    assert ApiKey.objects.count() == 1
+
+
+def test_the_session_cookie_needs_csrf(alice: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(alice)
+    assert client.get("/api/v1/auth/me").status_code == 200
+    answer = client.post("/api/v1/keys", {"name": "x"}, content_type="application/json")
+    assert answer.status_code == 403
+
+
+def test_audit_is_for_administrators(alice: User, admin_user: User, api: Api) -> None:
+    api(alice).post("keys", name="ci")
+    assert api(alice).get("audit").status_code == 403
+    items = api(admin_user).get("audit").json()["items"]
+    assert "key.create" in [item["action"] for item in items]
+
+
+def test_anonymous_calls_get_the_error_shape(db: None, client: Client) -> None:
+    answer = client.post("/api/v1/keys", "not json", content_type="application/json")
+    assert answer.status_code == 401
+    assert answer.json()["error"]["code"] == "unauthenticated"

@@ -1,0 +1,122 @@
+"""Account pages as a person uses them."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from accounts.models import ApiKey, AuditEvent, PlatformSettings, User
+from conftest import PASSWORD
+
+
+def test_registering_signs_in(db: None, client: Client) -> None:
+    form = {"email": "New@Example.com", "password": "a quite long password"}
+    response = client.post("/accounts/register/", form, follow=True)
+    assert response.status_code == 200
+    assert User.objects.get().email == "new@example.com"
+    assert response.wsgi_request.user.is_authenticated
+
+
+@pytest.mark.parametrize("password", ["short", "password1234", "123456789012", "x" * 1100])
+def test_a_weak_password_is_refused_with_a_reason(db: None, client: Client, password: str) -> None:
+    form = {"email": "new@example.com", "password": password}
+    response = client.post("/accounts/register/", form)
+    assert response.status_code == 422
+    assert response.context["form"].errors["password"]
+    assert not User.objects.exists()
+
+
+def test_a_closed_platform_registers_nobody(db: None, client: Client) -> None:
+    PlatformSettings.objects.create(registration="closed")
+    form = {"email": "new@example.com", "password": "a quite long password"}
+    client.post("/accounts/register/", form)
+    assert not User.objects.exists()
+
+
+def test_approval_keeps_new_accounts_out(db: None, client: Client) -> None:
+    PlatformSettings.objects.create(registration="approval")
+    form = {"email": "new@example.com", "password": "a quite long password"}
+    assert b"approve" in client.post("/accounts/register/", form).content
+    assert client.post("/accounts/login/", form).status_code == 422
+
+
+def test_signing_in_and_out_is_audited(alice: User, client: Client) -> None:
+    client.post("/accounts/login/", {"email": "ALICE@example.com", "password": PASSWORD})
+    client.post("/accounts/logout/")
+    assert set(AuditEvent.objects.values_list("action", flat=True)) == {
+        "session.start",
+        "session.end",
+    }
+
+
+def test_wrong_and_unknown_look_the_same(alice: User, client: Client) -> None:
+    wrong = client.post("/accounts/login/", {"email": alice.email, "password": "x"})
+    unknown = client.post("/accounts/login/", {"email": "who@example.com", "password": "x"})
+    assert wrong.status_code == unknown.status_code == 422
+    assert wrong.context["form"].errors == unknown.context["form"].errors
+
+
+def test_the_eleventh_try_is_throttled(alice: User, client: Client) -> None:
+    for _attempt in range(10):
+        client.post("/accounts/login/", {"email": alice.email, "password": "wrong"})
+    response = client.post("/accounts/login/", {"email": alice.email, "password": PASSWORD})
+    assert response.status_code == 429
+    assert response.headers["Retry-After"]
+
+
+def test_login_does_not_redirect_elsewhere(alice: User, client: Client) -> None:
+    form = {"email": alice.email, "password": PASSWORD, "next": "https://evil.example/"}
+    assert client.post("/accounts/login/", form).headers["Location"] == "/"
+
+
+def test_changing_the_password_ends_other_sessions(
+    alice: User, client_for: Callable[[User], Client]
+) -> None:
+    here, elsewhere = client_for(alice), client_for(alice)
+    form = {"old_password": PASSWORD, "new_password": "another long password"}
+    assert here.post("/accounts/password/", form).status_code == 302
+    assert here.get("/accounts/profile/").status_code == 200
+    assert elsewhere.get("/accounts/profile/").status_code == 302
+
+
+def test_a_wrong_current_password_changes_nothing(
+    alice: User, client_for: Callable[[User], Client]
+) -> None:
+    form = {"old_password": "no", "new_password": "another long password"}
+    response = client_for(alice).post("/accounts/password/", form)
+    assert response.status_code == 422
+    alice.refresh_from_db()
+    assert alice.check_password(PASSWORD)
+
+
+def test_a_key_is_shown_once(alice: User, client_for: Callable[[User], Client]) -> None:
+    client = client_for(alice)
+    response = client.post("/accounts/keys/", {"name": "laptop"})
+    text = response.context["new_key"]
+    assert text.startswith("llmp_") and text in response.content.decode()
+    assert text not in client.get("/accounts/keys/").content.decode()
+    assert text.split(".")[1] not in str(ApiKey.objects.values())
+
+
+def test_it_requires_the_owner_to_revoke(
+    alice: User, bob: User, client_for: Callable[[User], Client]
+) -> None:
+    key, _text = ApiKey.issue(user=alice, name="laptop")
+    assert client_for(bob).post(f"/accounts/keys/{key.pk}/revoke/").status_code == 404
+    assert client_for(alice).post(f"/accounts/keys/{key.pk}/revoke/").status_code == 302
+    key.refresh_from_db()
+    assert not key.is_live
+
+
+def test_the_language_follows_the_person(alice: User, client_for: Callable[[User], Client]) -> None:
+    client = client_for(alice)
+    client.post("/accounts/profile/", {"language": "zh-hans", "theme": "dark"})
+    page = client.get("/accounts/profile/").content.decode()
+    assert "个人资料" in page and 'data-theme="dark"' in page
+
+
+def test_design_is_for_staff(
+    alice: User, admin_user: User, client_for: Callable[[User], Client]
+) -> None:
+    assert client_for(alice).get("/design/").status_code == 403
+    assert client_for(admin_user).get("/design/").status_code == 200

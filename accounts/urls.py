@@ -1,0 +1,16 @@
+"""`/accounts/`."""
+
+from django.urls import path
+
+from accounts import views
+
+app_name = "accounts"
+urlpatterns = [
+    path("login/", views.sign_in, name="login"),
+    path("logout/", views.sign_out, name="logout"),
+    path("register/", views.register, name="register"),
+    path("profile/", views.profile, name="profile"),
+    path("password/", views.change_password, name="password"),
+    path("keys/", views.keys, name="key-list"),
+    path("keys/<int:key_id>/revoke/", views.revoke_key, name="key-revoke"),
+]

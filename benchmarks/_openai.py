@@ -1,0 +1,69 @@
+"""A provider that answers at once: what remains of a call's time is the gateway's.
+
+`python -m benchmarks._openai <port>`. A model named `m-<tokens>-<gap ms>` streams so many tokens so
+far apart.
+"""
+
+import asyncio
+import sys
+from typing import Any
+
+import orjson
+import uvicorn
+
+WHOLE = {
+    "id": "up",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [
+        {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
+    ],
+    "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6},
+}
+MODELS = ("m-1-0", "m-20-5", "m-100-15")
+
+
+def _chunk(delta: dict[str, str], reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    whole = {"id": "up", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    return b"data: " + orjson.dumps(whole | {"choices": [choice]}) + b"\n\n"
+
+
+async def _body(receive: Any) -> bytes:
+    raw: bytes = b""
+    while True:
+        event = await receive()
+        raw += event.get("body", b"")
+        if not event.get("more_body"):
+            return raw
+
+
+async def provider(scope: Any, receive: Any, send: Any) -> None:
+    raw = await _body(receive)
+    if scope["method"] == "GET":
+        answer: dict[str, Any] = {"data": [{"id": name} for name in MODELS]}
+        is_stream, tokens, gap_s = False, 0, 0.0
+    else:
+        request = orjson.loads(raw)
+        answer, is_stream = WHOLE, bool(request.get("stream"))
+        _name, count, gap_ms = request["model"].split("-")
+        tokens, gap_s = int(count), int(gap_ms) / 1000
+    kind = b"text/event-stream" if is_stream else b"application/json"
+    headers = [(b"content-type", kind)]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if not is_stream:
+        await send({"type": "http.response.body", "body": orjson.dumps(answer)})
+        return
+    for number in range(tokens):
+        data = _chunk({"content": f"token{number} "})
+        await send({"type": "http.response.body", "body": data, "more_body": True})
+        await asyncio.sleep(gap_s)
+    end = _chunk({}, "stop") + b"data: [DONE]\n\n"
+    await send({"type": "http.response.body", "body": end})
+
+
+if __name__ == "__main__":
+    uvicorn.run(
+        provider, port=int(sys.argv[1]), log_level="error", access_log=False, lifespan="off"
+    )

@@ -1,0 +1,62 @@
+"""A fresh platform to measure: `manage.py run` in a folder of its own."""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+PASSWORD = "bench-password-1234"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def platform(extra: Mapping[str, str] | None = None) -> Iterator[tuple[str, Path]]:
+    """Its URL and its data folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        env = os.environ | {
+            "PLATFORM_DATA": folder,
+            "PLATFORM_ADMIN_EMAIL": "admin@example.com",
+            "PLATFORM_ADMIN_PASSWORD": PASSWORD,
+            **(extra or {}),
+        }
+        command = [sys.executable, "manage.py", "run", "--port", str(port)]
+        process = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL)
+        url = f"http://127.0.0.1:{port}"
+        try:
+            _wait(url)
+            yield url, Path(folder)
+        finally:
+            process.terminate()
+            process.wait(timeout=90)
+
+
+def _wait(url: str) -> None:
+    for _attempt in range(600):
+        try:
+            httpx.get(f"{url}/healthz").raise_for_status()
+            return
+        except httpx.HTTPError:
+            time.sleep(0.1)
+    raise SystemExit("the platform did not start")
+
+
+def signed_in(url: str) -> httpx.Client:
+    client = httpx.Client(base_url=url, follow_redirects=True, timeout=30)
+    client.get("/accounts/login/")
+    form = {"email": "admin@example.com", "username": "admin@example.com", "password": PASSWORD}
+    form["csrfmiddlewaretoken"] = client.cookies["csrftoken"]
+    client.post("/accounts/login/", data=form, headers={"Referer": url}).raise_for_status()
+    return client

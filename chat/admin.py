@@ -1,0 +1,136 @@
+"""Console: conversations as far as running the platform needs them. Their words are private."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
+from unfold.decorators import display
+
+from chat.models import ChatSession, Message, MessageStatus
+from llmplatform.audited_admin import ReadOnlyAdmin
+
+STATUS_COLOURS = {
+    MessageStatus.STREAMING: "primary",
+    MessageStatus.DONE: "success",
+    MessageStatus.STOPPED: "default",
+    MessageStatus.INTERRUPTED: "warning",
+    MessageStatus.FAILED: "danger",
+}
+
+
+def _unnamed(row: Any) -> Any:
+    """`row` called by its id wherever the admin calls it by its words; it is never saved."""
+    if row is not None:
+        setattr(row, "title" if isinstance(row, ChatSession) else "content", str(row.pk))
+    return row
+
+
+@admin.register(ChatSession)
+class ChatSessionAdmin(ReadOnlyAdmin):
+    """Who, with what, how much and when. A chat can be deleted, which its owner asks for."""
+
+    audit_noun = "chat"
+    list_display = ("shown_id", "owner", "model", "size", "is_pinned", "created_at", "updated_at")
+    list_filter = (
+        ("owner", AutocompleteSelectFilter),
+        ("model", AutocompleteSelectFilter),
+        ("updated_at", RangeDateTimeFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("owner", "model__provider")
+    search_fields = ("owner__email", "id")
+    fields = (("shown_id", "owner"), ("model", "size"), ("created_at", "updated_at"))
+    readonly_fields = ("shown_id", "size")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ChatSession]:
+        rows: QuerySet[ChatSession] = super().get_queryset(request)
+        return rows.annotate(size_now=Count("messages"))
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        return _unnamed(super().get_object(request, object_id, from_field))
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The confirmation counts what goes; Django's would quote it."""
+        chats = [str(chat.pk) for chat in objs]
+        rows = Message.objects.filter(session__in=[chat.pk for chat in objs]).count()
+        return (
+            chats,
+            {ChatSession._meta.verbose_name_plural: len(chats), _("messages"): rows},
+            (),
+            (),
+        )
+
+    def log_deletions(self, request: HttpRequest, queryset: Iterable[Model]) -> None:
+        super().log_deletions(request, [_unnamed(chat) for chat in queryset])
+
+    @display(description=_("chat"))
+    def shown_id(self, chat: ChatSession) -> str:
+        return str(chat.pk)
+
+    @display(description=_("messages"), ordering="size_now")
+    def size(self, chat: ChatSession) -> int:
+        found: int = chat.size_now  # type: ignore[attr-defined]
+        return found
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin):
+    """What answers took and how they ended, for finding out what goes wrong."""
+
+    audit_noun = "message"
+    list_display = (
+        "shown_id",
+        "owner",
+        "role",
+        "model_label",
+        "status_label",
+        "error_code",
+        "ttft_ms",
+        "duration_ms",
+        "created_at",
+    )
+    list_filter = (
+        "status",
+        "role",
+        ("session__owner", AutocompleteSelectFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("session__owner",)
+    search_fields = ("session__owner__email", "model_label", "error_code")
+    fields = (
+        ("shown_id", "owner"),
+        ("role", "model_label"),
+        ("status", "error_code"),
+        ("prompt_tokens", "completion_tokens"),
+        ("ttft_ms", "duration_ms"),
+        ("thinking_ms", "finish_reason"),
+        "created_at",
+    )
+    readonly_fields = ("shown_id", "owner")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        rows: QuerySet[Message] = super().get_queryset(request)
+        return rows.defer("content", "thinking_content")
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        return _unnamed(super().get_object(request, object_id, from_field))
+
+    @display(description=_("message"))
+    def shown_id(self, message: Message) -> str:
+        return str(message.pk)
+
+    @display(description=_("owner"), ordering="session__owner__email")
+    def owner(self, message: Message) -> str:
+        return message.session.owner.email
+
+    @display(description=_("status"), ordering="status", label=STATUS_COLOURS)
+    def status_label(self, message: Message) -> tuple[str, str]:
+        return message.status, message.get_status_display()

@@ -1,0 +1,51 @@
+"""A conversation as a file: Markdown for people, JSON for programs."""
+
+import json
+import re
+from typing import Any
+
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+
+from chat.models import ChatSession
+from chat.schemas import MessageOut, SessionOut
+from chat.threads import Tree
+
+FORMATS = {"md": "text/markdown", "json": "application/json"}
+
+
+def as_markdown(session: ChatSession) -> str:
+    """The shown path; thoughts as quotes, so that they stay apart from the answer."""
+    parts = [f"# {session}"]
+    if session.system_prompt:
+        parts += [f"## {_('System prompt')}", session.system_prompt]
+    for message in Tree.of(session).path_to(session.tip_id):
+        who = _("You") if message.is_question else message.model_label or _("Assistant")
+        parts.append(f"## {who}")
+        if message.thinking_content:
+            lines = message.thinking_content.strip().splitlines()
+            parts.append("\n".join(f"> {line}" for line in lines))
+        parts.append(message.content)
+    return "\n\n".join(part for part in parts if part.strip()) + "\n"
+
+
+def as_json(session: ChatSession) -> str:
+    """Every message, versions that are not shown included; `shown` is the path."""
+    shown = [str(message.pk) for message in Tree.of(session).path_to(session.tip_id)]
+    messages = session.messages.order_by("position", "created_at", "pk")
+    content: dict[str, Any] = {
+        "session": SessionOut.from_orm(session).model_dump(mode="json"),
+        "shown": shown,
+        "messages": [MessageOut.from_orm(each).model_dump(mode="json") for each in messages],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def file_name(session: ChatSession, extension: str) -> str:
+    stem = re.sub(r"[^\w-]+", "-", str(session)).strip("-")[:60]
+    return f"{stem or 'chat'}.{extension}"
+
+
+def disposition(session: ChatSession, extension: str) -> str:
+    """The header that makes a browser save it under the session's title."""
+    return str(content_disposition_header(True, file_name(session, extension)))

@@ -1,0 +1,102 @@
+"""Forms of the chat pages."""
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from chat.schemas import PROMPT_MAX_CHARS
+from providers.models import ProviderModel
+
+
+def grouped(models: Iterable[ProviderModel]) -> list[tuple[str, list[tuple[int, str]]]]:
+    """Choices under their provider's name; `models` come sorted by it."""
+    return [
+        (name, [(model.pk, model.name or model.model_id) for model in rows])
+        for name, rows in groupby(models, key=lambda model: model.provider.name)
+    ]
+
+
+class ModelForm(forms.Form):
+    """`cleaned_data["model"]` is one of the models that were offered."""
+
+    model = forms.TypedChoiceField(
+        label=_("Model"),
+        coerce=int,
+        error_messages={
+            "required": _("Choose a model that is available."),
+            "invalid_choice": _("Choose a model that is available."),
+        },
+    )
+
+    def __init__(self, *args: Any, models: Iterable[ProviderModel], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._models = {model.pk: model for model in models}
+        self.fields["model"].choices = grouped(self._models.values())  # type: ignore[attr-defined]
+
+    def clean_model(self) -> ProviderModel:
+        return self._models[self.cleaned_data["model"]]
+
+
+class ComposerForm(ModelForm):
+    content = forms.CharField(
+        label=_("Message"),
+        strip=False,
+        error_messages={"required": _("Write a message first.")},
+        widget=forms.Textarea(
+            attrs={"rows": 1, "data-composer-text": "", "placeholder": _("Ask anything")}
+        ),
+    )
+
+
+class SettingsForm(forms.Form):
+    """What holds for one conversation; empty figures are the model's defaults."""
+
+    system_prompt = forms.CharField(
+        label=_("System prompt"),
+        max_length=PROMPT_MAX_CHARS,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 6}),
+        help_text=_("What the model should know or how it should answer. Empty: the model's own."),
+    )
+    temperature = forms.FloatField(
+        label=_("Temperature"),
+        min_value=0,
+        max_value=2,
+        required=False,
+        widget=forms.NumberInput(attrs={"step": "0.1"}),
+        help_text=_("0 is steady, higher is more varied."),
+    )
+    top_p = forms.FloatField(
+        label="top_p",
+        min_value=0.01,
+        max_value=1,
+        required=False,
+        widget=forms.NumberInput(attrs={"step": "0.05"}),
+    )
+    max_tokens = forms.IntegerField(
+        label=_("Longest answer (tokens)"), min_value=1, max_value=10_000_000, required=False
+    )
+
+    def __init__(self, *args: Any, form_id: str = "", **kwargs: Any) -> None:
+        """`form_id`: the form its fields are sent with, where they stand outside of it."""
+        super().__init__(*args, **kwargs)
+        if form_id:
+            for field in self.fields.values():
+                field.widget.attrs["form"] = form_id
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """As services.change_session takes them."""
+        names = ("temperature", "top_p", "max_tokens")
+        given = {name: self.cleaned_data[name] for name in names}
+        return {
+            "system_prompt": self.cleaned_data["system_prompt"],
+            "parameters": {name: value for name, value in given.items() if value is not None},
+        }
+
+
+class TitleForm(forms.Form):
+    title = forms.CharField(label=_("Title"), max_length=200)

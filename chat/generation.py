@@ -1,0 +1,191 @@
+"""A generation belongs to this process, not to the socket that asked for it.
+
+All run as asyncio tasks on one loop in a thread of its own, so that a page, the API and a socket
+can start one. Text goes to watchers at once and to the database in one short transaction for all
+of them together; no connection is held in between.
+"""
+
+import asyncio
+import atexit
+import logging
+import threading
+import time
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
+from typing import Any, cast
+
+from django.db import DatabaseError
+
+from chat import saving
+from chat.events import CHANGED, send, text_nudge
+from chat.models import MessageStatus
+from chat.running import Generation
+from providers.errors import ProviderError
+from providers.services import stream_chat
+from providers.types import ChatRequest, Event, Target
+
+logger = logging.getLogger(__name__)
+
+WRITE_EVERY_S = 0.2
+# A busy database is written to a third of the time at most, but often enough to notice a stop.
+WRITE_SHARE, WRITE_LONGEST_S = 2, 0.3
+PUBLISH_EVERY_S = 0.05
+# With many answers at once each is told a little less often.
+PUBLISH_PER_S = 800
+SAVE_ATTEMPTS, SAVE_PAUSE_S = 30, 2.0
+SHUTDOWN_WAIT_S = 3.0
+
+Stream = Callable[[Target, ChatRequest], AsyncIterator[Event]]
+
+
+class Generator:
+    """Runs the generations of this process. Thread-safe from outside.
+
+    At the end of the process running answers get `drain_s` to finish; the rest is interrupted.
+    """
+
+    def __init__(self, *, stream: Stream = stream_chat, drain_s: float = 2.0) -> None:
+        self._stream = stream
+        self._drain_s = drain_s
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._database = ThreadPoolExecutor(2, thread_name_prefix="generation-database")
+        self._running: dict[uuid.UUID, tuple[Generation, asyncio.Task[None]]] = {}
+        self._keepers: set[asyncio.Task[None]] = set()
+        self._is_closing = False
+        self._idle = threading.Event()
+        self._idle.set()
+
+    def start(self, generation: Generation) -> None:
+        self._idle.clear()
+        self._home().call_soon_threadsafe(self._begin, generation)
+
+    def cancel(self, message_ids: Iterable[uuid.UUID], ending: str = MessageStatus.STOPPED) -> None:
+        """End those that run here; the text they have is kept, with `ending` as its status."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._cancel, list(message_ids), ending)
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether every generation had ended after at most `timeout_s`."""
+        return self._idle.wait(timeout_s)
+
+    def shut_down(self) -> None:
+        """Let answers finish for a moment, then save what the others have as interrupted."""
+        if self._loop is None or self.wait(self._drain_s):
+            return
+        self._is_closing = True
+        left = list(self._running.values())
+        self.cancel([generation.message_id for generation, _task in left], "interrupted")
+        self.wait(SHUTDOWN_WAIT_S)
+        # Here and not in a task: at the interpreter's end no thread can be started any more.
+        for generation, _task in left:
+            saving.finish(generation)
+        self._is_closing = False
+
+    def _home(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                run = self._loop.run_forever
+                threading.Thread(target=run, name="generations", daemon=True).start()
+            return self._loop
+
+    def _begin(self, generation: Generation) -> None:
+        task = asyncio.create_task(self._run(generation))
+        self._running[generation.message_id] = (generation, task)
+        task.add_done_callback(lambda _task: self._end(generation))
+        if not self._keepers:
+            duties = (self._publish(), self._keep())
+            self._keepers = {asyncio.create_task(duty) for duty in duties}
+
+    def _end(self, generation: Generation) -> None:
+        self._running.pop(generation.message_id, None)
+        if not self._running:
+            for keeper in self._keepers:
+                keeper.cancel()
+            self._keepers = set()
+            self._idle.set()
+
+    def _cancel(self, message_ids: list[uuid.UUID], ending: str) -> None:
+        for message_id in message_ids:
+            generation, task = self._running.get(message_id, (None, None))
+            if generation is not None and task is not None and not generation.ending:
+                generation.ending = ending
+                # A task that is cancelled before its first step never runs, and would save nothing.
+                if generation.has_started:
+                    task.cancel()
+
+    async def _run(self, generation: Generation) -> None:
+        """The whole life of an answer; whatever happens, what arrived is saved."""
+        generation.has_started = True
+        try:
+            await self._pump(generation)
+            generation.ending = generation.ending or MessageStatus.DONE
+        except ProviderError as error:
+            generation.ending, generation.error_code = MessageStatus.FAILED, error.code
+        except asyncio.CancelledError:
+            generation.ending = generation.ending or MessageStatus.INTERRUPTED
+        except Exception:
+            logger.exception("a generation failed")
+            generation.ending, generation.error_code = MessageStatus.FAILED, "internal"
+        if not self._is_closing:
+            await self._tell(generation)
+            await self._finish(generation)
+
+    async def _pump(self, generation: Generation) -> None:
+        """Until the stream or the generation ends: a library may swallow the cancelling."""
+        if generation.ending:
+            return
+        stream = self._stream(generation.target, generation.request())
+        async with aclosing(cast(AsyncGenerator[Event], stream)) as events:
+            async for event in events:
+                is_first = generation.take(event)
+                if is_first:
+                    await self._tell(generation)
+                if generation.ending:
+                    return
+
+    async def _finish(self, generation: Generation) -> None:
+        for attempt in range(SAVE_ATTEMPTS):
+            try:
+                await self._in_database(saving.finish, generation)
+                break
+            except DatabaseError:
+                logger.warning("an answer could not be saved yet", exc_info=attempt == 0)
+                await asyncio.sleep(SAVE_PAUSE_S)
+        await send(generation.session_id, CHANGED)
+
+    async def _in_database(self, work: Callable[..., Any], *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._database, work, *args)
+
+    async def _tell(self, generation: Generation) -> None:
+        news = generation.untold()
+        if news is not None:
+            await send(generation.session_id, text_nudge(generation.message_id, **news))
+
+    async def _publish(self) -> None:
+        while True:
+            await asyncio.sleep(max(PUBLISH_EVERY_S, len(self._running) / PUBLISH_PER_S))
+            for generation, _task in list(self._running.values()):
+                await self._tell(generation)
+
+    async def _keep(self) -> None:
+        """Write new text and heartbeats; end what somebody asked to stop, or deleted."""
+        took_s = 0.0
+        while True:
+            await asyncio.sleep(max(WRITE_EVERY_S, took_s * WRITE_SHARE))
+            started = time.monotonic()
+            here = [generation for generation, _task in self._running.values()]
+            try:
+                unwanted = await self._in_database(saving.save_progress, here)
+            except DatabaseError:
+                logger.warning("progress could not be written; the next turn tries again")
+                continue
+            self._cancel(unwanted, MessageStatus.STOPPED)
+            took_s = min(time.monotonic() - started, WRITE_LONGEST_S)
+
+
+generator = Generator()
+atexit.register(generator.shut_down)

@@ -1,0 +1,173 @@
+"""Conversations. The database holds the truth; whoever watches reads it by cursor.
+
+Messages form a tree: an answer's parent is its question, and asking again or changing a question
+adds a sibling. `ChatSession.tip` names the leaf that is shown; the conversation is the path to it.
+"""
+
+import uuid
+from datetime import timedelta
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from providers.models import ProviderModel
+
+# A running generation writes a heartbeat every few seconds; silence this long means it is dead.
+LOST_AFTER = timedelta(seconds=30)
+
+
+class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
+    def for_user(self, user: User) -> Self:
+        return self.filter(owner=user)
+
+    def search(self, text: str) -> Self:
+        """Those whose title or any message contains `text`."""
+        hits = Message.objects.filter(session=OuterRef("pk"), content__icontains=text)
+        return self.filter(Q(title__icontains=text) | Exists(hits))
+
+
+class ChatSession(models.Model):
+    """One conversation of one person with one model at a time.
+
+    `revision` rises with every change a watcher must hear of, except the text of a running answer.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="chat_sessions"
+    )
+    title = models.CharField(_("title"), max_length=200, blank=True)
+    model = models.ForeignKey(
+        ProviderModel,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("model"),
+    )
+    system_prompt = models.TextField(_("system prompt"), blank=True)
+    parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    is_pinned = models.BooleanField(_("pinned"), default=False)
+    # Without a constraint in the database: session and message point at each other.
+    tip = models.ForeignKey(
+        "chat.Message",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        db_constraint=False,
+    )
+    revision = models.PositiveIntegerField(default=0, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(_("updated"), default=timezone.now, db_index=True)
+
+    objects = ChatSessionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("chat")
+        verbose_name_plural = _("chats")
+        ordering = ["-is_pinned", "-updated_at"]
+
+    def __str__(self) -> str:
+        return self.title or str(_("New chat"))
+
+
+class MessageRole(models.TextChoices):
+    USER = "user", _("User")
+    ASSISTANT = "assistant", _("Assistant")
+
+
+class MessageStatus(models.TextChoices):
+    STREAMING = "streaming", _("Streaming")
+    DONE = "done", _("Done")
+    STOPPED = "stopped", _("Stopped")
+    INTERRUPTED = "interrupted", _("Interrupted")
+    FAILED = "failed", _("Failed")
+
+
+class MessageQuerySet(models.QuerySet["Message"]):
+    def streaming(self) -> Self:
+        return self.filter(status=MessageStatus.STREAMING)
+
+    def lost(self) -> Self:
+        return self.streaming().filter(heartbeat_at__lt=timezone.now() - LOST_AFTER)
+
+
+class Message(models.Model):
+    """A question or an answer.
+
+    streaming -> done | stopped | failed | interrupted; `run` names the generation that may write.
+    `position` counts from the root; `revision` is the session's when the row last changed.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    session = models.ForeignKey(ChatSession, models.CASCADE, related_name="messages")
+    # MySQL checks row by row, so it could not delete a tree with a constraint.
+    parent = models.ForeignKey(
+        "self",
+        models.DO_NOTHING,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="children",
+        db_constraint=False,
+    )
+    position = models.PositiveIntegerField()
+    role = models.CharField(_("role"), max_length=10, choices=MessageRole.choices)
+    content = models.TextField(_("content"), blank=True)
+    thinking_content = models.TextField(_("thoughts"), blank=True)
+    thinking_ms = models.PositiveIntegerField(null=True, blank=True)
+    status = models.CharField(
+        _("status"), max_length=12, choices=MessageStatus.choices, default=MessageStatus.DONE
+    )
+    error_code = models.CharField(_("error"), max_length=40, blank=True)
+    revision = models.PositiveIntegerField(default=0, editable=False)
+    run = models.UUIDField(null=True, blank=True, editable=False)
+    heartbeat_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    is_stop_asked = models.BooleanField(default=False)
+    model_label = models.CharField(_("model"), max_length=200, blank=True)
+    prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
+    completion_tokens = models.PositiveIntegerField(null=True, blank=True)
+    ttft_ms = models.PositiveIntegerField(null=True, blank=True)
+    duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    finish_reason = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        ordering = ["session", "position", "created_at"]
+        indexes: ClassVar = [models.Index(fields=["session", "position"])]
+
+    def __str__(self) -> str:
+        return self.content[:60]
+
+    @property
+    def is_question(self) -> bool:
+        return self.role == MessageRole.USER
+
+    @property
+    def is_streaming(self) -> bool:
+        return self.status == MessageStatus.STREAMING
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Text is missing that the model could still write."""
+        is_cut = self.status in (MessageStatus.STOPPED, MessageStatus.INTERRUPTED)
+        return (is_cut or self.finish_reason == "length") and bool(self.content.strip())
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Of the time after the first token; None where that is unknown."""
+        if not self.completion_tokens or self.duration_ms is None or self.ttft_ms is None:
+            return None
+        seconds = (self.duration_ms - self.ttft_ms) / 1000
+        return self.completion_tokens / seconds if seconds > 0 else None

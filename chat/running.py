@@ -1,0 +1,85 @@
+"""One running answer: what has arrived, and what of it has been told and written."""
+
+import time
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from accounts.models import User
+from providers.services import Measurement
+from providers.types import ChatMessage, ChatRequest, Event, Target, TextDelta, ThinkingDelta
+
+BEAT_EVERY_S = 5.0
+
+
+@dataclass
+class Generation:
+    """`content` and `thoughts` may start with what an earlier run of the same answer wrote."""
+
+    message_id: uuid.UUID
+    session_id: uuid.UUID
+    run: uuid.UUID
+    user: User
+    target: Target
+    messages: Sequence[ChatMessage]
+    parameters: dict[str, Any]
+    content: str = ""
+    thoughts: str = ""
+    thinking_ms: int | None = None
+    measured: Measurement = field(default_factory=Measurement)
+    ending: str = ""
+    error_code: str = ""
+    has_started: bool = False
+    is_saved: bool = False
+    is_unwritten: bool = False
+    _beaten_at: float = 0.0
+    _told: tuple[int, int] = (0, 0)
+    _thinking_started: float | None = None
+
+    def __post_init__(self) -> None:
+        self._told = (len(self.thoughts), len(self.content))
+
+    def is_beat_due(self) -> bool:
+        """True once every few seconds."""
+        is_due = time.monotonic() - self._beaten_at >= BEAT_EVERY_S
+        if is_due:
+            self._beaten_at = time.monotonic()
+        return is_due
+
+    def request(self) -> ChatRequest:
+        parameters = {**self.target.defaults, **self.parameters}
+        return ChatRequest(self.target.model_id, self.messages, parameters, is_stream=True)
+
+    def take(self, event: Event) -> bool:
+        """Whether this was the first text of the answer."""
+        is_first = self.measured.first is None
+        self.measured.note(event)
+        if isinstance(event, ThinkingDelta):
+            if self._thinking_started is None:
+                self._thinking_started = time.monotonic()
+            self.thoughts += event.text.replace("\x00", "")
+        elif isinstance(event, TextDelta):
+            self.end_thinking()
+            self.content += event.text.replace("\x00", "")
+        else:
+            return False
+        self.is_unwritten = True
+        return is_first
+
+    def end_thinking(self) -> None:
+        if self._thinking_started is not None and self.thinking_ms is None:
+            self.thinking_ms = round((time.monotonic() - self._thinking_started) * 1000)
+
+    def untold(self) -> dict[str, Any] | None:
+        """The text since the last call, as `events.text_nudge` takes it; None if there is none."""
+        thinking_at, content_at = self._told
+        self._told = (len(self.thoughts), len(self.content))
+        if self._told == (thinking_at, content_at):
+            return None
+        return {
+            "thinking_at": thinking_at,
+            "thinking": self.thoughts[thinking_at:],
+            "content_at": content_at,
+            "content": self.content[content_at:],
+        }

@@ -1,0 +1,142 @@
+"""What generations write: progress of all together, and the end of each. Called in threads that
+hold no connection in between."""
+
+import logging
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import wraps
+from typing import Any
+
+from django.db import DatabaseError, connections, transaction
+from django.db.models import F, Q
+from django.utils import timezone
+
+from chat.models import ChatSession, Message, MessageStatus
+from chat.running import Generation
+from providers.services import record_call
+
+logger = logging.getLogger(__name__)
+
+IDS_PER_QUERY = 500
+
+
+def _without_connection(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives every connection of the thread back afterwards."""
+
+    @wraps(work)
+    def done(*args: Any) -> Any:
+        try:
+            return work(*args)
+        finally:
+            connections.close_all()
+
+    return done
+
+
+def _text(generation: Generation) -> dict[str, Any]:
+    return {
+        "content": generation.content,
+        "thinking_content": generation.thoughts,
+        "thinking_ms": generation.thinking_ms,
+    }
+
+
+@_without_connection
+def save_progress(generations: Sequence[Generation]) -> list[uuid.UUID]:
+    """Write new text and heartbeats; the messages whose generation is no longer wanted."""
+    unwanted = []
+    with transaction.atomic():
+        for start in range(0, len(generations), IDS_PER_QUERY):
+            chunk = generations[start : start + IDS_PER_QUERY]
+            ids = [generation.message_id for generation in chunk]
+            rows = Message.objects.filter(pk__in=ids)
+            found = {row[0]: row[1:] for row in rows.values_list("pk", "run", "is_stop_asked")}
+            alive = [g for g in chunk if found.get(g.message_id) == (g.run, False)]
+            unwanted += [g.message_id for g in chunk if g not in alive]
+            _write(alive)
+    return unwanted
+
+
+def _write(alive: Sequence[Generation]) -> None:
+    now = timezone.now()
+    silent = [generation for generation in alive if not generation.is_unwritten]
+    due = [generation.message_id for generation in silent if generation.is_beat_due()]
+    if due:
+        Message.objects.filter(pk__in=due).streaming().update(heartbeat_at=now)
+    rows = []
+    for generation in alive:
+        if generation.is_unwritten:
+            generation.is_unwritten = False
+            rows.append(_progress(generation, now))
+    if rows:
+        _write_rows(rows)
+
+
+def _progress(generation: Generation, now: datetime) -> dict[str, Any]:
+    key = {"id": generation.message_id, "run": generation.run}
+    return {**_text(generation), "heartbeat_at": now, **key, "status": MessageStatus.STREAMING}
+
+
+def _write_rows(rows: Sequence[Mapping[str, Any]]) -> None:
+    """One prepared statement for all: building hundreds of them would hold the lock too long."""
+    connection = connections["default"]
+    by_name = {field.name: field for field in Message._meta.concrete_fields}
+    fields = [by_name[name] for name in rows[0]]
+    changed = ", ".join(f"{field.column} = %s" for field in fields[:-3])
+    same = " AND ".join(f"{field.column} = %s" for field in fields[-3:])
+    table = connection.ops.quote_name(Message._meta.db_table)
+    values = [
+        [field.get_db_prep_save(row[field.name], connection) for field in fields] for row in rows
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(f"UPDATE {table} SET {changed} WHERE {same}", values)
+
+
+@_without_connection
+def finish(generation: Generation) -> None:
+    """The end of an answer, once: what arrived, how it ended, what it took.
+
+    A reaper may have called it interrupted while the database was away: the run still owns it.
+    """
+    if generation.is_saved:
+        return
+    generation.end_thinking()
+    with transaction.atomic():
+        sessions = ChatSession.objects.filter(pk=generation.session_id)
+        sessions.update(revision=F("revision") + 1, updated_at=timezone.now())
+        revision = sessions.values_list("revision", flat=True).first()
+        mine = Message.objects.filter(pk=generation.message_id, run=generation.run).filter(
+            Q(status=MessageStatus.STREAMING) | Q(status=MessageStatus.INTERRUPTED)
+        )
+        mine.update(revision=revision or 0, **_outcome(generation), **_text(generation))
+    generation.is_saved = True
+    _record(generation)
+
+
+def _outcome(generation: Generation) -> dict[str, Any]:
+    measured = generation.measured
+    return {
+        "status": generation.ending or MessageStatus.INTERRUPTED,
+        "error_code": generation.error_code,
+        "finish_reason": measured.finish_reason[:40],
+        "prompt_tokens": measured.usage.prompt_tokens,
+        "completion_tokens": measured.usage.completion_tokens,
+        "ttft_ms": measured.ttft_ms,
+        "duration_ms": measured.duration_ms,
+    }
+
+
+def _record(generation: Generation) -> None:
+    try:
+        record_call(
+            target=generation.target,
+            user=generation.user,
+            source="chat",
+            status=generation.ending or MessageStatus.INTERRUPTED,
+            error_code=generation.error_code,
+            measured=generation.measured,
+        )
+    except DatabaseError:
+        # Its user or model may be gone meanwhile; the answer itself is saved.
+        logger.exception("a call is not recorded")

@@ -1,0 +1,109 @@
+"""What the chat API reads and writes."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from chat.models import ChatSession, Message
+from chat.showing import advice_of
+from llmplatform.schemas import Answer, Schema, Str
+
+PROMPT_MAX_CHARS = 50_000
+
+
+class Parameters(Schema):
+    """OpenAI's names; what is left out is the model's default."""
+
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    max_tokens: int | None = Field(None, ge=1, le=10_000_000)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    seed: int | None = Field(None, ge=0, le=2**31 - 1)
+    stop: list[Str] | None = Field(None, max_length=4)
+
+    def given(self) -> dict[str, Any]:
+        return self.model_dump(exclude_none=True)
+
+
+class SessionIn(Schema):
+    """`model_id`: a model's `id`, its `model_id`, or `provider/model_id`."""
+
+    model_id: int | Str
+    title: Str = Field("", max_length=200)
+    system_prompt: Str = Field("", max_length=PROMPT_MAX_CHARS)
+    parameters: Parameters | None = None
+
+
+class SessionPatch(Schema):
+    model_id: int | Str | None = None
+    title: Str | None = Field(None, min_length=1, max_length=200)
+    system_prompt: Str | None = Field(None, max_length=PROMPT_MAX_CHARS)
+    parameters: Parameters | None = None
+    is_pinned: bool | None = None
+
+
+class SessionOut(Answer):
+    id: UUID
+    title: str
+    model_id: int | None = Field(description="The model's `id`; null when it was deleted.")
+    model: str | None
+    system_prompt: str
+    parameters: dict[str, Any]
+    is_pinned: bool
+    created_at: datetime
+    updated_at: datetime
+
+    @staticmethod
+    def resolve_model(session: ChatSession) -> str | None:
+        return str(session.model) if session.model else None
+
+
+class MessageIn(Schema):
+    model_config = ConfigDict(str_strip_whitespace=False)
+
+    content: Str = Field(min_length=1, max_length=200_000)
+    stream: bool = False
+
+
+class ErrorOut(Answer):
+    code: str
+    message: str
+
+
+class MessageOut(Answer):
+    id: UUID
+    session_id: UUID
+    parent_id: UUID | None
+    position: int
+    role: str
+    content: str
+    thinking_content: str
+    thinking_ms: int | None
+    status: str
+    model: str = Field(validation_alias="model_label")
+    tokens: int | None = Field(description="Prompt and completion; null when unknown.")
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    tokens_per_second: float | None
+    ttft_ms: int | None
+    duration_ms: int | None
+    finish_reason: str
+    error: ErrorOut | None
+    created_at: datetime
+
+    @staticmethod
+    def resolve_tokens(message: Message) -> int | None:
+        counts = (message.prompt_tokens, message.completion_tokens)
+        return None if None in counts else sum(count or 0 for count in counts)
+
+    @staticmethod
+    def resolve_error(message: Message) -> dict[str, str] | None:
+        code = message.error_code
+        return {"code": code, "message": advice_of(code)} if code else None
+
+
+class StopOut(Answer):
+    stopped: int

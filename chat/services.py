@@ -1,0 +1,283 @@
+"""Verbs about conversations: open, ask, ask again, stop, switch versions, reap."""
+
+import logging
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.services import audit
+from chat import context
+from chat.errors import StillAnswering
+from chat.events import tell_changed
+from chat.generation import generator
+from chat.models import ChatSession, Message, MessageRole, MessageStatus
+from chat.running import Generation
+from chat.threads import Tree
+from providers.errors import NoSuchModel
+from providers.models import ProviderModel
+from providers.services import resolve_chat_target
+from providers.types import Target
+
+logger = logging.getLogger(__name__)
+
+CONTENT_MAX_CHARS = 200_000
+TITLE_CHARS = 60
+SHOWN_IN_AUDIT = ("is_pinned", "parameters")
+PRIVATE = frozenset({"title", "system_prompt"})
+
+
+def _unnamed(session: ChatSession) -> ChatSession:
+    """What the audit log calls it: others read that, and a title is a person's own words."""
+    return ChatSession(pk=session.pk, title=str(session.pk))
+
+
+def record_export(*, session: ChatSession, actor: User, format: str, request: HttpRequest) -> None:
+    audit(
+        actor=actor,
+        action="chat.export",
+        target=_unnamed(session),
+        after={"format": format},
+        request=request,
+    )
+
+
+def usable_models(user: User) -> QuerySet[ProviderModel]:
+    """The models `user` can chat with now."""
+    rows = ProviderModel.objects.for_user(user).usable().chat()
+    return rows.select_related("provider").order_by("provider__name", "name", "pk")
+
+
+def create_session(
+    *, owner: User, model: ProviderModel | None, request: HttpRequest | None = None, **fields: Any
+) -> ChatSession:
+    with transaction.atomic():
+        session = ChatSession.objects.create(owner=owner, model=model, **fields)
+        audit(actor=owner, action="chat.create", target=_unnamed(session), request=request)
+    return session
+
+
+def change_session(
+    *, session: ChatSession, actor: User, request: HttpRequest | None = None, **changes: Any
+) -> ChatSession:
+    """Title, pin, model, system prompt, parameters."""
+    before = {name: getattr(session, name) for name in SHOWN_IN_AUDIT if name in changes}
+    for name, value in changes.items():
+        setattr(session, name, value)
+    with transaction.atomic():
+        session.save(update_fields=list(changes))
+        session.revision = _bump(session.pk)
+        after = {name: changes[name] for name in before}
+        after |= dict.fromkeys(changes.keys() & PRIVATE, "changed")
+        after |= {"model": str(changes["model"])} if "model" in changes else {}
+        audit(
+            actor=actor,
+            action="chat.update",
+            target=_unnamed(session),
+            before=before,
+            after=after,
+            request=request,
+        )
+        _tell(session.pk)
+    return session
+
+
+def delete_session(
+    *, session: ChatSession, actor: User, request: HttpRequest | None = None
+) -> None:
+    """Gone with its messages; a running answer ends."""
+    running = list(session.messages.streaming().values_list("pk", flat=True))
+    session_id = session.pk
+    with transaction.atomic():
+        audit(actor=actor, action="chat.delete", target=_unnamed(session), request=request)
+        session.delete()
+        transaction.on_commit(lambda: generator.cancel(running))
+        _tell(session_id)
+
+
+def ask(
+    *, session: ChatSession, actor: User, content: str, instead_of: Message | None = None
+) -> Message:
+    """Store a question and start its answer, which is returned while it is written.
+
+    `instead_of`: a question of which this is a new version. Raises ValidationError, StillAnswering.
+    """
+    text = _checked(content)
+    target = _target(session, actor)
+    with transaction.atomic():
+        locked = _claim(session)
+        parent_id = instead_of.parent_id if instead_of else locked.tip_id
+        history = Tree.of(locked).path_to(parent_id)
+        if not locked.title:
+            ChatSession.objects.filter(pk=locked.pk).update(title=title_of(text))
+        question = Message.objects.create(
+            session=locked,
+            parent_id=parent_id,
+            position=len(history),
+            role=MessageRole.USER,
+            content=text,
+            revision=locked.revision,
+        )
+        return _answer(locked, actor, target, [*history, question])
+
+
+def open_with(*, owner: User, content: str, request: HttpRequest | None, **fields: Any) -> Message:
+    """A new session with its first question asked; neither exists when either is refused."""
+    with transaction.atomic():
+        session = create_session(owner=owner, request=request, **fields)
+        return ask(session=session, actor=owner, content=content)
+
+
+def ask_again(*, answer: Message, actor: User) -> Message:
+    """Another version of an answer, with the session's model and parameters of now.
+
+    Raises ValidationError, StillAnswering.
+    """
+    target = _target(answer.session, actor)
+    with transaction.atomic():
+        locked = _claim(answer.session)
+        return _answer(locked, actor, target, Tree.of(locked).path_to(answer.parent_id))
+
+
+def go_on(*, answer: Message, actor: User) -> Message:
+    """Let the model write on where an answer ended early. Raises as `ask_again` does."""
+    target = _target(answer.session, actor)
+    if not answer.is_unfinished:
+        raise ValidationError(_("This answer is complete."))
+    with transaction.atomic():
+        locked = _claim(answer.session)
+        path = Tree.of(locked).path_to(answer.pk)
+        answer.refresh_from_db()
+        messages = context.build(locked, path, is_continued=True)
+        _start(locked, actor, target, answer, messages)
+    return answer
+
+
+def show_version(*, message: Message) -> None:
+    """Show this version of a message, and what followed it last. Raises StillAnswering."""
+    with transaction.atomic():
+        locked = _claim(message.session)
+        tree = Tree.of(locked)
+        leaf = tree.newest_leaf(message)
+        shown = [each.pk for each in tree.path_to(leaf.pk) if each.position >= message.position]
+        Message.objects.filter(pk__in=shown).update(revision=locked.revision)
+        ChatSession.objects.filter(pk=locked.pk).update(tip=leaf)
+        _tell(locked.pk)
+
+
+def stop(*, session: ChatSession) -> int:
+    """End running answers, in whichever process they run; how many there were."""
+    running = list(session.messages.streaming().values_list("pk", flat=True))
+    Message.objects.filter(pk__in=running).update(is_stop_asked=True)
+    transaction.on_commit(lambda: generator.cancel(running))
+    return len(running)
+
+
+def reap_lost() -> int:
+    """Mark answers whose process died as interrupted; how many there were."""
+    reaped = 0
+    for message_id, session_id in Message.objects.lost().values_list("pk", "session_id")[:1000]:
+        with transaction.atomic():
+            mine = Message.objects.lost().filter(pk=message_id)
+            if mine.update(status=MessageStatus.INTERRUPTED):
+                revision = _bump(session_id)
+                Message.objects.filter(pk=message_id).update(revision=revision)
+                _tell(session_id)
+                reaped += 1
+    if reaped:
+        logger.warning("%d answers were interrupted: their process is gone", reaped)
+    return reaped
+
+
+def title_of(question: str) -> str:
+    """The first line of a question, cut at a word."""
+    line = next((line.strip() for line in question.splitlines() if line.strip()), "")
+    if len(line) <= TITLE_CHARS:
+        return line
+    cut = line[:TITLE_CHARS]
+    head, _space, _rest = cut.rpartition(" ")
+    return f"{head if len(head) > TITLE_CHARS // 2 else cut}…"
+
+
+def _checked(content: str) -> str:
+    if not content.strip():
+        raise ValidationError({"content": [_("Write a message first.")]})
+    if len(content) > CONTENT_MAX_CHARS:
+        limit = _("The message is longer than %(count)d characters.") % {"count": CONTENT_MAX_CHARS}
+        raise ValidationError({"content": [limit]})
+    return content
+
+
+def _target(session: ChatSession, actor: User) -> Target:
+    try:
+        return resolve_chat_target(user=actor, model_pk=session.model_id or 0)
+    except NoSuchModel as error:
+        raise ValidationError({"model": [_("Choose a model that is available.")]}) from error
+
+
+def _claim(session: ChatSession) -> ChatSession:
+    """The session, locked, with its next revision. Raises StillAnswering."""
+    locked = ChatSession.objects.select_for_update().get(pk=session.pk)
+    if locked.messages.streaming().exists():
+        raise StillAnswering
+    locked.revision = _bump(locked.pk)
+    return locked
+
+
+def _bump(session_id: uuid.UUID) -> int:
+    rows = ChatSession.objects.filter(pk=session_id)
+    rows.update(revision=F("revision") + 1)
+    return rows.values_list("revision", flat=True).get()
+
+
+def _tell(session_id: uuid.UUID) -> None:
+    transaction.on_commit(lambda: tell_changed(session_id))
+
+
+def _answer(session: ChatSession, actor: User, target: Target, path: Sequence[Message]) -> Message:
+    """A new answer to the last question of `path`, started."""
+    answer = Message.objects.create(
+        session=session,
+        parent=path[-1],
+        position=len(path),
+        role=MessageRole.ASSISTANT,
+        model_label=_label(session),
+    )
+    _start(session, actor, target, answer, context.build(session, path))
+    return answer
+
+
+def _start(
+    session: ChatSession, actor: User, target: Target, answer: Message, messages: Sequence[Any]
+) -> None:
+    now = timezone.now()
+    answer.run, answer.heartbeat_at, answer.status = uuid.uuid4(), now, MessageStatus.STREAMING
+    answer.is_stop_asked, answer.error_code, answer.finish_reason = False, "", ""
+    answer.revision = session.revision
+    answer.save()
+    ChatSession.objects.filter(pk=session.pk).update(tip=answer, updated_at=now)
+    generation = Generation(
+        message_id=answer.pk,
+        session_id=session.pk,
+        run=answer.run,
+        user=actor,
+        target=target,
+        messages=messages,
+        parameters=dict(session.parameters),
+        content=answer.content,
+        thoughts=answer.thinking_content,
+        thinking_ms=answer.thinking_ms,
+    )
+    transaction.on_commit(lambda: generator.start(generation))
+    _tell(session.pk)
+
+
+def _label(session: ChatSession) -> str:
+    return (session.model.name or session.model.model_id)[:200] if session.model else ""

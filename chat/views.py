@@ -1,0 +1,297 @@
+"""Chat pages. Actions work as plain forms; with htmx they answer 204 and the socket shows them."""
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.access import current_user, owned_or_404
+from accounts.models import User
+from chat import exporting, services
+from chat.errors import StillAnswering
+from chat.forms import ComposerForm, ModelForm, SettingsForm, TitleForm
+from chat.models import ChatSession, Message
+from chat.showing import shown_turns
+from chat.threads import Tree
+from llmplatform.encryption import KeyUnreadable
+
+SESSIONS_PER_PAGE = 40
+TURNS_PER_PAGE = 60
+
+
+def _is_partial(request: HttpRequest) -> bool:
+    return "HX-Request" in request.headers
+
+
+def _problems(form: Form) -> list[str]:
+    return [str(problem) for problems in form.errors.values() for problem in problems]
+
+
+def _sessions(request: HttpRequest, user: User) -> dict[str, Any]:
+    """What the list of sessions needs."""
+    wanted = request.GET.get("q", "").strip()[:200]
+    running = Message.objects.streaming().filter(session=OuterRef("pk"))
+    rows = ChatSession.objects.for_user(user).annotate(is_answering=Exists(running))
+    if wanted:
+        rows = rows.search(wanted)
+    page = Paginator(rows, SESSIONS_PER_PAGE).get_page(request.GET.get("page"))
+    return {"page": page, "q": wanted}
+
+
+def _page(
+    request: HttpRequest, chat: ChatSession | None, status: int = 200, **forms: Form
+) -> HttpResponse:
+    user = current_user(request)
+    context = _sessions(request, user) | {"chat": chat}
+    if _is_partial(request) and request.headers.get("HX-Target") == "sessions":
+        return render(request, "chat/sessions.html", context)
+    models = list(services.usable_models(user))
+    context |= {"has_models": bool(models), "new_chat": chat is None}
+    context["composer"] = forms.get("composer") or ComposerForm(
+        models=models, initial=_initial(request, chat, [model.pk for model in models])
+    )
+    context["settings_form"] = forms.get("settings") or SettingsForm(
+        initial=_settings(chat), form_id="" if chat else "composer"
+    )
+    if chat is not None:
+        context |= _turns(request, chat)
+    return render(request, "chat/page.html", context, status=status)
+
+
+def _initial(request: HttpRequest, chat: ChatSession | None, usable: list[int]) -> dict[str, Any]:
+    """The session's model; for a new one what the link asks for, what was used last, the first."""
+    if chat is not None:
+        return {"model": chat.model_id if chat.model_id in usable else ""}
+    mine = ChatSession.objects.for_user(current_user(request)).order_by("-updated_at")
+    wanted = request.GET.get("model", "")
+    last = mine.values_list("model_id", flat=True).first()
+    candidates = [int(wanted) if wanted.isdecimal() else None, last, *usable[:1]]
+    return {
+        "model": next((each for each in candidates if each in usable), ""),
+        "content": request.GET.get("prompt", "")[: services.CONTENT_MAX_CHARS],
+    }
+
+
+def _settings(chat: ChatSession | None) -> dict[str, Any]:
+    return {"system_prompt": chat.system_prompt, **chat.parameters} if chat else {}
+
+
+def _turns(request: HttpRequest, chat: ChatSession) -> dict[str, Any]:
+    """The newest turns, or those before `?before=`."""
+    turns = Tree.of(chat).turns(chat.tip_id)
+    before = request.GET.get("before", "")
+    end = min(int(before), len(turns)) if before.isdecimal() and len(before) < 9 else len(turns)
+    start = max(0, end - TURNS_PER_PAGE)
+    return {
+        "turns": shown_turns(turns[start:end]),
+        "earlier": start if start > 0 else None,
+        "is_end": end == len(turns),
+        "is_answering": any(turn.message.is_streaming for turn in turns),
+    }
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def index(request: HttpRequest) -> HttpResponse:
+    """The list and an empty composer; sending it opens a session."""
+    if request.method != "POST":
+        return _page(request, None)
+    user = current_user(request)
+    composer = ComposerForm(request.POST, models=services.usable_models(user))
+    settings_form = SettingsForm(request.POST, form_id="composer")
+    if composer.is_valid() and settings_form.is_valid():
+        data = composer.cleaned_data
+        try:
+            answer = services.open_with(
+                owner=user, request=request, **data, **settings_form.changes
+            )
+            return redirect("chat:session", answer.session_id)
+        except ValidationError as error:
+            composer.add_error(None, error)
+        except KeyUnreadable:
+            composer.add_error(None, _("The provider's stored key cannot be read."))
+    return _page(request, None, 422, composer=composer, settings=settings_form)
+
+
+def _chat(request: HttpRequest, session_id: uuid.UUID) -> ChatSession:
+    rows = ChatSession.objects.for_user(current_user(request)).select_related("model__provider")
+    return owned_or_404(rows, pk=session_id)
+
+
+def _message(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> Message:
+    rows = Message.objects.filter(session__in=ChatSession.objects.for_user(current_user(request)))
+    rows = rows.select_related("session__model__provider")
+    return owned_or_404(rows, pk=message_id, session_id=session_id)
+
+
+@require_safe
+def session(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    return _page(request, _chat(request, session_id))
+
+
+def _refused(request: HttpRequest, chat: ChatSession, problems: list[str]) -> HttpResponse:
+    """With htmx the reasons alone; otherwise the page, with what was written still there."""
+    if _is_partial(request):
+        return render(request, "chat/problems.html", {"problems": problems}, status=422)
+    models = services.usable_models(current_user(request))
+    composer = ComposerForm(request.POST if "content" in request.POST else None, models=models)
+    if composer.is_bound:
+        composer.errors.clear()
+        composer.add_error(None, problems)
+        return _page(request, chat, 422, composer=composer)
+    for problem in problems:
+        messages.error(request, problem)
+    return redirect("chat:session", chat.pk)
+
+
+def _act(request: HttpRequest, chat: ChatSession, action: Callable[[], object]) -> HttpResponse:
+    """Do it, and answer as the caller expects."""
+    try:
+        action()
+    except ValidationError as error:
+        return _refused(request, chat, list(error.messages))
+    except StillAnswering:
+        return _refused(request, chat, [_("Wait for the running answer, or stop it first.")])
+    except KeyUnreadable:
+        return _refused(request, chat, [_("The provider's stored key cannot be read.")])
+    return HttpResponse(status=204) if _is_partial(request) else redirect("chat:session", chat.pk)
+
+
+@require_POST
+def ask(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    chat, user = _chat(request, session_id), current_user(request)
+    form = ComposerForm(request.POST, models=services.usable_models(user))
+    if not form.is_valid():
+        return _refused(request, chat, _problems(form))
+    model, content = form.cleaned_data["model"], form.cleaned_data["content"]
+    if chat.model_id != model.pk:
+        services.change_session(session=chat, actor=user, request=request, model=model)
+    return _act(request, chat, lambda: services.ask(session=chat, actor=user, content=content))
+
+
+@require_POST
+def again(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
+    answer = _message(request, session_id, message_id)
+    if answer.is_question:
+        raise Http404
+    user = current_user(request)
+    return _act(request, answer.session, lambda: services.ask_again(answer=answer, actor=user))
+
+
+@require_POST
+def go_on(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
+    answer = _message(request, session_id, message_id)
+    user = current_user(request)
+    return _act(request, answer.session, lambda: services.go_on(answer=answer, actor=user))
+
+
+@require_POST
+def edit(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
+    """A new version of a question; the old one stays beside it."""
+    question = _message(request, session_id, message_id)
+    if not question.is_question:
+        raise Http404
+    user, content = current_user(request), request.POST.get("content", "").replace("\x00", "")
+    return _act(
+        request,
+        question.session,
+        lambda: services.ask(
+            session=question.session, actor=user, content=content, instead_of=question
+        ),
+    )
+
+
+@require_POST
+def show(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> HttpResponse:
+    message = _message(request, session_id, message_id)
+    return _act(request, message.session, lambda: services.show_version(message=message))
+
+
+@require_POST
+def stop(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    chat = _chat(request, session_id)
+    return _act(request, chat, lambda: services.stop(session=chat))
+
+
+@require_POST
+def settings(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    chat = _chat(request, session_id)
+    form = SettingsForm(request.POST)
+    if not form.is_valid():
+        return _page(request, chat, 422, settings=form)
+    user = current_user(request)
+    services.change_session(session=chat, actor=user, request=request, **form.changes)
+    messages.success(request, _("The settings hold from the next answer on."))
+    return redirect("chat:session", chat.pk)
+
+
+@require_POST
+def choose_model(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    chat, user = _chat(request, session_id), current_user(request)
+    form = ModelForm(request.POST, models=services.usable_models(user))
+    if not form.is_valid():
+        return _refused(request, chat, _problems(form))
+    model = form.cleaned_data["model"]
+    return _act(
+        request,
+        chat,
+        lambda: services.change_session(session=chat, actor=user, request=request, model=model),
+    )
+
+
+@require_safe
+def actions(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    """What can be done with a chat: the menu of its row in the list, fetched when it opens."""
+    return render(request, "chat/actions.html", {"chat": _chat(request, session_id)})
+
+
+@require_POST
+def rename(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    chat, form = _chat(request, session_id), TitleForm(request.POST)
+    if not form.is_valid():
+        return _refused(request, chat, _problems(form))
+    title = form.cleaned_data["title"]
+    user = current_user(request)
+    services.change_session(session=chat, actor=user, request=request, title=title)
+    return redirect("chat:session", chat.pk)
+
+
+@require_POST
+def pin(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    chat, user = _chat(request, session_id), current_user(request)
+    services.change_session(session=chat, actor=user, request=request, is_pinned=not chat.is_pinned)
+    return redirect("chat:session", chat.pk)
+
+
+@require_POST
+def delete(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    chat = _chat(request, session_id)
+    services.delete_session(session=chat, actor=current_user(request), request=request)
+    messages.success(request, _("The chat is deleted."))
+    return redirect("chat:index")
+
+
+@require_safe
+def export(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
+    chat, kind = _chat(request, session_id), request.GET.get("format", "md")
+    if kind not in exporting.FORMATS:
+        raise Http404
+    text = exporting.as_json(chat) if kind == "json" else exporting.as_markdown(chat)
+    user = current_user(request)
+    services.record_export(session=chat, actor=user, format=kind, request=request)
+    return HttpResponse(
+        text,
+        content_type=f"{exporting.FORMATS[kind]}; charset=utf-8",
+        headers={
+            "Content-Disposition": exporting.disposition(chat, kind),
+            "X-Content-Type-Options": "nosniff",
+        },
+    )

@@ -1,0 +1,98 @@
+"""What a watcher of a session is sent, as text for programs or as HTML for pages.
+
+The formats are documented in docs/events.md.
+"""
+
+import time
+from typing import Any, Protocol
+
+from django.template.loader import render_to_string
+from django.utils.translation import override
+
+from chat.following import Changes, TextNews
+from chat.rendering import StreamRenderer
+from chat.schemas import MessageOut
+from chat.showing import ShownTurn
+
+# Pages share about a quarter of a core for text that is being written.
+SHARE = 4
+MIN_PAUSE_S = 0.08
+TAIL_CHARS_PER_S = 80_000
+
+
+class View(Protocol):
+    def state(self, changes: Changes) -> dict[str, Any]:
+        """Synchronous: what it reads may be in the database."""
+
+    def text(self, news: TextNews) -> dict[str, Any]: ...
+
+    def pause_s(self, watchers: int) -> float:
+        """How long to collect text before it is sent."""
+
+
+class TextView:
+    """Messages as the API shows them, text as deltas."""
+
+    def state(self, changes: Changes) -> dict[str, Any]:
+        rows = [MessageOut.from_orm(turn.message) for turn in changes.turns]
+        return _state(changes, [row.model_dump(mode="json") for row in rows])
+
+    def text(self, news: TextNews) -> dict[str, Any]:
+        return {"type": "delta", "id": news.id, "thinking": news.thinking, "content": news.content}
+
+    def pause_s(self, watchers: int) -> float:
+        return 0.0
+
+
+class PageView:
+    """Messages as the page's own markup; of a running answer each finished block once."""
+
+    def __init__(self, language: str) -> None:
+        self._language = language
+        self._renderers: dict[str, StreamRenderer] = {}
+        self._cost_s = 0.0
+        self._tail_chars = 0
+
+    def state(self, changes: Changes) -> dict[str, Any]:
+        self._renderers = {}
+        with override(self._language):
+            messages = [self._message(ShownTurn(turn)) for turn in changes.turns]
+        return _state(changes, messages)
+
+    def _message(self, shown: ShownTurn) -> dict[str, Any]:
+        message = shown.message
+        if message.is_streaming:
+            renderer = self._renderers[str(message.pk)] = StreamRenderer()
+            shown.settled, shown.tail = renderer.feed(message.content)
+        html = render_to_string("chat/message.html", {"shown": shown})
+        return {
+            "id": str(message.pk),
+            "position": message.position,
+            "status": message.status,
+            "html": html,
+        }
+
+    def text(self, news: TextNews) -> dict[str, Any]:
+        event = {"type": "delta", "id": news.id, "thinking": news.thinking}
+        renderer = self._renderers.get(news.id)
+        if news.content and renderer is not None:
+            started = time.perf_counter()
+            event["settled"], event["tail"] = renderer.feed(news.content)
+            self._cost_s = time.perf_counter() - started
+            self._tail_chars = len(event["tail"])
+        return event
+
+    def pause_s(self, watchers: int) -> float:
+        return max(
+            MIN_PAUSE_S, self._cost_s * watchers * SHARE, self._tail_chars / TAIL_CHARS_PER_S
+        )
+
+
+def _state(changes: Changes, messages: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "type": "state",
+        "revision": changes.revision,
+        "title": changes.title,
+        "order": list(changes.order),
+        "messages": messages,
+    }

@@ -1,0 +1,128 @@
+"""The one HTTP API: mounts every app's routers and shapes every error."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.db import DataError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import NinjaAPI
+from ninja.errors import AuthenticationError, HttpError
+from ninja.errors import ValidationError as BodyError
+
+from accounts.access import api_auth
+from accounts.api import audit_router, auth_router, keys_router
+from chat.api import sessions_router
+from llmplatform.encryption import KeyUnreadable
+from llmplatform.errors import ApiError, Fields
+from llmplatform.nodes_api import nodes_router
+from prompts.api import router as prompts_router
+from providers.api import models_router, presets_router, providers_router
+from training.api import base_models_router, datasets_router, jobs_router, versions_router
+
+logger = logging.getLogger(__name__)
+
+
+def _login_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The documentation is for people who are signed in."""
+    from django.contrib.auth.decorators import login_required
+
+    return login_required(view)
+
+
+api = NinjaAPI(
+    title="LLM platform",
+    version="1",
+    urls_namespace="api",
+    auth=api_auth,
+    docs_decorator=_login_required,
+    openapi_extra={"info": {"description": "Errors: {error: {code, message, fields?}}."}},
+)
+api.add_router("auth/", auth_router)
+api.add_router("keys", keys_router)
+api.add_router("audit", audit_router)
+api.add_router("nodes", nodes_router)
+api.add_router("provider-presets", presets_router)
+api.add_router("providers", providers_router)
+api.add_router("models", models_router)
+api.add_router("datasets", datasets_router)
+api.add_router("training/base-models", base_models_router)
+api.add_router("training/models", versions_router)
+api.add_router("training", jobs_router)
+api.add_router("chat/sessions", sessions_router)
+api.add_router("prompts", prompts_router)
+
+
+def refuse(
+    request: HttpRequest, status: int, code: str, message: str, fields: Fields | None = None
+) -> HttpResponse:
+    error: dict[str, Any] = {"code": code, "message": message}
+    if fields:
+        error["fields"] = fields
+    return api.create_response(request, {"error": error}, status=status)
+
+
+@api.exception_handler(ApiError)
+def _on_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
+    return refuse(request, error.status, error.code, error.message, error.fields)
+
+
+@api.exception_handler(BodyError)
+def _on_body_error(request: HttpRequest, error: BodyError) -> HttpResponse:
+    fields: dict[str, list[str]] = {}
+    for found in error.errors:
+        path = ".".join(str(part) for part in found["loc"][2:]) or str(found["loc"][-1])
+        fields.setdefault(path, []).append(str(found["msg"]).removeprefix("Value error, "))
+    return refuse(request, 422, "invalid", _("Some fields are not valid."), fields)
+
+
+@api.exception_handler(ValidationError)
+def _on_validation_error(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    fields = error.message_dict if hasattr(error, "error_dict") else None
+    message = _("Some fields are not valid.") if fields else " ".join(error.messages)
+    return refuse(request, 422, "invalid", message, fields)
+
+
+@api.exception_handler(AuthenticationError)
+def _on_anonymous(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    return refuse(request, 401, "unauthenticated", _("Sign in or send a valid token."))
+
+
+@api.exception_handler(PermissionDenied)
+def _on_denied(request: HttpRequest, error: PermissionDenied) -> HttpResponse:
+    return refuse(request, 403, "forbidden", _("You are not allowed to do this."))
+
+
+@api.exception_handler(Http404)
+def _on_missing(request: HttpRequest, error: Http404) -> HttpResponse:
+    return refuse(request, 404, "not_found", _("There is nothing here."))
+
+
+@api.exception_handler(HttpError)
+def _on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    return refuse(request, error.status_code, "bad_request", str(error))
+
+
+@api.exception_handler(RequestDataTooBig)
+def _on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    return refuse(request, 413, "too_large", _("The request is too large."))
+
+
+@api.exception_handler(DataError)
+def _on_data_error(request: HttpRequest, error: DataError) -> HttpResponse:
+    return refuse(request, 422, "invalid", _("A value is out of range."))
+
+
+@api.exception_handler(KeyUnreadable)
+def _on_unreadable_key(request: HttpRequest, error: KeyUnreadable) -> HttpResponse:
+    return refuse(
+        request, 503, "key_unreadable", _("A stored credential cannot be read. Enter it again.")
+    )
+
+
+@api.exception_handler(Exception)
+def _on_crash(request: HttpRequest, error: Exception) -> HttpResponse:
+    logger.exception("API request failed: %s %s", request.method, request.path)
+    return refuse(request, 500, "internal", _("Something went wrong. It has been logged."))

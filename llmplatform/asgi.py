@@ -1,0 +1,39 @@
+"""The ASGI application: static files, sockets, the gateway, and Django for everything else."""
+
+import os
+from typing import Any
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
+
+from asgiref.sync import sync_to_async
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from channels.auth import AuthMiddlewareStack  # noqa: E402
+from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+
+from chat.generation import generator  # noqa: E402
+from llmplatform.lifespan import Lifespan  # noqa: E402
+from llmplatform.origins import SocketOrigins  # noqa: E402
+from llmplatform.routing import websocket_urlpatterns  # noqa: E402
+from llmplatform.serving import with_static  # noqa: E402
+from providers.gateway.app import gateway  # noqa: E402
+
+
+async def http(scope: Any, receive: Any, send: Any) -> None:
+    """The gateway is beside Django: its calls pay for no middleware."""
+    chosen = gateway if scope["path"].startswith("/v1/") else _pages
+    await chosen(scope, receive, send)
+
+
+_pages = with_static(django_application)
+application = ProtocolTypeRouter(
+    {
+        "http": http,
+        "websocket": SocketOrigins(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "lifespan": Lifespan(
+            sync_to_async(generator.shut_down, thread_sensitive=False), gateway.shut_down
+        ),
+    }
+)

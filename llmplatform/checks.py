@@ -1,0 +1,50 @@
+"""System checks: rules between settings that no single reader can see."""
+
+from typing import Any
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+
+
+@register(Tags.security)
+def check_encryption_keys(**kwargs: Any) -> list[CheckMessage]:
+    for key in settings.FIELD_ENCRYPTION_KEYS:
+        try:
+            Fernet(key)
+        except ValueError:
+            return [
+                Error(
+                    "FIELD_ENCRYPTION_KEYS holds a value that is not a Fernet key.",
+                    hint="Make one with: python -c 'from cryptography.fernet import Fernet; "
+                    "print(Fernet.generate_key().decode())'",
+                    id="llmplatform.E001",
+                )
+            ]
+    return []
+
+
+@register(Tags.security)
+def check_hosts(**kwargs: Any) -> list[CheckMessage]:
+    if "*" in settings.ALLOWED_HOSTS:
+        return [
+            Error(
+                "ALLOWED_HOSTS accepts any host name.",
+                hint="Name the hosts; '*' opens DNS rebinding and poisoned links.",
+                id="llmplatform.E002",
+            )
+        ]
+    return []
+
+
+@register(Tags.security, deploy=True)
+def check_tls(**kwargs: Any) -> list[CheckMessage]:
+    if settings.BEHIND_TLS:
+        return []
+    return [
+        Warning(
+            "The platform is not configured for TLS.",
+            hint="Set CSRF_TRUSTED_ORIGINS=https://your.host behind a TLS-terminating proxy.",
+            id="llmplatform.W001",
+        )
+    ]

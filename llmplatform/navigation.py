@@ -1,0 +1,47 @@
+"""The side bar: one literal list, in four groups. Only pages that exist are listed."""
+
+from dataclasses import dataclass
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True)
+class Entry:
+    label: str | Promise
+    url_name: str
+    icon: str
+    admins_only: bool = False
+
+
+@dataclass(frozen=True)
+class Group:
+    label: str | Promise
+    entries: tuple[Entry, ...]
+
+
+GROUPS: tuple[Group, ...] = (
+    Group(
+        _("Work"),
+        (
+            Entry(_("Chat"), "chat:index", "chat"),
+            Entry(_("Prompts"), "prompts:list", "prompt"),
+        ),
+    ),
+    Group(
+        _("Build"),
+        (
+            Entry(_("Datasets"), "datasets:list", "dataset"),
+            Entry(_("Training"), "training:list", "training"),
+            Entry(_("Models"), "models:list", "model"),
+        ),
+    ),
+    Group(
+        _("Connect"),
+        (
+            Entry(_("Providers"), "providers:list", "provider"),
+            Entry(_("Keys"), "accounts:key-list", "key"),
+        ),
+    ),
+    Group(_("Insight"), (Entry(_("Console"), "admin:index", "gauge", admins_only=True),)),
+)

@@ -1,0 +1,38 @@
+"""Text that every database keeps and every page shows as it is."""
+
+import pytest
+from django.core.exceptions import ValidationError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from llmplatform.text import storable, validate_name
+
+
+def test_it_is_composed() -> None:
+    assert storable("e\u0301") == "é"
+
+
+@pytest.mark.parametrize("value", ["a\x00b", "\ud800", "x\udfff"])
+def test_what_no_database_keeps_is_refused(value: str) -> None:
+    with pytest.raises(ValueError):
+        storable(value)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\x00")))
+def test_everything_else_passes_and_can_be_encoded(value: str) -> None:
+    assert storable(storable(value)) == storable(value)
+    storable(value).encode()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", " . ", "a/b", "..\\b", "a\x00", "a\u202eb", "\ufeffa", "a\nb", "\ud800"],
+)
+def test_names_that_deceive_are_refused(name: str) -> None:
+    with pytest.raises(ValidationError):
+        validate_name(name)
+
+
+@pytest.mark.parametrize("name", ["枫叶", "a.b", "v1.0 (final)", "naïve"])
+def test_names_that_people_write_pass(name: str) -> None:
+    validate_name(name)

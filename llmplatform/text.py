@@ -1,0 +1,27 @@
+"""What counts as text that every database can keep and every page can show."""
+
+import re
+import unicodedata
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+# NUL breaks PostgreSQL, lone surrogates break UTF-8 encoding everywhere.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# Bidirectional overrides, isolates and controls make a name look like another one.
+DECEIVING = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+
+def storable(value: str) -> str:
+    """NFC form of `value`; ValueError if it holds NUL or lone surrogates."""
+    if UNSTORABLE.search(value):
+        raise ValueError(_("The text contains characters that cannot be stored."))
+    return unicodedata.normalize("NFC", value)
+
+
+def validate_name(value: str) -> None:
+    """Django validator for names that people read in lists."""
+    if UNSTORABLE.search(value) or DECEIVING.search(value):
+        raise ValidationError(_("The name contains invisible or control characters."))
+    if "/" in value or "\\" in value or value.strip(". ") == "":
+        raise ValidationError(_("The name cannot contain slashes or consist of dots only."))

@@ -1,0 +1,28 @@
+"""Every URL of the platform; `/v1/` and `/ws/` are beside Django in asgi.py."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from llmplatform import health, metrics, views
+from llmplatform.api import api
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
+    path("demo/", include("llmplatform.demo_views")),
+    path("palette/", views.palette, name="palette"),
+    path("design/", include("llmplatform.design")),
+    path("language/", views.set_language, name="set-language"),
+    path("theme/", views.set_theme, name="set-theme"),
+    path("accounts/", include("accounts.urls")),
+    path("providers/", include("providers.urls")),
+    path("datasets/", include("training.dataset_urls")),
+    path("training/", include("training.urls")),
+    path("models/", include("training.model_urls")),
+    path("chat/", include("chat.urls")),
+    path("prompts/", include("prompts.urls")),
+    path("api/v1/", api.urls),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,73 @@
+"""Pages that belong to no app: home, the command palette, language and theme."""
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from accounts.access import current_user, login_not_required
+from accounts.middleware import set_language_cookie
+from accounts.models import Language, Theme
+from llmplatform.home import shown
+from llmplatform.navigation import GROUPS
+
+
+@require_safe
+def home(request: HttpRequest) -> HttpResponse:
+    return render(request, "home.html", shown(request))
+
+
+@require_GET
+def palette(request: HttpRequest) -> JsonResponse:
+    """`{"items": [{"label", "url", "group"}]}`: pages whose name contains `q`."""
+    wanted = request.GET.get("q", "").strip().casefold()
+    is_admin = current_user(request).is_admin
+    items = [
+        {"label": str(entry.label), "url": reverse(entry.url_name), "group": str(group.label)}
+        for group in GROUPS
+        for entry in group.entries
+        if (is_admin or not entry.admins_only) and wanted in str(entry.label).casefold()
+    ]
+    return JsonResponse({"items": items})
+
+
+def _back(request: HttpRequest) -> HttpResponse:
+    target = request.POST.get("next", "")
+    safe = url_has_allowed_host_and_scheme(
+        target, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return redirect(target if safe else "home")
+
+
+@login_not_required
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    language = request.POST.get("language", "")
+    if language not in Language.values:
+        return HttpResponseBadRequest()
+    if request.user.is_authenticated:
+        user = current_user(request)
+        user.language = language
+        user.save(update_fields=["language"])
+    response = _back(request)
+    set_language_cookie(response, language)
+    return response
+
+
+@login_not_required
+@require_POST
+def set_theme(request: HttpRequest) -> HttpResponse:
+    theme = request.POST.get("theme", "")
+    if theme not in Theme.values:
+        return HttpResponseBadRequest()
+    if request.user.is_authenticated:
+        user = current_user(request)
+        user.theme = theme
+        user.save(update_fields=["theme"])
+    response = _back(request) if not request.headers.get("HX-Request") else HttpResponse(status=204)
+    response.set_cookie(
+        "theme", theme, max_age=365 * 86400, samesite="Lax", secure=settings.SESSION_COOKIE_SECURE
+    )
+    return response

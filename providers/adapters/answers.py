@@ -1,0 +1,45 @@
+"""Whole answers of any dialect: an object, its lists, its counts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from providers.errors import InvalidAnswer, error_in
+
+
+def read_object(body: bytes) -> Mapping[str, Any]:
+    """The object a whole answer is. Raises ProviderError, also for an error in an answer of 200."""
+    try:
+        answer = orjson.loads(body)
+    except ValueError as error:
+        raise InvalidAnswer("not JSON") from error
+    if not isinstance(answer, Mapping):
+        raise InvalidAnswer("not an object")
+    found = error_in(answer, body.decode("utf-8", "replace"))
+    if found is not None:
+        raise found
+    return answer
+
+
+def read_vectors(rows: Any) -> list[list[float]]:
+    """Raises InvalidAnswer for anything that is no list of vectors of one length."""
+    is_list = isinstance(rows, list) and all(isinstance(row, list) for row in rows)
+    if not is_list or len({len(row) for row in rows}) > 1:
+        raise InvalidAnswer("no vectors")
+    return rows  # type: ignore[no-any-return]
+
+
+def rows_of(answer: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
+    """The objects in the list `name`. Raises InvalidAnswer where there is no list."""
+    rows = answer.get(name)
+    if not isinstance(rows, list):
+        raise InvalidAnswer(f"no {name}")
+    return [row for row in rows if isinstance(row, Mapping)]
+
+
+def count_of(raw: Any, *path: str) -> int | None:
+    """The count at `path`. Negative numbers and what is no integer are unknown."""
+    for name in path:
+        raw = raw.get(name) if isinstance(raw, dict) else None
+    return raw if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0 else None

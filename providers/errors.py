@@ -1,0 +1,263 @@
+"""One vocabulary for everything that goes wrong between us and a provider.
+
+ProviderError
+├── Authentication     the key is wrong or missing
+├── Forbidden          the key may not use this model
+├── NoMoney            the account is out of credit: not the same as too many requests
+├── RateLimited        too many requests; `retry_after_s` where the provider said
+├── Overloaded         the provider is busy
+├── Unavailable        server error, refused or lost connection
+├── TimedOut
+├── ContextTooLong
+├── Filtered           the content was refused
+├── NoSuchModel
+├── BadRequest
+├── TooLarge
+├── Conflict           somebody changes the same thing: worth another try
+├── Incomplete         the answer was cut; what came before is good
+├── Redirected         the provider answered with a redirect, which is never followed
+├── Blocked            the address is not allowed (see http.py)
+└── InvalidAnswer      not the format that was promised
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from email.utils import parsedate_to_datetime
+from time import time
+from typing import Any
+
+import orjson
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from providers import vendor_codes
+
+
+class ProviderError(Exception):
+    """`code` is stable for programs; `advice` tells a person what to do next.
+
+    `upstream_status`: what the provider answered or, in an answer of 200, said it would have.
+    """
+
+    code = "provider_error"
+    status = 502
+    advice: str | Promise = _("The provider reported an error. Try again, or choose another model.")
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        retry_after_s: float | None = None,
+        upstream_status: int | None = None,
+    ) -> None:
+        super().__init__(detail or self.code)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+        self.upstream_status = upstream_status
+
+
+class Authentication(ProviderError):
+    code, status = "authentication", 502
+    advice = _("The provider refuses the API key. Enter a valid key on the provider's page.")
+
+
+class Forbidden(ProviderError):
+    code, status = "forbidden", 502
+    advice = _("The API key may not use this model. Check its permissions at the provider.")
+
+
+class NoMoney(ProviderError):
+    code, status = "no_money", 502
+    advice = _("The provider account is out of credit. Top it up, or choose another model.")
+
+
+class RateLimited(ProviderError):
+    code, status = "rate_limited", 429
+    advice = _("The provider limits the number of requests. Wait a moment and try again.")
+
+
+class Overloaded(ProviderError):
+    code, status = "overloaded", 503
+    advice = _("The provider is busy. Wait a moment and try again.")
+
+
+class Unavailable(ProviderError):
+    code, status = "unavailable", 502
+    advice = _("The provider does not answer. Check its address, then try again.")
+
+
+class TimedOut(ProviderError):
+    code, status = "timeout", 504
+    advice = _("The provider took too long. Try again, or ask for a shorter answer.")
+
+
+class ContextTooLong(ProviderError):
+    code, status = "context_too_long", 400
+    advice = _("The conversation is too long for this model. Start a new chat or shorten it.")
+
+
+class Filtered(ProviderError):
+    code, status = "content_filter", 400
+    advice = _("The provider's content filter refused this. Rephrase the message.")
+
+
+class NoSuchModel(ProviderError):
+    code, status = "no_such_model", 404
+    advice = _("The provider does not know this model. Refresh the model list.")
+
+
+class BadRequest(ProviderError):
+    code, status = "bad_request", 400
+    advice = _("The provider did not accept the request. Check the parameters.")
+
+
+class TooLarge(ProviderError):
+    code, status = "too_large", 413
+    advice = _("The message is too large for the provider.")
+
+
+class Conflict(ProviderError):
+    code, status = "conflict", 502
+
+
+class Incomplete(ProviderError):
+    """Raised after all events that did arrive."""
+
+    code, status = "incomplete", 502
+
+
+class Redirected(ProviderError):
+    code, status = "upstream_redirect", 502
+    advice = _("The address answers with a redirect. Enter the final address of the API.")
+
+
+class Blocked(ProviderError):
+    """Also raised where nothing listens, so that nobody can scan the internal network."""
+
+    code, status = "unavailable", 502
+    advice = Unavailable.advice
+
+
+class InvalidAnswer(ProviderError):
+    code, status = "invalid_answer", 502
+    advice = _("The answer is not in the expected format. Check the address and the kind.")
+
+
+_QUOTA = (
+    *("insufficient_quota", "insufficient balance", "insufficient_balance", "billing_error"),
+    *("exceeded_current_quota", "arrearage", "arrears", "overdue", "provider_quota_exceeded"),
+    *("balance is insufficient", "accountoverdue", "payment required", "out of credit"),
+)
+_KEY = (
+    *("incorrect api key", "invalid api key", "api_key_invalid", "api key not valid"),
+    *("invalid_api_key", "invalid api token", "invalidapikey"),
+)
+_FILTER = (
+    *("content_filter", "data_inspection", "datainspection", "sensitive", "moderation"),
+    *("censorship", "textriskdetection"),
+)
+_CONTEXT = ("context length", "context_length", "maximum context", "too many tokens")
+_BY_STATUS: dict[int, type[ProviderError]] = {
+    **{401: Authentication, 403: Forbidden, 402: NoMoney, 404: NoSuchModel, 408: TimedOut},
+    **{409: Conflict, 412: NoMoney, 413: TooLarge, 429: RateLimited, 451: Filtered},
+    **{498: Overloaded, 503: Overloaded, 504: TimedOut, 524: TimedOut, 529: Overloaded},
+}
+_BY_CODE = {
+    kind.code: kind
+    for kind in (
+        *(Authentication, NoMoney, RateLimited, Overloaded, Unavailable, TimedOut),
+        *(ContextTooLong, Filtered, NoSuchModel, BadRequest),
+    )
+}
+# What an error inside an answer of 200 would have been, by the word it is called.
+_STATUS_OF_TYPE = {
+    **{"invalid_request_error": 400, "authentication_error": 401, "billing_error": 402},
+    **{"permission_error": 403, "not_found_error": 404, "conflict_error": 409},
+    **{"request_too_large": 413, "rate_limit_error": 429, "api_error": 500},
+    **{"timeout_error": 504, "overloaded_error": 529},
+}
+_RETRY_DELAY = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')
+MAX_CHARS_READ = 20_000
+
+
+def error_of(status: int, body: str, retry_after_s: float | None = None) -> ProviderError:
+    """The error that an HTTP answer means. The body decides before the status does.
+
+    The body itself is never shown: several providers echo part of the key in it.
+    """
+    body = body[:MAX_CHARS_READ]
+    kind = _kind_by_number(body) or _kind_by_words(status, body.casefold())
+    if kind is None and status in _BY_STATUS:
+        kind = _BY_STATUS[status]
+    elif kind is None:
+        kind = Unavailable if status >= 500 else BadRequest
+    delay = _RETRY_DELAY.search(body)
+    if retry_after_s is None and delay:
+        retry_after_s = float(delay[1])
+    return kind(f"HTTP {status}", retry_after_s=retry_after_s, upstream_status=status)
+
+
+def _kind_by_number(body: str) -> type[ProviderError] | None:
+    try:
+        answer = orjson.loads(body)
+    except ValueError:
+        return None
+    code = vendor_codes.meaning(answer) if isinstance(answer, Mapping) else None
+    return _BY_CODE[code] if code else None
+
+
+def _kind_by_words(status: int, text: str) -> type[ProviderError] | None:
+    def has(words: tuple[str, ...]) -> bool:
+        return any(word in text for word in words)
+
+    if has(_KEY):
+        return Authentication
+    if status >= 400 and has(_QUOTA):
+        return NoMoney
+    if status in (400, 403, 451) and has(_FILTER):
+        return Filtered
+    if status in (400, 413, 422) and has(_CONTEXT):
+        return ContextTooLong
+    return Overloaded if status == 429 and "overloaded" in text else None
+
+
+def error_in(answer: Mapping[str, Any], text: str) -> ProviderError | None:
+    """The error inside an answer of 200, or None. `text` is `answer` as it came.
+
+    An error object or text, a `type` of error, MiniMax's `base_resp`, Qianfan's `error_code`,
+    iFlytek's and others' `code` beside no answer.
+    """
+    error = answer.get("error")
+    if error or answer.get("type") == "error":
+        return error_of(next(_stated_statuses(error), 500), text)
+    base, code = answer.get("base_resp"), answer.get("code")
+    is_coded = bool(code) and isinstance(code, int) and not answer.get("choices")
+    if is_coded or answer.get("error_code"):
+        return error_of(500, text)
+    has_base = isinstance(base, dict) and bool(base.get("status_code"))
+    return error_of(500, text) if has_base else None
+
+
+def _stated_statuses(error: Any) -> Iterator[int]:
+    if isinstance(error, dict):
+        code = error.get("code")
+        if isinstance(code, int) and 400 <= code < 600:
+            yield code
+        for name in (error.get("type"), code):
+            if isinstance(name, str) and name in _STATUS_OF_TYPE:
+                yield _STATUS_OF_TYPE[name]
+
+
+def retry_after_s_of(headers: Mapping[str, str], *, now_s: float | None = None) -> float | None:
+    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None where
+    nothing readable is said. Names of `headers` are lower case."""
+    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) * scale)
+        except (KeyError, ValueError):
+            continue
+    try:
+        at = parsedate_to_datetime(headers["retry-after"]).timestamp()
+    except (KeyError, ValueError, TypeError):
+        return None
+    return max(0.0, at - (time() if now_s is None else now_s))

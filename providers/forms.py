@@ -1,0 +1,83 @@
+"""Forms of the provider pages."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from providers.models import ProviderModel
+from providers.presets import Preset
+from providers.registry import BY_SLUG, PRESETS
+
+
+class ProviderForm(forms.Form):
+    """Add or edit; what a preset knows is filled in."""
+
+    name = forms.CharField(label=_("Name"), max_length=100)
+    base_url = forms.CharField(
+        label=_("Base URL"),
+        max_length=500,
+        required=False,
+        help_text=_("Up to and including the version, for example https://api.example.com/v1"),
+    )
+    api_key = forms.CharField(
+        label=_("API key"),
+        max_length=4000,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_("Stored encrypted and never shown again."),
+    )
+    is_shared = forms.BooleanField(
+        label=_("Share with everyone"),
+        required=False,
+        help_text=_("Everybody in the company can use its models; nobody sees the key."),
+    )
+
+    def __init__(self, *args: Any, preset: Preset, may_share: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if preset.kind == "echo":
+            del self.fields["base_url"], self.fields["api_key"]
+        else:
+            self.fields["base_url"].required = True
+            self.fields["base_url"].widget.attrs["list"] = "addresses"
+            self.fields["api_key"].help_text = self._key_help(preset)
+            self.fields["api_key"].required = preset.needs_key and "initial" not in kwargs
+        if not may_share:
+            del self.fields["is_shared"]
+
+    def _key_help(self, preset: Preset) -> str:
+        stored = str(self.fields["api_key"].help_text)
+        return f"{preset.key_note} {stored}" if preset.key_note else stored
+
+
+def preset_of(slug: str) -> Preset:
+    return BY_SLUG.get(slug, PRESETS[0])
+
+
+class ModelForm(forms.ModelForm[ProviderModel]):
+    """What a person may change about a model; `types` as words with commas."""
+
+    types = forms.CharField(
+        label=_("Types"),
+        max_length=200,
+        help_text=_(
+            "The main type first: chat, embedding, rerank, image … then vision, reasoning."
+        ),
+    )
+
+    class Meta:
+        model = ProviderModel
+        fields = (
+            *("name", "types", "context_tokens", "system_prompt", "temperature", "top_p"),
+            *("max_tokens", "price_in_usd_per_mtok", "price_out_usd_per_mtok", "is_enabled"),
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["types"] = ", ".join(self.instance.types)
+
+    def clean_types(self) -> list[str]:
+        words = [word.strip() for word in self.cleaned_data["types"].split(",") if word.strip()]
+        if not words:
+            raise forms.ValidationError(_("Name at least one type."))
+        return words

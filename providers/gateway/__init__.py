@@ -1,0 +1,12 @@
+"""The model gateway under `/v1/`: a small ASGI application beside Django.
+
+What a request needs (keys, routes) comes from a snapshot in memory; what it leaves (call records)
+is written in batches. While a model talks, nothing of the database is held.
+
+app.py            finds the handler, authenticates, shapes every failure
+exchange.py       one request and its answer over ASGI's callables
+authentication.py personal keys        routing.py  model name -> deployment
+chat_request.py   reads the body       completions.py  answers it
+passthrough.py    OpenAI bytes, forwarded     compose.py  events of other dialects as OpenAI's
+upstream.py       the guarded, pooled way out     records.py  call records in batches
+"""

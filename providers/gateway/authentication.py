@@ -1,0 +1,141 @@
+"""Who is calling: personal keys, checked in memory against rows that are seconds old."""
+
+import time
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from accounts.access import find_key
+from accounts.models import ApiKey
+from providers.gateway.errors import GatewayError
+from providers.gateway.exchange import Exchange
+from providers.gateway.snapshot import USABLE_FOR_S, Refreshed, in_database
+
+KEYS_KEPT = 10_000
+FORGET_AFTER_S = 60.0
+# Databases limit how many values one query may name.
+CHUNK = 500
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A live personal key and its active user. `allowed` empty: every model the user may use."""
+
+    key_id: int
+    user_id: int
+    allowed: frozenset[str]
+    rpm: int | None
+    expires_at: float | None
+
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at is not None and self.expires_at <= time.time()
+
+
+def invalid_key(message: str) -> GatewayError:
+    return GatewayError(
+        401, message, code="invalid_api_key", headers={"www-authenticate": "Bearer"}
+    )
+
+
+def read_token(exchange: Exchange) -> str:
+    """The key of `Authorization: Bearer` or `x-api-key`. Raises GatewayError.
+
+    Two different keys are refused: which one counts must not depend on who reads the request.
+    """
+    found = set()
+    for value in exchange.headers(b"authorization"):
+        scheme, _space, token = value.decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer":
+            raise invalid_key("Send the key as 'Authorization: Bearer <key>'.")
+        found.add(token.strip())
+    found |= {value.decode("latin-1").strip() for value in exchange.headers(b"x-api-key")}
+    if len(found) > 1:
+        raise invalid_key("The request holds two different keys.")
+    token = found.pop() if found else ""
+    if not token:
+        raise invalid_key("No key was given. Send a personal key: 'Authorization: Bearer <key>'.")
+    return token
+
+
+def _caller(key: ApiKey) -> Caller:
+    return Caller(
+        key_id=key.pk,
+        user_id=key.user_id,
+        allowed=frozenset(str(name) for name in key.allowed_models or ()),
+        rpm=key.rpm,
+        expires_at=key.expires_at.timestamp() if key.expires_at else None,
+    )
+
+
+def find_caller(token: str) -> Caller | None:
+    key = find_key(token)
+    return _caller(key) if key is not None else None
+
+
+def load_callers(key_ids: Sequence[int]) -> dict[int, Caller]:
+    """Those of `key_ids` that are live now."""
+    found: dict[int, Caller] = {}
+    for start in range(0, len(key_ids), CHUNK):
+        rows = ApiKey.objects.live().filter(pk__in=key_ids[start : start + CHUNK])
+        found |= {row.pk: _caller(row) for row in rows}
+    return found
+
+
+@dataclass
+class _Seen:
+    key_id: int
+    used_at: float
+
+
+class Keyring:
+    """Tokens that were good once are known by the SHA-256 of their whole text; the rows behind
+    them are read again together. Memory is bounded whatever is sent."""
+
+    def __init__(self) -> None:
+        self._seen: dict[bytes, _Seen] = {}
+        self._refused: dict[bytes, float] = {}
+        self._callers: Refreshed[dict[int, Caller]] = Refreshed(self._load)
+
+    async def caller(self, token: str) -> Caller | None:
+        """The live key with this text, or None."""
+        if len(token) > 200 or not token.isascii():
+            return None
+        digest = sha256(token.encode()).digest()
+        now = time.monotonic()
+        seen = self._seen.get(digest)
+        caller = None
+        if seen is not None:
+            seen.used_at = now
+            caller = (await self._callers.get()).get(seen.key_id)
+        elif self._refused.get(digest, 0.0) > now:
+            return None
+        if caller is None:
+            caller = await self._look_up(token, digest)
+        return None if caller is None or caller.is_expired else caller
+
+    async def _look_up(self, token: str, digest: bytes) -> Caller | None:
+        caller = await in_database(find_caller, token)
+        now = time.monotonic()
+        if caller is None:
+            self._seen.pop(digest, None)
+            _make_room(self._refused)
+            self._refused[digest] = now + USABLE_FOR_S
+            return None
+        _make_room(self._seen)
+        self._seen[digest] = _Seen(caller.key_id, now)
+        (await self._callers.get()).setdefault(caller.key_id, caller)
+        return caller
+
+    async def _load(self) -> dict[int, Caller]:
+        oldest = time.monotonic() - FORGET_AFTER_S
+        self._seen = {key: row for key, row in self._seen.items() if row.used_at > oldest}
+        key_ids = sorted({row.key_id for row in self._seen.values()})
+        return await in_database(load_callers, key_ids)
+
+
+def _make_room(entries: MutableMapping[bytes, Any]) -> None:
+    if len(entries) >= KEYS_KEPT:
+        for digest in list(entries)[: KEYS_KEPT // 10]:
+            del entries[digest]

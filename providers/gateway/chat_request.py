@@ -1,0 +1,156 @@
+"""Reads the body of a chat completion; refuses what must not reach a provider.
+
+Only what the platform itself relies on is checked: everything else is the provider's to judge.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import orjson
+
+from providers.addresses import is_allowed
+from providers.gateway.errors import bad_request
+from providers.gateway.routing import Route
+from providers.tokens import estimated_prompt_tokens
+from providers.types import ChatRequest
+
+# Some proxies let a caller redirect a request, and the stored key with it, by these.
+FORBIDDEN = frozenset(
+    (
+        *("api_base", "base_url", "headers", "extra_headers", "organization", "api_key"),
+        *("api_version", "azure_endpoint", "extra_query", "custom_llm_provider"),
+    )
+)
+NUMBERS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+COUNTS = ("max_tokens", "max_completion_tokens", "n")
+LONGEST = ("max_tokens", "max_completion_tokens")
+MEDIA = ("image_url", "video_url", "audio_url")
+
+
+@dataclass(frozen=True)
+class ChatBody:
+    """`parameters` is the rest of the body, as it was sent."""
+
+    model: str
+    messages: list[dict[str, Any]]
+    parameters: dict[str, Any]
+    is_stream: bool
+    wants_usage: bool
+
+    @property
+    def prompt_tokens(self) -> int:
+        return estimated_prompt_tokens(self.messages)
+
+    def for_route(self, route: Route) -> ChatRequest:
+        """With the model's own defaults where the caller said nothing."""
+        parameters = {k: v for k, v in self.parameters.items() if v is not None}
+        for name, value in route.target.defaults.items():
+            names = LONGEST if name in LONGEST else (name,)
+            if not any(each in parameters for each in names):
+                parameters[name] = value
+        messages = self.messages
+        has_system = any(message["role"] in ("system", "developer") for message in messages)
+        if route.system_prompt and not has_system:
+            messages = [{"role": "system", "content": route.system_prompt}, *messages]
+        return ChatRequest(route.model_id, messages, parameters, self.is_stream)
+
+    def check_media(self, *, is_managed: bool) -> None:
+        """No local files and no internal addresses; a deployment of ours fetches nothing at all."""
+        for position, message in enumerate(self.messages):
+            for part in message["content"] if isinstance(message.get("content"), list) else ():
+                for name in MEDIA:
+                    if name in part:
+                        _check_media_url(part[name], is_managed, f"messages[{position}].content")
+
+
+def read_chat_body(raw: bytes) -> ChatBody:
+    """Raises GatewayError (400)."""
+    try:
+        body = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise bad_request(f"The body is not valid JSON in UTF-8: {error.msg}.") from error
+    if not isinstance(body, dict):
+        raise bad_request("The body must be a JSON object.")
+    for name in sorted(FORBIDDEN & body.keys()):
+        raise bad_request(f"'{name}' may not be set by a request.", param=name)
+    model = _model(body.pop("model", None))
+    messages = _messages(body.pop("messages", None))
+    is_stream = _flag(body.pop("stream", None), "stream")
+    options = body.pop("stream_options", None)
+    if options is not None and not isinstance(options, Mapping):
+        raise bad_request("'stream_options' must be an object.", param="stream_options")
+    wants = _flag((options or {}).get("include_usage"), "stream_options.include_usage")
+    _check_numbers(body)
+    return ChatBody(model, messages, body, is_stream, wants)
+
+
+def _model(value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise bad_request("'model' must name a model.", param="model")
+    return value
+
+
+def _flag(value: Any, name: str) -> bool:
+    if value is not None and not isinstance(value, bool):
+        raise bad_request(f"'{name}' must be true or false.", param=name)
+    return bool(value)
+
+
+def _messages(value: Any) -> list[dict[str, Any]]:
+    if not isinstance(value, list) or not value:
+        raise bad_request("'messages' must be a list with at least one message.", param="messages")
+    for position, message in enumerate(value):
+        where = f"messages[{position}]"
+        if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+            raise bad_request(f"'{where}' must be an object with a role.", param=where)
+        _check_content(message.get("content"), f"{where}.content")
+    return value
+
+
+def _check_content(content: Any, where: str) -> None:
+    if isinstance(content, list):
+        if not all(isinstance(part, dict) for part in content):
+            raise bad_request(f"'{where}' must be a list of objects.", param=where)
+    elif content is not None and not isinstance(content, str):
+        raise bad_request(f"'{where}' must be text, a list of parts, or null.", param=where)
+
+
+def _check_numbers(body: Mapping[str, Any]) -> None:
+    for name in NUMBERS:
+        value = body.get(name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise bad_request(f"'{name}' must be a number.", param=name)
+    for name in COUNTS:
+        value = body.get(name)
+        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+        if value is not None and not is_count:
+            raise bad_request(f"'{name}' must be a whole number of at least 1.", param=name)
+
+
+def _check_media_url(value: Any, is_managed: bool, where: str) -> None:
+    url = value.get("url") if isinstance(value, Mapping) else value
+    if isinstance(url, str) and url.startswith("data:"):
+        return
+    if is_managed:
+        raise bad_request("This model takes images as data: URLs only.", param=where)
+    if not isinstance(url, str) or not _is_public_url(url):
+        raise bad_request("An image must be a data: URL or a public https address.", param=where)
+
+
+def _is_public_url(url: str) -> bool:
+    """Names are left to whoever fetches them; it is not us."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or not host:
+        return False
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host != "localhost"
+    return is_allowed(host, allow_private=False)

@@ -1,0 +1,115 @@
+"""OpenAI's answers made from the events of any dialect."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from providers.gateway.records import Call
+from providers.types import Event, Finish, TextDelta, ThinkingDelta, Usage
+
+DONE = b"data: [DONE]\n\n"
+
+
+def event(body: Mapping[str, Any]) -> bytes:
+    return b"data: " + orjson.dumps(body) + b"\n\n"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What every chunk of one answer has in common."""
+
+    id: str
+    model: str
+    created: int = field(default_factory=lambda: int(time.time()))
+
+    def body(self, kind: str) -> dict[str, Any]:
+        return {"id": self.id, "object": kind, "created": self.created, "model": self.model}
+
+
+def usage_body(usage: Usage, *, is_estimated: bool) -> dict[str, Any]:
+    """OpenAI's usage object; `estimated` is ours and says that nobody counted."""
+    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
+    body: dict[str, Any] = {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+    }
+    if usage.cached_tokens is not None:
+        body["prompt_tokens_details"] = {"cached_tokens": usage.cached_tokens}
+    if usage.reasoning_tokens is not None:
+        body["completion_tokens_details"] = {"reasoning_tokens": usage.reasoning_tokens}
+    return body | ({"estimated": True} if is_estimated else {})
+
+
+def _note(found: Event, call: Call) -> None:
+    if isinstance(found, TextDelta | ThinkingDelta):
+        call.note_text(found.text)
+    elif isinstance(found, Usage):
+        call.usage = found
+
+
+class ComposedStream:
+    """`start`, then a chunk for each event, then `finish`."""
+
+    def __init__(self, identity: Identity, call: Call, *, wants_usage: bool) -> None:
+        self._base = identity.body("chat.completion.chunk")
+        self._call = call
+        self._wants_usage = wants_usage
+        self._reason: str | None = None
+
+    def start(self) -> bytes:
+        return self._chunk({"role": "assistant", "content": ""})
+
+    def feed(self, found: Event) -> bytes:
+        _note(found, self._call)
+        if isinstance(found, TextDelta):
+            return self._chunk({"content": found.text})
+        if isinstance(found, ThinkingDelta):
+            return self._chunk({"reasoning_content": found.text})
+        if isinstance(found, Finish):
+            self._reason = found.reason
+        return b""
+
+    def finish(self) -> bytes:
+        end = self._chunk({}, self._reason or "stop")
+        if self._wants_usage:
+            usage, is_estimated = self._call.final_usage()
+            shown = usage_body(usage, is_estimated=is_estimated)
+            end += event(self._base | {"choices": [], "usage": shown})
+        return end + DONE
+
+    def _chunk(self, delta: dict[str, str], reason: str | None = None) -> bytes:
+        choice = {"index": 0, "delta": delta, "finish_reason": reason}
+        return event(self._base | {"choices": [choice]})
+
+
+class ComposedAnswer:
+    """All events, then `body`."""
+
+    def __init__(self, identity: Identity, call: Call) -> None:
+        self._base = identity.body("chat.completion")
+        self._call = call
+        self._text: list[str] = []
+        self._thought: list[str] = []
+        self._reason = "stop"
+
+    def feed(self, found: Event) -> None:
+        _note(found, self._call)
+        if isinstance(found, TextDelta):
+            self._text.append(found.text)
+        elif isinstance(found, ThinkingDelta):
+            self._thought.append(found.text)
+        elif isinstance(found, Finish):
+            self._reason = found.reason
+
+    def body(self) -> bytes:
+        message = {"role": "assistant", "content": "".join(self._text)}
+        if self._thought:
+            message["reasoning_content"] = "".join(self._thought)
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self._reason}
+        usage, is_estimated = self._call.final_usage()
+        shown = usage_body(usage, is_estimated=is_estimated)
+        return orjson.dumps(self._base | {"choices": [choice], "usage": shown})

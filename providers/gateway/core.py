@@ -1,0 +1,53 @@
+"""What the requests of one event loop share."""
+
+import asyncio
+
+from providers.gateway.authentication import Caller, Keyring, invalid_key, read_token
+from providers.gateway.errors import rate_limited
+from providers.gateway.exchange import Exchange
+from providers.gateway.limits import RequestLimits
+from providers.gateway.records import Recorder
+from providers.gateway.routing import directory_snapshot
+from providers.gateway.upstream import Upstream
+
+
+class Core:
+    """Lives until it is closed or its event loop ends, which cancels every task."""
+
+    def __init__(self) -> None:
+        self.keyring = Keyring()
+        self.directory = directory_snapshot()
+        self.limits = RequestLimits()
+        self.recorder = Recorder()
+        self.upstream = Upstream()
+        self._life = asyncio.create_task(self._live())
+
+    async def authenticate(self, exchange: Exchange) -> Caller:
+        """Raises GatewayError (401)."""
+        caller = await self.keyring.caller(read_token(exchange))
+        if caller is None:
+            raise invalid_key("The key is wrong, expired or revoked.")
+        self.recorder.note_use(caller.key_id)
+        return caller
+
+    def check_rate(self, exchange: Exchange, caller: Caller) -> None:
+        """Counts the request. Raises GatewayError (429)."""
+        if caller.rpm is None:
+            return
+        allowance = self.limits.take(caller.key_id, caller.rpm)
+        exchange.set_header("x-ratelimit-limit-requests", str(allowance.limit))
+        exchange.set_header("x-ratelimit-remaining-requests", str(allowance.remaining))
+        if allowance.retry_after_s is not None:
+            raise rate_limited(allowance.limit, allowance.retry_after_s)
+
+    async def _live(self) -> None:
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            await self.recorder.close()
+            await self.upstream.close()
+
+    async def close(self) -> None:
+        """Call records that wait are written, connections closed."""
+        self._life.cancel()
+        await asyncio.gather(self._life, return_exceptions=True)

@@ -1,0 +1,174 @@
+"""One request and its answer, over ASGI's three callables."""
+
+import asyncio
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import orjson
+from django.conf import settings
+from django.http.request import split_domain_port, validate_host
+
+from providers.gateway.errors import GatewayError, bad_request
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+T = TypeVar("T")
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+BODY_WITHIN_S = 60
+# Proxies and SDKs give up on a silent stream after a minute or less.
+HEARTBEAT_S = 15.0
+JSON = b"application/json"
+EVENT_STREAM = b"text/event-stream; charset=utf-8"
+
+
+class ClientLeft(Exception):
+    """The client closed the connection."""
+
+
+@lru_cache(maxsize=256)
+def _is_known_host(host: str, allowed: tuple[str, ...]) -> bool:
+    domain, _port = split_domain_port(host)
+    return bool(domain) and validate_host(domain, allowed)
+
+
+class Exchange:
+    """Header names are matched exactly: `x_api_key` is not `x-api-key`."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self._receive = receive
+        self._send = send
+        self._answer_headers: dict[str, str] = {}
+        self._is_stream = False
+        self._written_at = time.monotonic()
+        self.is_started = False
+        given = self.headers(b"x-request-id")
+        text = given[0].decode("latin-1") if given else ""
+        self.request_id = text if REQUEST_ID.fullmatch(text) else uuid.uuid4().hex
+
+    def headers(self, name: bytes) -> list[bytes]:
+        return [value for key, value in self._headers if key == name]
+
+    def set_header(self, name: str, value: str) -> None:
+        """On whatever is answered. `value` is ASCII without line breaks."""
+        self._answer_headers[name] = value
+
+    def check_host(self) -> None:
+        """The gateway stands before Django, so it refuses foreign host names by itself."""
+        hosts = self.headers(b"host")
+        allowed = tuple(settings.ALLOWED_HOSTS)
+        if len(hosts) != 1 or not _is_known_host(hosts[0].decode("latin-1").lower(), allowed):
+            raise bad_request("This host name is not served here.", code="invalid_host")
+
+    async def read_body(self, limit: int) -> bytes:
+        """The whole body. Raises GatewayError (413, 408) or ClientLeft."""
+        too_large = bad_request(
+            f"The request is larger than {limit} bytes.", code="request_too_large", status=413
+        )
+        stated = self.headers(b"content-length")
+        if stated and stated[0].isdigit() and int(stated[0][:20]) > limit:
+            raise too_large
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(BODY_WITHIN_S):
+                while True:
+                    event = await self._receive()
+                    if event["type"] == "http.disconnect":
+                        raise ClientLeft
+                    part = event.get("body", b"")
+                    size += len(part)
+                    if size > limit:
+                        raise too_large
+                    parts.append(part)
+                    if not event.get("more_body"):
+                        return b"".join(parts)
+        except TimeoutError as error:
+            raise bad_request("The request came too slowly.", code="timeout", status=408) from error
+
+    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+        """The result of `work`, which is cancelled as soon as the client leaves (ClientLeft)."""
+        task = asyncio.ensure_future(work)
+        watch = asyncio.ensure_future(self._watch())
+        try:
+            await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise ClientLeft
+        finally:
+            pending = [each for each in (task, watch) if not each.done()]
+            for each in pending:
+                each.cancel()
+            await asyncio.gather(*pending, return_exceptions=True)
+
+    async def _watch(self) -> None:
+        """Returns when the client has left; keeps a silent stream alive until then."""
+        while True:
+            try:
+                async with asyncio.timeout(HEARTBEAT_S):
+                    event = await self._receive()
+                    if event["type"] == "http.disconnect":
+                        return
+            except TimeoutError:
+                if self._is_stream and time.monotonic() - self._written_at >= HEARTBEAT_S:
+                    await self.write(b": keep-alive\n\n")
+
+    def expect_stream(self) -> None:
+        """The answer will be server-sent events, unless it fails before the first one."""
+        self._is_stream = True
+
+    async def _start(self, status: int, content_type: bytes, length: int | None) -> None:
+        self.is_started = True
+        headers = [
+            (b"content-type", content_type),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"x-request-id", self.request_id.encode()),
+        ]
+        if length is not None:
+            headers.append((b"content-length", str(length).encode()))
+        else:
+            headers.append((b"x-accel-buffering", b"no"))
+        for name, value in self._answer_headers.items():
+            headers.append((name.encode(), value.encode("ascii", "replace")))
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def answer(self, body: bytes, *, status: int = 200, content_type: bytes = JSON) -> None:
+        await self._start(status, content_type, len(body))
+        await self._send({"type": "http.response.body", "body": body})
+
+    async def write(self, data: bytes) -> None:
+        """A piece of the event stream; waits while the client is slower than the model."""
+        if not self.is_started:
+            await self._start(200, EVENT_STREAM, None)
+        self._written_at = time.monotonic()
+        try:
+            await self._send({"type": "http.response.body", "body": data, "more_body": True})
+        except OSError as error:
+            raise ClientLeft from error
+
+    async def close(self) -> None:
+        self._is_stream = False
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def fail(self, error: GatewayError) -> None:
+        """As an answer of its own, or as the last event of a stream that has begun."""
+        body = orjson.dumps(error.body())
+        if not self.is_started:
+            self._answer_headers |= error.headers
+            await self.answer(body, status=error.status)
+        elif self._is_stream:
+            await self.write(b"data: " + body + b"\n\n")
+            await self.close()
+
+
+def json_bytes(value: Mapping[str, Any]) -> bytes:
+    return orjson.dumps(value)

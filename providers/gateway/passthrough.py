@@ -1,0 +1,200 @@
+"""Answers of the OpenAI dialect on their way through, without IO: bytes in, bytes out.
+
+What a chunk says is read in passing (usage, the end, an error); it is written anew only where
+fields are missing that the official SDKs rely on. LLaMA-Factory's chunks, for one, have no `object`
+and no `created`.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from providers.adapters.openai import read_usage
+from providers.errors import InvalidAnswer, ProviderError, Unavailable, error_of
+from providers.gateway.compose import DONE, Identity, event, usage_body
+from providers.gateway.records import Call
+from providers.sse import EventDecoder
+from providers.tokens import text_parts
+from providers.types import Usage
+
+BAD_EVENTS_IN_A_ROW = 10
+STREAM, WHOLE = "chat.completion.chunk", "chat.completion"
+
+
+def _usage_of(chunk: Mapping[str, Any]) -> Usage | None:
+    """In the chunk, or where Moonshot and Groq put it."""
+    if chunk.get("usage"):
+        return read_usage(chunk["usage"])
+    for choice in chunk.get("choices") or ():
+        if isinstance(choice, Mapping) and choice.get("usage"):
+            return read_usage(choice["usage"])
+    groq = chunk.get("x_groq")
+    return read_usage(groq.get("usage")) if isinstance(groq, Mapping) else None
+
+
+def _error_in(chunk: Mapping[str, Any], payload: str) -> ProviderError | None:
+    """HTTP 200 does not mean success: an error object, MiniMax's and iFlytek's codes."""
+    error, base = chunk.get("error"), chunk.get("base_resp")
+    code = chunk.get("code")
+    if error:
+        stated = error.get("code") if isinstance(error, Mapping) else None
+        is_status = isinstance(stated, int) and 400 <= stated < 600
+        return error_of(stated if is_status and stated else 500, payload)
+    is_coded = isinstance(code, int) and code != 0 and not chunk.get("choices")
+    if is_coded or (isinstance(base, Mapping) and base.get("status_code")):
+        return error_of(500, payload)
+    return None
+
+
+def _text_of(part: Mapping[str, Any]) -> str:
+    thought = part.get("reasoning_content") or part.get("reasoning")
+    text = "".join(text_parts(part.get("content")))
+    return text + thought if isinstance(thought, str) else text
+
+
+def _note(chunk: Mapping[str, Any], part_name: str, call: Call) -> bool:
+    """Counts what a chunk brings; whether it ends a choice."""
+    has_end = False
+    for choice in chunk.get("choices") or ():
+        if not isinstance(choice, Mapping):
+            continue
+        part = choice.get(part_name)
+        if isinstance(part, Mapping):
+            text = _text_of(part)
+            if text or part.get("tool_calls"):
+                call.note_text(text)
+        has_end = has_end or bool(choice.get("finish_reason"))
+    return has_end
+
+
+def _is_complete(body: Mapping[str, Any], kind: str, part_name: str) -> bool:
+    if body.get("object") != kind or not body.get("id") or not body.get("model"):
+        return False
+    choices = body.get("choices")
+    return (
+        isinstance(body.get("created"), int)
+        and isinstance(choices, list)
+        and all(isinstance(c, Mapping) and "index" in c and part_name in c for c in choices)
+    )
+
+
+def _completed(
+    body: dict[str, Any], identity: Identity, kind: str, part_name: str
+) -> dict[str, Any]:
+    """`body` with what is missing filled in."""
+    named = {"id": body.get("id") or identity.id, "object": kind}
+    named["created"] = body["created"] if isinstance(body.get("created"), int) else identity.created
+    named["model"] = body.get("model") or identity.model
+    choices = []
+    for position, choice in enumerate(body.get("choices") or ()):
+        if isinstance(choice, Mapping):
+            known = {"index": position, part_name: {}, "finish_reason": None}
+            choices.append(known | {k: v for k, v in choice.items() if v is not None})
+    return body | named | {"choices": choices}
+
+
+class ForwardedStream:
+    """`feed` gives the bytes to pass on; `finish` the end, or raises when there was none.
+
+    `failure` is an error inside the stream, found after what the last `feed` gave: nothing may be
+    fed after it. A line without end raises at once.
+    """
+
+    def __init__(self, identity: Identity, call: Call, *, wants_usage: bool) -> None:
+        self._identity = identity
+        self._call = call
+        self._wants_usage = wants_usage
+        self._decoder = EventDecoder()
+        self._bad = 0
+        self.failure: ProviderError | None = None
+        self._has_choice = self._has_end = self._is_done = False
+
+    def feed(self, data: bytes) -> bytes:
+        return self._events(self._decoder.feed(data))
+
+    def finish(self) -> bytes:
+        rest = self._events(self._decoder.flush())
+        if self.failure is not None:
+            raise self.failure
+        if not self._has_choice:
+            raise InvalidAnswer("no choices")
+        if not self._has_end and not self._is_done:
+            raise Unavailable("the stream was cut")
+        if self._wants_usage and self._call.usage is None:
+            usage, is_estimated = self._call.final_usage()
+            body = self._identity.body(STREAM) | {"choices": []}
+            rest += event(body | {"usage": usage_body(usage, is_estimated=is_estimated)})
+        return rest + DONE
+
+    def _events(self, payloads: list[str]) -> bytes:
+        found = []
+        for payload in payloads:
+            if self._is_done:
+                break
+            try:
+                found.append(self._event(payload))
+            except ProviderError as error:
+                self.failure = error
+                break
+        return b"".join(found)
+
+    def _event(self, payload: str) -> bytes:
+        if payload == "[DONE]" or payload.strip() == "[DONE]":
+            self._is_done = True
+            return b""
+        try:
+            chunk = orjson.loads(payload)
+        except ValueError:
+            chunk = None
+        if not isinstance(chunk, dict):
+            return self._skip(payload)
+        self._bad = 0
+        error = _error_in(chunk, payload)
+        if error is not None:
+            raise error
+        return self._chunk(chunk, payload)
+
+    def _skip(self, payload: str) -> bytes:
+        self._bad += bool(payload.strip())
+        if self._bad >= BAD_EVENTS_IN_A_ROW:
+            raise InvalidAnswer("not JSON")
+        return b""
+
+    def _chunk(self, chunk: dict[str, Any], payload: str) -> bytes:
+        usage = _usage_of(chunk)
+        if usage is not None:
+            self._call.usage = usage
+        if chunk.get("choices"):
+            self._has_choice = True
+            self._has_end = _note(chunk, "delta", self._call) or self._has_end
+        elif usage is not None and not self._wants_usage:
+            return b""  # asked for by us, not by the caller
+        if _is_complete(chunk, STREAM, "delta"):
+            # One event, one line: JSON has no bare line breaks, but a provider may indent it.
+            line = payload if "\n" not in payload else payload.replace("\n", " ")
+            return b"data: " + line.encode() + b"\n\n"
+        return event(_completed(chunk, self._identity, STREAM, "delta"))
+
+
+def forwarded_answer(body: bytes, identity: Identity, call: Call) -> bytes:
+    """A whole answer, passed on. Raises ProviderError."""
+    try:
+        answer = orjson.loads(body)
+    except ValueError as error:
+        raise InvalidAnswer("not JSON") from error
+    if not isinstance(answer, dict):
+        raise InvalidAnswer("not an object")
+    error_found = _error_in(answer, body[:20_000].decode("utf-8", "replace"))
+    if error_found is not None:
+        raise error_found
+    if not isinstance(answer.get("choices"), list) or not answer["choices"]:
+        raise InvalidAnswer("no choices")
+    call.usage = _usage_of(answer)
+    _note(answer, "message", call)
+    if call.first is None:
+        call.first = time.monotonic()
+    if _is_complete(answer, WHOLE, "message"):
+        return body
+    return orjson.dumps(_completed(answer, identity, WHOLE, "message"))

@@ -1,0 +1,218 @@
+"""Call records, collected in memory and written in small batches away from the event loop."""
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import Error as DatabaseError
+from django.db import IntegrityError
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import ApiKey
+from providers.gateway.snapshot import in_database
+from providers.models import CallRecord
+from providers.tokens import estimated_tokens
+from providers.types import Usage
+
+logger = logging.getLogger(__name__)
+
+SOURCE = "gateway"
+CAPACITY = 50_000
+BATCH = 100
+INTERVAL_S = 0.5
+LONGEST_PAUSE_S = 5.0
+LAST_USED_RESOLUTION_S = 60.0
+
+
+@dataclass
+class Call:
+    """One call while it runs; what is unknown stays None."""
+
+    user_id: int
+    key_id: int
+    model_pk: int | None = None
+    provider_label: str = ""
+    model_label: str = ""
+    status: str = "failed"
+    error_code: str = ""
+    usage: Usage | None = None
+    estimated_prompt: int | None = None
+    text_tokens: float = 0.0
+    at: datetime = field(default_factory=timezone.now)
+    started: float = field(default_factory=time.monotonic)
+    first: float | None = None
+    ended: float | None = None
+
+    def note_text(self, text: str = "") -> None:
+        """Text, a thought or a tool call has arrived."""
+        if self.first is None:
+            self.first = time.monotonic()
+        self.text_tokens += estimated_tokens(text)
+
+    def end(self, status: str, error_code: str = "") -> None:
+        self.status, self.error_code, self.ended = status, error_code, time.monotonic()
+
+    def final_usage(self) -> tuple[Usage, bool]:
+        """The provider's counts, or an estimate (True) once an answer has begun."""
+        said = self.usage or Usage()
+        if said.prompt_tokens is not None and said.completion_tokens is not None:
+            return said, False
+        if self.first is None:
+            return said, False
+        prompt = said.prompt_tokens if said.prompt_tokens is not None else self.estimated_prompt
+        completion = said.completion_tokens
+        if completion is None:
+            completion = math.ceil(self.text_tokens)
+        return Usage(prompt, completion, said.reasoning_tokens, said.cached_tokens), True
+
+    def row(self) -> CallRecord:
+        usage, is_estimated = self.final_usage()
+        ended = self.ended if self.ended is not None else time.monotonic()
+        ttft_ms = None if self.first is None else round((self.first - self.started) * 1000)
+        return CallRecord(
+            at=self.at,
+            user_id=self.user_id,
+            api_key_id=self.key_id,
+            model_id=self.model_pk,
+            provider_label=self.provider_label[:100],
+            model_label=self.model_label[:200],
+            source=SOURCE,
+            status=self.status,
+            error_code=self.error_code[:40],
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            cached_tokens=usage.cached_tokens,
+            is_estimated=is_estimated,
+            ttft_ms=ttft_ms,
+            duration_ms=round((ended - self.started) * 1000),
+        )
+
+
+def write(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
+    """Raises DatabaseError when the database cannot take them now."""
+    rows = [call.row() for call in calls]
+    try:
+        CallRecord.objects.bulk_create(rows)
+    except IntegrityError:
+        for row in rows:
+            _write_one(row)
+    if used_keys:
+        now = timezone.now()
+        old = now - timedelta(seconds=LAST_USED_RESOLUTION_S)
+        stale = Q(last_used_at=None) | Q(last_used_at__lt=old)
+        ApiKey.objects.filter(stale, pk__in=used_keys).update(last_used_at=now)
+
+
+def _write_one(row: CallRecord) -> None:
+    """The user, key or model may have been deleted meanwhile: the labels still tell."""
+    row.pk = None
+    try:
+        row.save(force_insert=True)
+    except IntegrityError:
+        row.pk = row.user_id = row.api_key_id = row.model_id = None
+        row.save(force_insert=True)
+
+
+Write = Callable[[Sequence[Call], Sequence[int]], Awaitable[None]]
+
+
+async def _write_in_thread(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
+    await in_database(write, calls, used_keys)
+
+
+class Recorder:
+    """Bounded: when the database stays away for long, the oldest go, and the log says how many."""
+
+    def __init__(
+        self,
+        write: Write = _write_in_thread,
+        *,
+        capacity: int = CAPACITY,
+        interval_s: float = INTERVAL_S,
+    ) -> None:
+        self._write = write
+        self._interval_s = interval_s
+        self._capacity = capacity
+        self._waiting: deque[Call] = deque()
+        self._lost = 0
+        self._touched: dict[int, float] = {}
+        self._used: set[int] = set()
+        self._hurry = asyncio.Event()
+        self._is_closing = False
+        self._task: asyncio.Task[None] | None = None
+
+    def put(self, call: Call) -> None:
+        if len(self._waiting) >= self._capacity:
+            self._waiting.popleft()
+            self._lost += 1
+        self._waiting.append(call)
+        if len(self._waiting) >= BATCH:
+            self._hurry.set()
+        self._start()
+
+    def note_use(self, key_id: int) -> None:
+        """For `last_used_at`, once a minute."""
+        now = time.monotonic()
+        if now - self._touched.get(key_id, float("-inf")) >= LAST_USED_RESOLUTION_S:
+            self._touched[key_id] = now
+            self._used.add(key_id)
+            self._start()
+
+    def _start(self) -> None:
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        pause = self._interval_s
+        try:
+            while self._waiting or self._used:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), pause)
+                is_written = await self._flush()
+                if self._is_closing:
+                    return
+                pause = self._interval_s if is_written else min(pause * 2, LONGEST_PAUSE_S)
+        except asyncio.CancelledError:
+            await self._flush()
+            raise
+
+    async def _flush(self) -> bool:
+        """Whether everything that waited is written."""
+        self._hurry.clear()
+        while self._waiting or self._used:
+            count = min(BATCH, len(self._waiting))
+            batch = [self._waiting.popleft() for _each in range(count)]
+            used, self._used = self._used, set()
+            try:
+                await asyncio.shield(self._write(batch, sorted(used)))
+            except DatabaseError as error:
+                logger.warning("%d call records wait: %s", count, type(error).__name__)
+                self._waiting.extendleft(reversed(batch))
+                self._used |= used
+                return False
+        self._report_lost()
+        return True
+
+    def _report_lost(self) -> None:
+        if self._lost:
+            logger.error("%d call records are lost: the database was away too long", self._lost)
+            self._lost = 0
+
+    async def close(self) -> None:
+        """Write what waits; say so if that fails."""
+        self._is_closing = True
+        self._hurry.set()
+        if self._task is not None:
+            await asyncio.gather(self._task, return_exceptions=True)
+        if self._waiting or self._used:
+            await self._flush()
+        self._lost += len(self._waiting)
+        self._report_lost()

@@ -1,0 +1,78 @@
+"""A value read from the database that may be a few seconds old."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from typing import Generic, ParamSpec, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import Error as DatabaseError
+from django.db import connections
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+P = ParamSpec("P")
+
+# Revocation must hold within 5 s: the oldest value that is used, plus the time to read a new one.
+REFRESH_AFTER_S = 2.0
+USABLE_FOR_S = 3.0
+
+
+async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """`function` in a thread of its own; its database connection is given back afterwards."""
+
+    def run() -> T:
+        try:
+            return function(*args, **kwargs)
+        finally:
+            connections.close_all()
+
+    return await sync_to_async(run, thread_sensitive=False)()
+
+
+class Refreshed(Generic[T]):
+    """The latest result of `load`: renewed while it is still usable, so that nobody waits for it.
+
+    A failing `load` reaches callers only once the last value is too old to use.
+    """
+
+    def __init__(
+        self,
+        load: Callable[[], Awaitable[T]],
+        *,
+        refresh_after_s: float = REFRESH_AFTER_S,
+        usable_for_s: float = USABLE_FOR_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._load = load
+        self._refresh_after_s = refresh_after_s
+        self._usable_for_s = usable_for_s
+        self._clock = clock
+        self._value: T | None = None
+        self._read_at = float("-inf")
+        self._running: asyncio.Task[T] | None = None
+
+    async def get(self) -> T:
+        age = self._clock() - self._read_at
+        if self._value is not None and age < self._refresh_after_s:
+            return self._value
+        if self._running is None:
+            self._running = asyncio.create_task(self._renew())
+            self._running.add_done_callback(self._finished)
+        if self._value is not None and age < self._usable_for_s:
+            return self._value
+        return await asyncio.shield(self._running)
+
+    async def _renew(self) -> T:
+        started = self._clock()
+        value = await self._load()
+        self._value, self._read_at = value, started
+        return value
+
+    def _finished(self, task: "asyncio.Task[T]") -> None:
+        self._running = None
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            level = logging.WARNING if isinstance(error, DatabaseError) else logging.ERROR
+            logger.log(level, "a snapshot could not be renewed: %s", type(error).__name__)

@@ -1,0 +1,143 @@
+"""The one way out: every request to a provider goes through this transport.
+
+A name is resolved once per connection, every address it has is checked, and the connection goes to
+a checked address, so a name that changes its mind in between gains nothing. Redirects are errors.
+"""
+
+import asyncio
+import functools
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpcore
+import httpx
+from django.conf import settings
+
+from providers.addresses import is_allowed
+from providers.errors import Blocked, ProviderError, Redirected, TimedOut, Unavailable, error_of
+from providers.types import HttpRequest
+
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+TIMEOUT = httpx.Timeout(connect=10, read=120, write=30, pool=10)
+MAX_BODY_BYTES = 20 * 1024**2
+USER_AGENT = "llmplatform"
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Every address of `host`."""
+    loop = asyncio.get_running_loop()
+    rows = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(row[4][0]) for row in rows]
+
+
+class GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Connects only to addresses that are allowed; raises Blocked for anything else."""
+
+    def __init__(self, *, allow_private: bool, resolve: Resolve = resolve) -> None:
+        self._inner = httpcore.AnyIOBackend()
+        self._allow_private = allow_private
+        self._resolve = resolve
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        try:
+            addresses = await asyncio.wait_for(self._resolve(host, port), timeout)
+        except (OSError, UnicodeError) as error:
+            raise httpcore.ConnectError(str(error)) from error
+        allowed = [is_allowed(each, allow_private=self._allow_private) for each in addresses]
+        # One bad address among good ones is how rebinding looks: all or nothing.
+        if not addresses or not all(allowed):
+            raise Blocked("address")
+        return await self._inner.connect_tcp(
+            addresses[0], port, timeout, local_address, socket_options
+        )
+
+    async def connect_unix_socket(self, *args: Any, **kwargs: Any) -> Any:
+        raise Blocked("unix socket")
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class GuardedTransport(httpx.AsyncHTTPTransport):
+    def __init__(self, *, allow_private: bool, resolve: Resolve = resolve) -> None:
+        super().__init__(retries=0)
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=_tls(),
+            max_connections=400,
+            max_keepalive_connections=100,
+            keepalive_expiry=30,
+            network_backend=GuardedBackend(allow_private=allow_private, resolve=resolve),
+        )
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    return httpx.create_ssl_context()
+
+
+def make_client(*, is_managed: bool = False, resolve: Resolve = resolve) -> httpx.AsyncClient:
+    """`is_managed`: a deployment of our own on this machine, which lives on loopback."""
+    allow_private = is_managed or settings.ALLOW_PRIVATE_PROVIDER_URLS
+    return httpx.AsyncClient(
+        transport=GuardedTransport(allow_private=allow_private, resolve=resolve),
+        timeout=TIMEOUT,
+        follow_redirects=False,
+        trust_env=False,
+        headers={"User-Agent": USER_AGENT},
+    )
+
+
+def _retry_after(headers: httpx.Headers) -> float | None:
+    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        try:
+            return max(0.0, float(headers[name]) * scale)
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+async def _limited(response: httpx.Response, limit: int = MAX_BODY_BYTES) -> bytes:
+    body = b""
+    async for chunk in response.aiter_bytes():
+        body += chunk
+        if len(body) > limit:
+            raise Unavailable("the answer is too large")
+    return body
+
+
+@asynccontextmanager
+async def sent(client: httpx.AsyncClient, request: HttpRequest) -> AsyncIterator[httpx.Response]:
+    """The open 2xx answer to `request`. Raises ProviderError for everything else."""
+    try:
+        async with client.stream(
+            request.method, request.url, headers=dict(request.headers), content=request.body
+        ) as response:
+            if response.is_redirect:
+                raise Redirected
+            if not response.is_success:
+                body = (await _limited(response, 100_000)).decode("utf-8", "replace")
+                raise error_of(response.status_code, body, _retry_after(response.headers))
+            yield response
+    except httpx.TimeoutException as error:
+        raise TimedOut from error
+    except (httpx.HTTPError, httpx.InvalidURL, httpcore.NetworkError) as error:
+        raise Unavailable(type(error).__name__) from error
+
+
+async def fetch(client: httpx.AsyncClient, request: HttpRequest) -> bytes:
+    """The whole body of a 2xx answer. Raises ProviderError."""
+    async with sent(client, request) as response:
+        return await _limited(response)
+
+
+__all__ = ["GuardedBackend", "ProviderError", "fetch", "make_client", "sent"]

@@ -1,0 +1,139 @@
+"""Bringing a provider's model list up to date: what would change, and changing it.
+
+The list is asked for first, outside any transaction; where that fails nothing has changed.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from django.core import signing
+from django.utils import timezone
+
+from providers.detection import abilities_by_name, typed
+from providers.models import ModelPrice, Provider, ProviderModel
+from providers.prices import PriceBook, price_book
+from providers.registry import catalog_slug
+from providers.types import ListedModel
+
+SALT = "providers.model_list"
+PREVIEW_AGE_S = 3600
+ABILITY_FIELDS = (("vision", "supports_vision"), ("reasoning", "supports_reasoning"))
+
+
+@dataclass(frozen=True)
+class Change:
+    """`before` and `after` by field; `is_back`: the provider lists it again."""
+
+    model: ProviderModel
+    before: dict[str, Any]
+    after: dict[str, Any]
+    is_back: bool
+
+    @property
+    def fields(self) -> list[tuple[str, Any, Any]]:
+        """What a person is shown: the types and the context window, before and after."""
+        names = ("types", "context_tokens")
+        return [(n, self.before[n], self.after[n]) for n in names if n in self.after]
+
+
+@dataclass
+class RefreshPlan:
+    added: list[ListedModel] = field(default_factory=list)
+    changed: list[Change] = field(default_factory=list)
+    missing: list[ProviderModel] = field(default_factory=list)
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.added or self.changed or self.missing)
+
+
+def _looked_up(row: ListedModel, price: ModelPrice | None) -> ListedModel:
+    """What the price table knows of this id is better than what its name looks like."""
+    if price is None or "*" in price.model_pattern:
+        return row
+    types, evidence = row.types, row.evidence
+    if evidence != "metadata" and price.main_type:
+        known = {name for name, column in ABILITY_FIELDS if getattr(price, column)}
+        types = typed(price.main_type, known | abilities_by_name(row.model_id))
+        evidence = "table"
+    context = row.context_tokens or price.context_tokens
+    return replace(row, types=types, evidence=evidence, context_tokens=context)
+
+
+def looked_up(provider: Provider, rows: Iterable[ListedModel]) -> list[ListedModel]:
+    slug = catalog_slug(provider.preset, provider.base_url)
+    book: PriceBook = price_book(slug)
+    now = timezone.now()
+    return [_looked_up(row, book.row_of(slug, row.model_id, now)) for row in rows]
+
+
+def _found(row: ListedModel) -> dict[str, Any]:
+    return {
+        "types": list(row.types),
+        "main_type": row.types[0],
+        "type_evidence": row.evidence,
+        "context_tokens": row.context_tokens,
+    }
+
+
+def _change(model: ProviderModel, row: ListedModel) -> Change | None:
+    """None where nothing changes; what a person edited stays."""
+    kept = set(model.edited)
+    if "types" in kept:
+        kept |= {"main_type", "type_evidence"}
+    after = {
+        name: value
+        for name, value in _found(row).items()
+        if name not in kept and getattr(model, name) != value
+    }
+    if not after.keys() - {"type_evidence"} and model.missing_since is None:
+        return None
+    before = {name: getattr(model, name) for name in after}
+    return Change(model, before, after, is_back=model.missing_since is not None)
+
+
+def plan_refresh(provider: Provider, listed: Iterable[ListedModel]) -> RefreshPlan:
+    """What the list would change; changes nothing."""
+    plan = RefreshPlan()
+    known = {model.model_id: model for model in provider.models.all()}
+    for row in looked_up(provider, listed):
+        model = known.pop(row.model_id, None)
+        if model is None:
+            plan.added.append(row)
+        elif change := _change(model, row):
+            plan.changed.append(change)
+    plan.missing = [model for model in known.values() if model.missing_since is None]
+    return plan
+
+
+def carry_out(provider: Provider, plan: RefreshPlan) -> None:
+    """In the caller's transaction."""
+    ProviderModel.objects.bulk_create(
+        ProviderModel(provider=provider, model_id=row.model_id, name=row.model_id, **_found(row))
+        for row in plan.added
+    )
+    for change in plan.changed:
+        rows = ProviderModel.objects.filter(pk=change.model.pk)
+        rows.update(missing_since=None, **change.after)
+    now = timezone.now()
+    missing = [model.pk for model in plan.missing]
+    ProviderModel.objects.filter(pk__in=missing).update(missing_since=now)
+    Provider.objects.filter(pk=provider.pk).update(refreshed_at=now)
+
+
+def sealed(provider: Provider, listed: Iterable[ListedModel]) -> str:
+    """The list as a form can carry it from the preview to its confirmation."""
+    rows = [asdict(row) for row in listed]
+    return signing.dumps({"provider": provider.pk, "rows": rows}, salt=SALT, compress=True)
+
+
+def opened(provider: Provider, text: str) -> list[ListedModel] | None:
+    """None where it was made for another provider, by somebody else, or too long ago."""
+    try:
+        content = signing.loads(text, salt=SALT, max_age=PREVIEW_AGE_S)
+    except signing.BadSignature:
+        return None
+    if content["provider"] != provider.pk:
+        return None
+    return [ListedModel(**{**row, "types": tuple(row["types"])}) for row in content["rows"]]

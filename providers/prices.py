@@ -1,0 +1,100 @@
+"""Which price a model has at a moment: its own, else that of the price table.
+
+An exact id wins over a pattern, the provider's own row over one for every provider, a longer
+pattern over a shorter one, and among the rows of one pattern the latest that is already valid.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, datetime
+from functools import lru_cache
+
+from django.utils import timezone
+
+from providers.models import ModelPrice, ProviderModel
+from providers.rates import NAMES, Price, Rates, cost_of, read_off_peak, read_tiers
+from providers.registry import catalog_slug
+
+__all__ = ["PriceBook", "cost_of", "price_book", "price_of", "price_of_model"]
+
+ANY = "*"
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(".*".join(re.escape(part) for part in text.split("*")), re.IGNORECASE)
+
+
+def _rank(row: ModelPrice) -> tuple[bool, bool, int, date]:
+    is_exact = ANY not in row.model_pattern
+    return is_exact, row.provider_slug != ANY, len(row.model_pattern), row.valid_from
+
+
+def read_price(row: ModelPrice, at: datetime) -> Price:
+    """The row as it applies at `at`: off-peak rates are already in place."""
+    rates = Rates(
+        input=row.input_per_mtok,
+        output=row.output_per_mtok,
+        cached_input=row.cached_input_per_mtok,
+        cache_write=row.cache_write_per_mtok,
+        reasoning=row.reasoning_per_mtok,
+    )
+    tiers, off_peak = read_tiers(row.tiers), read_off_peak(row.off_peak)
+    if off_peak is not None and any(window.holds(at) for window in off_peak.windows):
+        cheap = {
+            name: rate for name in NAMES if (rate := getattr(off_peak.rates, name)) is not None
+        }
+        rates, tiers = replace(rates, **cheap), ()
+    return Price(row.currency, rates, tiers, row.per_query, row.pk)
+
+
+class PriceBook:
+    """Rows of the price table, read once and asked often. Asking reaches no database."""
+
+    def __init__(self, rows: Iterable[ModelPrice]) -> None:
+        self._exact: dict[str, list[ModelPrice]] = {}
+        self._patterns: list[ModelPrice] = []
+        for row in rows:
+            if ANY in row.model_pattern:
+                self._patterns.append(row)
+            else:
+                self._exact.setdefault(row.model_pattern.lower(), []).append(row)
+
+    def row_of(self, slug: str, model_id: str, at: datetime) -> ModelPrice | None:
+        fitting = [row for row in self._patterns if _pattern(row.model_pattern).fullmatch(model_id)]
+        day = at.astimezone(timezone.get_default_timezone()).date()
+        rows = [
+            row
+            for row in (*self._exact.get(model_id.lower(), ()), *fitting)
+            if row.provider_slug in (slug, ANY) and row.valid_from <= day
+        ]
+        return max(rows, key=_rank, default=None)
+
+    def price_of(self, slug: str, model_id: str, at: datetime) -> Price | None:
+        row = self.row_of(slug, model_id, at)
+        return None if row is None else read_price(row, at)
+
+
+def price_book(*slugs: str) -> PriceBook:
+    """The prices of some providers, or of all, with those for every provider."""
+    rows = ModelPrice.objects.all()
+    return PriceBook(rows.filter(provider_slug__in=(*slugs, ANY)) if slugs else rows)
+
+
+def price_of(provider: str, model_id: str, at: datetime) -> Price | None:
+    """`provider` is a preset's slug (see `registry.catalog_slug`). None: unknown."""
+    return price_book(provider).price_of(provider, model_id, at)
+
+
+def own_price(model: ProviderModel) -> Price | None:
+    """What a person entered at the model itself; it wins."""
+    rates = Rates(input=model.price_in_usd_per_mtok, output=model.price_out_usd_per_mtok)
+    return None if rates == Rates() else Price("USD", rates)
+
+
+def price_of_model(
+    model: ProviderModel, at: datetime, book: PriceBook | None = None
+) -> Price | None:
+    slug = catalog_slug(model.provider.preset, model.provider.base_url)
+    return own_price(model) or (book or price_book(slug)).price_of(slug, model.model_id, at)

@@ -1,0 +1,121 @@
+"""What the providers API reads and writes."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from pydantic import Field
+
+from llmplatform.schemas import Answer, Name, Schema, Str
+from providers.presets import Address, Preset
+
+
+class AddressOut(Answer):
+    url: str
+    label: str
+
+    @staticmethod
+    def resolve_label(address: Address) -> str:
+        return str(address.label)
+
+
+class PresetOut(Answer):
+    slug: str
+    kind: str
+    name: str
+    section: str
+    base_urls: list[str]
+    addresses: list[AddressOut]
+    key_note: str
+    needs_key: bool
+
+    @staticmethod
+    def resolve_name(preset: Preset) -> str:
+        return str(preset.name)
+
+    @staticmethod
+    def resolve_key_note(preset: Preset) -> str:
+        return str(preset.key_note)
+
+
+class ProviderIn(Schema):
+    preset: Str = Field("", max_length=40)
+    kind: Str = Field("", max_length=20)
+    name: Str = Field("", max_length=100)
+    base_url: Str = Field("", max_length=500)
+    api_key: Str = Field("", max_length=4000)
+    is_shared: bool = False
+
+
+class ProviderPatch(Schema):
+    name: Str | None = Field(None, max_length=100)
+    base_url: Str | None = Field(None, max_length=500)
+    api_key: Str | None = Field(None, max_length=4000)
+    is_enabled: bool | None = None
+
+
+class ProviderOut(Answer):
+    id: int
+    name: str
+    kind: str
+    preset: str
+    base_url: str
+    api_key: str = Field(validation_alias="key_hint", description="Masked.")
+    is_enabled: bool
+    is_shared: bool
+    is_managed: bool
+    refreshed_at: datetime | None
+
+    @staticmethod
+    def resolve_is_shared(provider: object) -> bool:
+        return getattr(provider, "owner_id", None) is None
+
+
+class TestOut(Answer):
+    ok: bool
+    latency_ms: int
+    error: dict[str, str] | None = None
+
+
+class ListedOut(Answer):
+    model_id: str
+    types: list[str]
+
+
+class RefreshOut(Answer):
+    added: int
+    updated: int
+    missing: int
+    models: list[ListedOut]
+
+
+class ModelPatch(Schema):
+    name: Name | None = None
+    types: list[Str] | None = Field(None, min_length=1, max_length=10)
+    context_tokens: int | None = Field(None, ge=1, le=100_000_000)
+    system_prompt: Str | None = Field(None, max_length=20_000)
+    temperature: float | None = Field(None, ge=0, le=2)
+    top_p: float | None = Field(None, gt=0, le=1)
+    max_tokens: int | None = Field(None, ge=1, le=10_000_000)
+    price_in_usd_per_mtok: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6)
+    price_out_usd_per_mtok: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6)
+    is_enabled: bool | None = None
+
+
+class ModelOut(Answer):
+    id: int
+    name: str
+    model_id: str
+    provider: str
+    types: list[str]
+    context_tokens: int | None
+    temperature: float | None
+    top_p: float | None
+    max_tokens: int | None
+    price_in_usd_per_mtok: Decimal | None
+    price_out_usd_per_mtok: Decimal | None
+    is_enabled: bool
+    missing_since: datetime | None
+
+    @staticmethod
+    def resolve_provider(model: object) -> str:
+        return str(model.provider.name)  # type: ignore[attr-defined]

@@ -1,0 +1,349 @@
+"""Verbs about providers: create, change, test, refresh; and streaming a chat from a model."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest as PageRequest
+from django.utils.translation import gettext as _
+
+from accounts.models import ApiKey, User
+from accounts.services import audit
+from llmplatform.text import validate_name
+from providers.adapters.echo import EchoAdapter
+from providers.addresses import is_allowed, problem_with_url
+from providers.detection import detect_types
+from providers.errors import NoSuchModel, ProviderError
+from providers.http import fetch, make_client, sent
+from providers.model_list import RefreshPlan, carry_out, plan_refresh
+from providers.models import CallRecord, Provider, ProviderModel
+from providers.registry import ADAPTERS, BY_SLUG
+from providers.types import ChatMessage, ChatRequest, Event, Finish, ListedModel, Target, Usage
+
+AUDITED = ("name", "kind", "base_url", "is_enabled")
+
+
+def _check_url(url: str) -> None:
+    if "{" in url:
+        raise ValidationError({"base_url": [_("Fill in what is in braces.")]})
+    if problem_with_url(url) is not None:
+        raise ValidationError({"base_url": [_("Enter a complete address such as https://…/v1.")]})
+    host = (urlsplit(url).hostname or "").strip("[]")
+    is_literal = host.replace(".", "").isdigit() or ":" in host
+    if is_literal and not is_allowed(host, allow_private=settings.ALLOW_PRIVATE_PROVIDER_URLS):
+        raise ValidationError({"base_url": [_("This address is not allowed.")]})
+
+
+def _snapshot(provider: Provider) -> dict[str, Any]:
+    return {name: getattr(provider, name) for name in AUDITED}
+
+
+def create_provider(
+    *,
+    actor: User,
+    preset: str = "",
+    kind: str = "",
+    name: str = "",
+    base_url: str = "",
+    api_key: str = "",
+    is_shared: bool = False,
+    request: PageRequest | None = None,
+) -> Provider:
+    """A provider from a preset or a kind. ValidationError keyed by field.
+
+    `is_shared` makes it the company's, which only administrators may do.
+    """
+    chosen = BY_SLUG.get(preset)
+    if preset and chosen is None:
+        raise ValidationError({"preset": [_("There is no such preset.")]})
+    kind = kind or (chosen.kind if chosen else "openai")
+    if kind not in ADAPTERS:
+        raise ValidationError({"kind": [_("There is no such kind.")]})
+    if is_shared and not actor.is_admin:
+        raise ValidationError({"is_shared": [_("Only administrators can share a provider.")]})
+    base_url = (base_url or (chosen.base_urls[0] if chosen and chosen.base_urls else "")).strip()
+    name = name.strip() or (str(chosen.name) if chosen else "")
+    try:
+        validate_name(name)
+    except ValidationError as error:
+        raise ValidationError({"name": error.messages}) from error
+    if ADAPTERS[kind].needs_network:
+        _check_url(base_url)
+    provider = Provider(
+        owner=None if is_shared else actor, name=name, kind=kind, preset=preset, base_url=base_url
+    )
+    provider.set_key(api_key.strip())
+    with transaction.atomic():
+        provider.save()
+        after = _snapshot(provider)
+        audit(actor=actor, action="provider.create", target=provider, after=after, request=request)
+        if not ADAPTERS[kind].needs_network:
+            carry_out(provider, plan_refresh(provider, EchoAdapter().read_models()))
+    return provider
+
+
+def change_provider(
+    *,
+    provider: Provider,
+    actor: User,
+    request: PageRequest | None = None,
+    api_key: str | None = None,
+    **changes: Any,
+) -> Provider:
+    """Change fields. A new host needs the key again, or it would be sent to somebody else."""
+    before, old_url = _snapshot(provider), provider.base_url
+    for name in changes.keys() & {"name", "base_url", "is_enabled"}:
+        setattr(provider, name, changes[name])
+    try:
+        validate_name(provider.name)
+    except ValidationError as error:
+        raise ValidationError({"name": error.messages}) from error
+    if ADAPTERS[provider.kind].needs_network:
+        _check_url(provider.base_url)
+    is_moved = urlsplit(old_url)[:2] != urlsplit(provider.base_url)[:2]
+    if is_moved and provider.credential and not api_key:
+        raise ValidationError({"api_key": [_("Enter the key again when the host changes.")]})
+    if api_key:
+        provider.set_key(api_key.strip())
+    with transaction.atomic():
+        provider.save()
+        after = _snapshot(provider) | ({"api_key": "changed"} if api_key else {})
+        audit(
+            actor=actor,
+            action="provider.update",
+            target=provider,
+            before=before,
+            after=after,
+            request=request,
+        )
+    return provider
+
+
+def delete_provider(*, provider: Provider, actor: User, request: PageRequest | None = None) -> None:
+    with transaction.atomic():
+        audit(actor=actor, action="provider.delete", target=provider, request=request)
+        provider.delete()
+
+
+def change_model(
+    *, model: ProviderModel, actor: User, request: PageRequest | None = None, **changes: Any
+) -> ProviderModel:
+    """A person's edits; they are remembered and survive every refresh."""
+    before = {name: getattr(model, name) for name in changes}
+    for name, value in changes.items():
+        setattr(model, name, value)
+    if "types" in changes:
+        model.main_type = changes["types"][0] if changes["types"] else "chat"
+    model.edited = sorted({*model.edited, *changes})
+    model.full_clean()
+    with transaction.atomic():
+        model.save()
+        shown = {name: str(value) for name, value in changes.items()}
+        audit(
+            actor=actor,
+            action="model.update",
+            target=model,
+            before={name: str(value) for name, value in before.items()},
+            after=shown,
+            request=request,
+        )
+    return model
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """Nothing of the upstream's answer: an internal address looks like a closed port."""
+
+    ok: bool
+    latency_ms: int
+    error: ProviderError | None = None
+
+
+async def _list_models(target: Target) -> list[ListedModel]:
+    adapter = ADAPTERS[target.kind]
+    if not adapter.needs_network:
+        return adapter.read_models(b"")
+    async with make_client(is_managed=target.is_managed) as client:
+        return adapter.read_models(await fetch(client, adapter.models(target)))
+
+
+async def _ask(target: Target) -> None:
+    """The cheapest call of a provider that has no list to ask for."""
+    request = ChatRequest(
+        target.model_id, [ChatMessage("user", "hi")], {"max_tokens": 16}, is_stream=False
+    )
+    async for _event in stream_chat(target, request):
+        pass
+
+
+def _known_models(provider: Provider) -> list[ListedModel]:
+    """The whole list of a provider that has none to ask for; else empty."""
+    preset = BY_SLUG.get(provider.preset)
+    known = preset.known_models_at(provider.base_url) if preset else ()
+    rows = []
+    for model in known:
+        types, evidence = detect_types(model.model_id)
+        rows.append(ListedModel(model.model_id, types, model.context_tokens, evidence))
+    return rows
+
+
+def list_models(provider: Provider) -> list[ListedModel]:
+    """What the provider offers now. Raises ProviderError."""
+    return _known_models(provider) or async_to_sync(_list_models)(provider.target())
+
+
+def check_connection(provider: Provider) -> TestResult:
+    started = time.monotonic()
+    known = _known_models(provider)
+    try:
+        if known:
+            async_to_sync(_ask)(provider.target(known[0].model_id))
+        else:
+            async_to_sync(_list_models)(provider.target())
+        error = None
+    except ProviderError as found:
+        error = found
+    return TestResult(error is None, round((time.monotonic() - started) * 1000), error)
+
+
+def apply_models(
+    *,
+    provider: Provider,
+    listed: list[ListedModel],
+    actor: User,
+    request: PageRequest | None = None,
+) -> RefreshPlan:
+    """Make the model list what was `listed`; a person's edits stay."""
+    with transaction.atomic():
+        plan = plan_refresh(provider, listed)
+        carry_out(provider, plan)
+        counts = {"added": len(plan.added), "missing": len(plan.missing)}
+        audit(
+            actor=actor, action="provider.refresh", target=provider, after=counts, request=request
+        )
+    return plan
+
+
+def refresh_models(
+    *, provider: Provider, actor: User, request: PageRequest | None = None
+) -> RefreshPlan:
+    """Bring the model list up to date. Raises ProviderError, and then nothing has changed."""
+    listed = list_models(provider)
+    return apply_models(provider=provider, listed=listed, actor=actor, request=request)
+
+
+def publish_model(
+    *, name: str, base_url: str, api_key: str, model_id: str, owner: User
+) -> ProviderModel:
+    """A deployment of our own as a provider model of its owner; here alone loopback is allowed."""
+    with transaction.atomic():
+        provider = Provider(
+            owner=owner, name=name[:100], kind="openai", base_url=base_url, is_managed=True
+        )
+        provider.set_key(api_key)
+        provider.save()
+        return ProviderModel.objects.create(
+            provider=provider, model_id=model_id, name=name[:200], types=["chat"]
+        )
+
+
+def withdraw_model(model: ProviderModel) -> None:
+    Provider.objects.filter(pk=model.provider_id, is_managed=True).delete()
+
+
+def resolve_chat_target(*, user: User, model_pk: int) -> Target:
+    """The target of a model the user may use now. Raises NoSuchModel."""
+    rows = ProviderModel.objects.for_user(user).usable().select_related("provider")
+    model = rows.filter(pk=model_pk).first()
+    if model is None:
+        raise NoSuchModel
+    return target_of(model)
+
+
+def target_of(model: ProviderModel) -> Target:
+    base = model.provider.target(model.model_id)
+    return Target(**{**base.__dict__, "model_pk": model.pk, "defaults": model.defaults})
+
+
+async def stream_chat(target: Target, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    """Events of one answer. Raises ProviderError; closing it closes the upstream request."""
+    adapter = ADAPTERS[target.kind]
+    if isinstance(adapter, EchoAdapter):
+        for event in adapter.answer(request):
+            await asyncio.sleep(0.01)
+            yield event
+        return
+    reader = adapter.reader(is_stream=request.is_stream)
+    async with (
+        make_client(is_managed=target.is_managed) as client,
+        sent(client, adapter.chat(target, request)) as response,
+    ):
+        async for data in response.aiter_bytes():
+            for event in reader.feed(data):
+                yield event
+        for event in reader.finish():
+            yield event
+
+
+@dataclass
+class Measurement:
+    """What a call took, collected while its events pass by."""
+
+    started: float = field(default_factory=time.monotonic)
+    first: float | None = None
+    usage: Usage = field(default_factory=Usage)
+    finish_reason: str = ""
+
+    def note(self, event: Event) -> None:
+        if isinstance(event, Usage):
+            self.usage = event
+        elif isinstance(event, Finish):
+            self.finish_reason = event.reason
+        elif self.first is None:
+            self.first = time.monotonic()
+
+    @property
+    def ttft_ms(self) -> int | None:
+        return None if self.first is None else round((self.first - self.started) * 1000)
+
+    @property
+    def duration_ms(self) -> int:
+        return round((time.monotonic() - self.started) * 1000)
+
+
+def record_call(
+    *,
+    target: Target,
+    user: User | None,
+    source: str,
+    status: str,
+    measured: Measurement,
+    error_code: str = "",
+    api_key: ApiKey | None = None,
+    duration_ms: int | None = None,
+) -> CallRecord:
+    """`duration_ms`: where the row is written later than the call ended."""
+    usage = measured.usage
+    return CallRecord.objects.create(
+        user=user,
+        api_key=api_key,
+        model_id=target.model_pk,
+        provider_label=target.provider_name[:100],
+        model_label=target.model_id[:200],
+        source=source,
+        status=status,
+        error_code=error_code,
+        prompt_tokens=usage.prompt_tokens,
+        completion_tokens=usage.completion_tokens,
+        reasoning_tokens=usage.reasoning_tokens,
+        cached_tokens=usage.cached_tokens,
+        ttft_ms=measured.ttft_ms,
+        duration_ms=measured.duration_ms if duration_ms is None else duration_ms,
+    )

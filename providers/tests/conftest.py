@@ -1,0 +1,79 @@
+"""What the gateway's tests share: a stand-in provider, keys, the official SDK, call records."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import pytest
+
+from accounts.models import User
+from accounts.services import create_key
+from providers.models import CallRecord, Provider, ProviderModel
+from providers.services import create_provider
+from providers.tests.stand_in import StandIn
+
+MakeKey = Callable[..., str]
+Records = Callable[[int], list[CallRecord]]
+
+
+@pytest.fixture
+def stand_in(settings: Any) -> Iterator[StandIn]:
+    settings.ALLOW_PRIVATE_PROVIDER_URLS = True
+    server = StandIn()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def remote(transactional_db: None, stand_in: StandIn, alice: User) -> Provider:
+    """Alice's connection to the stand-in, with the model `m`."""
+    provider = create_provider(
+        actor=alice, kind="openai", name="up", base_url=stand_in.url, api_key="sk-stored-key-12345"
+    )
+    ProviderModel.objects.create(provider=provider, model_id="m", name="m", types=["chat"])
+    return provider
+
+
+@pytest.fixture
+def echo(transactional_db: None, alice: User) -> Provider:
+    return create_provider(actor=alice, preset="echo", name="echo")
+
+
+@pytest.fixture
+def make_key(transactional_db: None, alice: User) -> MakeKey:
+    def make(user: User = alice, **limits: Any) -> str:
+        return create_key(user=user, name="suite", **limits)[1]
+
+    return make
+
+
+@pytest.fixture
+def sdk_for(live_url: str, make_key: MakeKey) -> Callable[..., Any]:
+    """The official SDK; typed loosely, since messages are plain dictionaries here."""
+
+    def make(key: str = "") -> Any:
+        return openai.OpenAI(base_url=f"{live_url}/v1", api_key=key or make_key(), max_retries=0)
+
+    return make
+
+
+@pytest.fixture
+def sdk(sdk_for: Callable[..., Any]) -> Any:
+    return sdk_for()
+
+
+@pytest.fixture
+def recorded() -> Records:
+    """Waits until that many calls are written."""
+
+    def wait(count: int) -> list[CallRecord]:
+        for _attempt in range(200):
+            rows = list(CallRecord.objects.order_by("pk"))
+            if len(rows) >= count:
+                return rows
+            time.sleep(0.05)
+        raise AssertionError(f"{len(rows)} records, not {count}")
+
+    return wait

@@ -1,0 +1,547 @@
+"""The parts of the gateway apart: names, limits, snapshots, records, decoding, the way out."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+import pytest
+from django.db import OperationalError
+from django.utils import timezone
+
+from accounts.models import ApiKey, User
+from providers.errors import InvalidAnswer, ProviderError, Unavailable
+from providers.gateway import exchange as exchange_module
+from providers.gateway.app import Gateway
+from providers.gateway.authentication import Caller, Keyring, load_callers
+from providers.gateway.compose import Identity
+from providers.gateway.core import Core
+from providers.gateway.errors import GatewayError
+from providers.gateway.exchange import Exchange
+from providers.gateway.limits import RequestLimits
+from providers.gateway.passthrough import ForwardedStream, forwarded_answer
+from providers.gateway.records import Call, Recorder, write
+from providers.gateway.routing import Catalogue, Directory, Route
+from providers.gateway.snapshot import Refreshed
+from providers.gateway.upstream import Upstream, guarded_connector
+from providers.models import CallRecord
+from providers.tests.stand_in import STREAMS, USAGE, chunk, sse
+from providers.tokens import estimated_prompt_tokens, estimated_tokens
+from providers.types import HttpRequest, Target, Usage
+
+IDENTITY = Identity("chatcmpl-1", "m", created=7)
+
+
+def route(model_id: str, provider: str = "p", pk: int = 1, owner_id: int | None = None) -> Route:
+    target = Target("echo", "", "", model_id, False, provider_id=pk, provider_name=provider)
+    return Route(target, "chat", ("chat",), "", owner_id, 0)
+
+
+def caller(user_id: int = 1, *allowed: str) -> Caller:
+    return Caller(1, user_id, frozenset(allowed), None, None)
+
+
+# --- Names -------------------------------------------------------------------
+
+
+def test_every_listed_name_leads_back_to_its_model() -> None:
+    routes = [
+        *(route("a", "p", 1), route("a", "q", 2), route("b", "p", 1), route("b", "p", 3)),
+        # The id of one model is the qualified name of another.
+        *(route("p/c", "q", 2), route("c", "p", 1), route("lone", "Qwen", 4)),
+    ]
+    catalogue = Catalogue(routes)
+    names = [catalogue.name_of(each) for each in routes]
+    assert names == ["p/a", "q/a", "p#1/b", "p#3/b", "q/p/c", "c", "lone"]
+    assert [catalogue.resolve(name) for name in names] == routes
+    assert catalogue.resolve("p/c").model_id == "c", "the qualified name comes first"
+
+
+def test_a_directory_shows_shared_and_own_routes_only() -> None:
+    directory = Directory([route("s"), route("mine", owner_id=1), route("yours", owner_id=2)])
+    seen = {r.model_id for r in directory.for_caller(caller(1)).routes}
+    assert seen == {"s", "mine"}
+    assert [r.model_id for r in directory.for_caller(caller(3)).routes] == ["s"]
+    narrow = directory.for_caller(caller(1, "p/mine", "yours"))
+    assert [r.model_id for r in narrow.routes] == ["mine"]
+    assert directory.for_caller(caller(1)) is directory.for_caller(caller(1))
+
+
+# --- Limits ------------------------------------------------------------------
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("limit", [1, 2, 7, 600])
+def test_the_wait_that_is_named_is_long_enough(limit: int) -> None:
+    clock = Clock()
+    limits = RequestLimits(clock)
+    for _each in range(limit):
+        assert limits.take(1, limit).retry_after_s is None
+    refused = limits.take(1, limit)
+    assert refused.remaining == 0 and refused.retry_after_s is not None
+    assert 60 <= refused.retry_after_s <= 61
+    clock.now += refused.retry_after_s
+    assert limits.take(1, limit).retry_after_s is None
+    assert limits.take(2, limit).retry_after_s is None, "each key has its own count"
+
+
+def test_no_minute_holds_more_than_the_limit() -> None:
+    clock = Clock()
+    limits = RequestLimits(clock)
+    taken: list[float] = []
+    for _each in range(3000):
+        clock.now += 0.1
+        if limits.take(1, 30).retry_after_s is None:
+            taken.append(clock.now)
+    assert all(sum(t <= s < t + 60 for s in taken) <= 30 for t in taken)
+    assert len(taken) >= 30 * 4, "and it is used up"
+
+
+def test_counts_of_many_keys_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("providers.gateway.limits.KEYS_KEPT", 20)
+    limits = RequestLimits()
+    for key_id in range(100):
+        limits.take(key_id, 5)
+    assert len(limits._keys) <= 20
+
+
+# --- Snapshots ---------------------------------------------------------------
+
+
+async def test_a_snapshot_is_renewed_while_it_is_used() -> None:
+    clock, loads = Clock(), 0
+
+    async def load() -> int:
+        nonlocal loads
+        loads += 1
+        return loads
+
+    cell = Refreshed(load, refresh_after_s=2, usable_for_s=3, clock=clock)
+    assert await asyncio.gather(*(cell.get() for _each in range(5))) == [1] * 5
+    clock.now += 2.5
+    assert await cell.get() == 1, "nobody waits while it is usable"
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert await cell.get() == 2
+    clock.now += 3.5
+    assert await cell.get() == 3, "too old: wait for the new one"
+
+
+async def test_a_snapshot_outlives_a_short_failure_of_the_database() -> None:
+    clock = Clock()
+    answers: list[Any] = [1, OperationalError(), OperationalError(), 2]
+
+    async def load() -> int:
+        answer = answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return int(answer)
+
+    cell = Refreshed(load, refresh_after_s=2, usable_for_s=3, clock=clock)
+    assert await cell.get() == 1
+    clock.now += 2.5
+    assert await cell.get() == 1
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    clock.now += 1
+    with pytest.raises(OperationalError):
+        await cell.get()
+    assert await cell.get() == 2
+
+
+async def ask(gateway: Gateway, path: str, key: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    headers = [(b"host", b"testserver"), (b"authorization", f"Bearer {key}".encode())]
+    scope = {"type": "http", "method": "GET", "path": path, "headers": headers}
+    await gateway(scope, receive, send)
+    found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], found, json.loads(sent[1]["body"])
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (OperationalError("secret detail"), 503, "service_unavailable"),
+        (RuntimeError("secret detail"), 500, "internal_error"),
+    ],
+)
+async def test_what_breaks_inside_shows_nothing(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, code: str
+) -> None:
+    async def fail(self: Keyring, token: str) -> None:
+        raise error
+
+    monkeypatch.setattr(Keyring, "caller", fail)
+    found, headers, body = await ask(Gateway(), "/v1/models", "llmp_x.y")
+    assert (found, body["error"]["code"]) == (status, code)
+    assert "secret" not in json.dumps(body)
+    assert ("retry-after" in headers) == (status == 503)
+
+
+def test_only_live_keys_are_loaded(transactional_db: None, alice: User, bob: User) -> None:
+    keys = [ApiKey.issue(user=user, name="k")[0] for user in (alice, alice, bob, bob)]
+    keys[0].rpm = 5
+    keys[0].allowed_models = ["m"]
+    keys[0].save()
+    ApiKey.objects.filter(pk=keys[1].pk).update(revoked_at=timezone.now())
+    ApiKey.objects.filter(pk=keys[2].pk).update(expires_at=timezone.now())
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    found = load_callers([key.pk for key in keys])
+    assert list(found.values()) == [Caller(keys[0].pk, alice.pk, frozenset({"m"}), 5, None)]
+
+
+async def test_a_warm_key_needs_no_query(
+    transactional_db: None, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from asgiref.sync import sync_to_async
+
+    _row, text = await sync_to_async(ApiKey.issue)(user=alice, name="k")
+    core = Core()
+    first = await core.keyring.caller(text)
+    assert first is not None and first.user_id == alice.pk
+
+    async def forbidden(*args: Any) -> None:
+        raise AssertionError("a query")
+
+    monkeypatch.setattr("providers.gateway.authentication.in_database", forbidden)
+    assert await core.keyring.caller(text) == first
+    assert await core.keyring.caller("é" * 3) is None
+    assert await core.keyring.caller("x" * 201) is None
+
+
+async def test_a_refused_key_is_remembered_for_a_moment(
+    transactional_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("providers.gateway.authentication.KEYS_KEPT", 10)
+    keyring = Keyring()
+    for number in range(30):
+        assert await keyring.caller(f"llmp_abc.{number}") is None
+    assert len(keyring._refused) <= 10
+
+    async def forbidden(*args: Any) -> None:
+        raise AssertionError("a query")
+
+    monkeypatch.setattr("providers.gateway.authentication.in_database", forbidden)
+    assert await keyring.caller("llmp_abc.29") is None
+
+
+# --- Records -----------------------------------------------------------------
+
+
+def finished(**fields: Any) -> Call:
+    call = Call(user_id=1, key_id=1, **fields)
+    call.end("done")
+    return call
+
+
+async def test_records_wait_for_the_database() -> None:
+    written: list[Call] = []
+    failures = [OperationalError(), OperationalError()]
+
+    async def store(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
+        if failures:
+            raise failures.pop()
+        written.extend(calls)
+
+    recorder = Recorder(store, interval_s=0.01)
+    calls = [finished() for _each in range(250)]
+    for call in calls:
+        recorder.put(call)
+    for _attempt in range(500):
+        if len(written) == len(calls):
+            break
+        await asyncio.sleep(0.01)
+    assert written == calls, "all of them, in order"
+
+
+async def test_records_are_written_at_shutdown_and_losses_are_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    written: list[Call] = []
+
+    async def store(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
+        written.extend(calls)
+
+    recorder = Recorder(store, capacity=3, interval_s=60)
+    calls = [finished() for _each in range(5)]
+    for call in calls:
+        recorder.put(call)
+    await recorder.close()
+    assert written == calls[2:]
+    assert "2 call records are lost" in caplog.text
+
+    async def fail(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
+        raise OperationalError
+
+    broken = Recorder(fail, interval_s=60)
+    broken.put(finished())
+    await broken.close()
+    assert "1 call records are lost" in caplog.text
+
+
+def test_a_deleted_user_loses_no_record(transactional_db: None, alice: User) -> None:
+    key, _text = ApiKey.issue(user=alice, name="k")
+    good = Call(user_id=alice.pk, key_id=key.pk, model_label="m")
+    gone = Call(user_id=alice.pk + 999, key_id=key.pk, model_label="m")
+    write([good, gone], [key.pk])
+    assert [row.user_id for row in CallRecord.objects.order_by("pk")] == [alice.pk, None]
+    key.refresh_from_db()
+    used = key.last_used_at
+    assert used is not None
+    write([], [key.pk])
+    key.refresh_from_db()
+    assert key.last_used_at == used, "once a minute"
+
+
+def test_an_estimate_is_one_only_once_an_answer_has_begun() -> None:
+    call = finished(estimated_prompt=5)
+    assert call.final_usage() == (Usage(), False)
+    call.note_text("four")
+    assert call.final_usage() == (Usage(5, 1), True)
+    call.usage = Usage(prompt_tokens=3, completion_tokens=2)
+    assert call.final_usage() == (Usage(3, 2), False)
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [("", 0, 0), ("a" * 400, 100, 100), ("你好" * 50, 100, 100), ("é" * 40, 20, 30)],
+)
+def test_estimated_tokens(text: str, low: float, high: float) -> None:
+    assert low <= estimated_tokens(text) <= high
+
+
+def test_a_prompt_is_estimated_from_texts_and_images() -> None:
+    image = {"type": "image_url", "image_url": {"url": "data:" + "x" * 10_000}}
+    parts = [{"type": "text", "text": "a" * 40}, image]
+    messages = [{"role": "user", "content": parts}, {"role": "assistant", "content": None}]
+    assert estimated_prompt_tokens(messages) == 3 + 2 * 4 + 10 + 1000
+
+
+# --- Decoding ----------------------------------------------------------------
+
+
+def forward(data: Sequence[bytes], *, wants_usage: bool = True) -> tuple[bytes, Call]:
+    call = Call(user_id=1, key_id=1)
+    stream = ForwardedStream(IDENTITY, call, wants_usage=wants_usage)
+    found = b""
+    for each in data:
+        found += stream.feed(each)
+        if stream.failure is not None:
+            raise stream.failure
+    return found + stream.finish(), call
+
+
+@pytest.mark.parametrize("mode", ["ok", "bare", "reasoning", "no-usage", "noise", "separators"])
+def test_a_stream_passes_the_same_wherever_it_is_cut(mode: str) -> None:
+    data = STREAMS[mode]
+    whole, _call = forward([data])
+    for position in range(1, len(data)):
+        cut, call = forward([data[:position], data[position:]])
+        assert cut == whole
+        assert call.first is not None
+    bytewise, _call = forward([bytes([byte]) for byte in data])
+    assert bytewise == whole
+
+
+def test_missing_fields_are_filled_in() -> None:
+    found, _call = forward([STREAMS["bare"]], wants_usage=False)
+    events = [json.loads(line[6:]) for line in found.decode().split("\n\n")[:2]]
+    assert events[0] == {
+        **{"id": "lf", "object": "chat.completion.chunk", "created": 7, "model": "m"},
+        "choices": [{"index": 0, "delta": {"content": "hi"}, "finish_reason": None}],
+    }
+    assert events[1]["choices"][0] == {"index": 0, "delta": {}, "finish_reason": "stop"}
+
+
+@pytest.mark.parametrize("usage", [None, {}, [], {"prompt_tokens": -1}, {"prompt_tokens": "7"}])
+def test_senseless_usage_is_unknown(usage: Any) -> None:
+    _found, call = forward([sse(chunk({"content": "x"}, "stop", usage=usage))])
+    assert call.usage in (None, Usage())
+
+
+def test_usage_is_counted_once() -> None:
+    twice = [chunk({"content": "x"}, "stop", usage=USAGE), chunk({}, choices=[], usage=USAGE)]
+    _found, call = forward([sse(*twice)])
+    assert call.usage == Usage(9, 3, 1, 4)
+
+
+def test_what_follows_the_end_is_dropped() -> None:
+    found, _call = forward([STREAMS["ok"] + sse(chunk({"content": "more"}))])
+    assert b"more" not in found and found.endswith(b"[DONE]\n\n")
+
+
+def test_an_indented_event_stays_one_line() -> None:
+    text = json.dumps(chunk({"content": "x"}, "stop"), indent=1).replace("\n", "\ndata: ")
+    found, _call = forward([f"data: {text}\n\n".encode()], wants_usage=False)
+    assert found.count(b"\n\n") == 2 and json.loads(found.split(b"\n\n")[0][6:])
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"", InvalidAnswer),
+        (b"data: {}\n\n", InvalidAnswer),
+        (sse(chunk({"content": "x"})), Unavailable),
+        (sse({"code": 10013, "message": "no"}), ProviderError),
+        (sse({"error": "gone"}), Unavailable),
+        (b"data: x\n\n" * 10, InvalidAnswer),
+        (b"x" * 5_000_000, InvalidAnswer),
+        (b"data: " + b"x" * 5_000_000 + b"\n\n", InvalidAnswer),
+    ],
+)
+def test_a_stream_without_a_good_end_raises(data: bytes, kind: type[ProviderError]) -> None:
+    with pytest.raises(kind):
+        forward([data])
+
+
+def test_a_whole_answer_passes_untouched_or_completed() -> None:
+    call = Call(user_id=1, key_id=1)
+    answer: dict[str, Any] = {
+        **{"id": "x", "object": "chat.completion", "created": 1, "model": "m"},
+        "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}],
+    }
+    raw = json.dumps(answer, indent=3).encode()
+    assert forwarded_answer(raw, IDENTITY, call) == raw
+    del answer["id"], answer["choices"][0]["index"]
+    answer["created"] = None
+    made = json.loads(forwarded_answer(json.dumps(answer).encode(), IDENTITY, call))
+    assert (made["id"], made["created"], made["choices"][0]["index"]) == ("chatcmpl-1", 7, 0)
+
+
+# --- The way out -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answers", [["8.8.8.8", "127.0.0.1"], ["127.0.0.1"], [], ["169.254.1.1"]])
+async def test_a_name_with_one_bad_address_is_refused(answers: list[str]) -> None:
+    asked = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return answers
+
+    upstream = Upstream(resolve=resolve)
+    request = HttpRequest("POST", "http://provider.example/v1", {})
+    with pytest.raises(Unavailable):
+        async with upstream.sent(request, is_managed=False, is_stream=True):
+            pass
+    assert asked == ["provider.example"], "one resolution per connection"
+    await upstream.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433"])
+async def test_a_literal_address_is_checked_too(host: str, settings: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as sink:
+        sink.settimeout(0.05)
+        async with aiohttp.ClientSession(connector=guarded_connector()) as session:
+            with pytest.raises(aiohttp.ClientError):
+                await session.get(f"http://{host}:{sink.getsockname()[1]}/")
+        with pytest.raises(TimeoutError):
+            sink.accept()
+
+
+async def test_it_connects_to_the_checked_address_under_the_name() -> None:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _each in range(2):
+            seen.append(await reader.readuntil(b"{}"))
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\n\r\nok")
+            await writer.drain()
+        writer.close()
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        upstream = Upstream(resolve=resolve)
+        for _each in range(2):
+            request = HttpRequest("POST", f"http://provider.example:{port}/v1", {}, b"{}")
+            async with upstream.sent(request, is_managed=True, is_stream=False) as response:
+                assert await response.read() == b"ok"
+        await upstream.close()
+    assert f"Host: provider.example:{port}".encode() in seen[0]
+    assert len(seen) == 2 and b"Cookie" not in seen[1], "one connection, no cookies"
+
+
+async def test_a_kept_connection_that_was_closed_meanwhile_is_no_error() -> None:
+    connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answers once; drops what comes second without a word."""
+        nonlocal connections
+        connections += 1
+        await reader.readuntil(b"{}")
+        if connections < 3:
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            await writer.drain()
+            await reader.readuntil(b"{}")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        upstream = Upstream()
+        request = HttpRequest("POST", f"http://127.0.0.1:{port}/v1", {}, b"{}")
+        for _each in range(2):
+            async with upstream.sent(request, is_managed=True, is_stream=False) as response:
+                assert await response.read() == b"ok"
+        assert connections == 2
+        with pytest.raises(Unavailable):
+            async with upstream.sent(request, is_managed=True, is_stream=False):
+                pass
+        assert connections == 3, "on a fresh connection it is sent once"
+        await upstream.close()
+
+
+async def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange_module, "HEARTBEAT_S", 0.02)
+    sent: list[Any] = []
+    never = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await never.wait()
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    exchange = Exchange(scope, receive, send)
+    exchange.expect_stream()
+    await exchange.while_connected(asyncio.sleep(0.1))
+    assert sent[0]["type"] == "http.response.start"
+    assert sent[1]["body"] == b": keep-alive\n\n"
+    await exchange.fail(GatewayError(502, "gone"))
+    assert sent[-2]["body"].startswith(b'data: {"error"') and not sent[-1].get("more_body")
+
+
+async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange_module, "BODY_WITHIN_S", 0.02)
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0.005)
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    async def send(message: Any) -> None:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    with pytest.raises(GatewayError) as error:
+        await Exchange(scope, receive, send).read_body(1000)
+    assert error.value.status == 408

@@ -1,0 +1,221 @@
+"""Provider pages."""
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db.models import Count, Q
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from accounts.access import current_user, owned_or_404
+from providers import services
+from providers.errors import ProviderError
+from providers.forms import ModelForm, ProviderForm, preset_of
+from providers.model_list import opened, plan_refresh, sealed
+from providers.models import Provider, ProviderModel
+from providers.presets import Section
+from providers.prices import price_book, price_of_model
+from providers.rates import Price
+from providers.registry import PRESETS, catalog_slug
+from providers.types import ListedModel
+
+MODELS_PER_PAGE = 50
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    user = current_user(request)
+    live = Count("models", filter=Q(models__missing_since=None))
+    rows = Provider.objects.for_user(user).annotate(model_count=live)
+    return render(request, "providers/list.html", {"providers": rows})
+
+
+@require_safe
+def choose(request: HttpRequest) -> HttpResponse:
+    sections = [
+        (section.label, [preset for preset in PRESETS if preset.section == section])
+        for section in (*(s for s in Section if s != Section.OTHER), Section.OTHER)
+    ]
+    return render(request, "providers/choose.html", {"sections": [s for s in sections if s[1]]})
+
+
+@sensitive_post_parameters("api_key")
+@require_http_methods(["GET", "POST"])
+def create(request: HttpRequest, slug: str) -> HttpResponse:
+    user, preset = current_user(request), preset_of(slug)
+    initial = {"name": preset.name, "base_url": next(iter(preset.base_urls), "")}
+    data = request.POST if request.method == "POST" else None
+    form = ProviderForm(data, preset=preset, may_share=user.is_admin)
+    if data is None:
+        form.initial = {**initial, "is_shared": user.is_admin}
+    elif form.is_valid():
+        try:
+            provider = services.create_provider(
+                actor=user, preset=preset.slug, request=request, **form.cleaned_data
+            )
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            _refresh(request, provider)
+            return redirect("providers:detail", provider.pk)
+    context = {"form": form, "preset": preset}
+    return render(request, "providers/form.html", context, status=422 if form.errors else 200)
+
+
+def _refresh(request: HttpRequest, provider: Provider) -> None:
+    """The model list, with a toast about how it went."""
+    if provider.kind == "echo":
+        messages.success(request, _("Ready. Try it in a chat."))
+        return
+    try:
+        found = services.refresh_models(
+            provider=provider, actor=current_user(request), request=request
+        )
+    except ProviderError as error:
+        messages.error(request, str(error.advice))
+        return
+    text = ngettext("%(count)d model added.", "%(count)d models added.", len(found.added))
+    messages.success(request, text % {"count": len(found.added)})
+
+
+def _editable(request: HttpRequest, provider_id: int) -> Provider:
+    return owned_or_404(Provider.objects.editable_by(current_user(request)), pk=provider_id)
+
+
+def _price_text(price: Price | None) -> str:
+    """In and out for a short prompt, with a dash for what is unknown."""
+    if price is None:
+        return "–"
+    rates = price.rates_for(1)
+    shown = ["–" if each is None else f"{each:f}" for each in (rates.input, rates.output)]
+    plain = [text.rstrip("0").rstrip(".") if "." in text else text for text in shown]
+    return f"{price.currency} {' / '.join(plain)}"
+
+
+@require_safe
+def detail(request: HttpRequest, provider_id: int) -> HttpResponse:
+    user = current_user(request)
+    provider = owned_or_404(Provider.objects.for_user(user), pk=provider_id)
+    wanted = request.GET.get("q", "").strip()
+    rows = provider.models.order_by("missing_since", "model_id")
+    if wanted:
+        rows = rows.filter(model_id__icontains=wanted)
+    page = Paginator(rows, MODELS_PER_PAGE).get_page(request.GET.get("page"))
+    book, now = price_book(catalog_slug(provider.preset, provider.base_url)), timezone.now()
+    context = {
+        "provider": provider,
+        "page": page,
+        "rows": [(model, _price_text(price_of_model(model, now, book))) for model in page],
+        "q": wanted,
+        "may_edit": Provider.objects.editable_by(user).filter(pk=provider.pk).exists(),
+    }
+    return render(request, "providers/detail.html", context)
+
+
+@sensitive_post_parameters("api_key")
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, provider_id: int) -> HttpResponse:
+    user, provider = current_user(request), _editable(request, provider_id)
+    preset = preset_of(provider.preset if provider.kind != "echo" else "echo")
+    initial = {"name": provider.name, "base_url": provider.base_url}
+    form = ProviderForm(request.POST or None, preset=preset, may_share=False, initial=initial)
+    if form.is_valid():
+        try:
+            services.change_provider(
+                provider=provider, actor=user, request=request, **form.cleaned_data
+            )
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, _("The changes are saved."))
+            return redirect("providers:detail", provider.pk)
+    context = {"form": form, "preset": preset, "provider": provider}
+    return render(request, "providers/form.html", context, status=422 if form.errors else 200)
+
+
+@require_POST
+def test(request: HttpRequest, provider_id: int) -> HttpResponse:
+    result = services.check_connection(_editable(request, provider_id))
+    if result.error is not None:
+        messages.error(request, str(result.error.advice))
+    else:
+        answered = _("The provider answers (%(ms)d ms).") % {"ms": result.latency_ms}
+        messages.success(request, answered)
+    return redirect("providers:detail", provider_id)
+
+
+@require_POST
+def refresh(request: HttpRequest, provider_id: int) -> HttpResponse:
+    """What a refresh would change; where that is nothing, or it fails, back to the provider."""
+    provider = _editable(request, provider_id)
+    try:
+        listed = services.list_models(provider)
+    except ProviderError as error:
+        messages.error(request, str(error.advice))
+        return redirect("providers:detail", provider_id)
+    plan = plan_refresh(provider, listed)
+    if plan.is_empty:
+        _apply(request, provider, listed)
+        messages.success(request, _("The model list is up to date."))
+        return redirect("providers:detail", provider_id)
+    context = {"provider": provider, "plan": plan, "sealed": sealed(provider, listed)}
+    return render(request, "providers/refresh.html", context)
+
+
+def _apply(request: HttpRequest, provider: Provider, listed: list[ListedModel]) -> None:
+    services.apply_models(
+        provider=provider, listed=listed, actor=current_user(request), request=request
+    )
+
+
+@require_POST
+def apply_refresh(request: HttpRequest, provider_id: int) -> HttpResponse:
+    """The list of the preview, as it was shown."""
+    provider = _editable(request, provider_id)
+    listed = opened(provider, request.POST.get("list", ""))
+    if listed is None:
+        messages.error(request, _("This preview is too old. Refresh the models again."))
+    else:
+        _apply(request, provider, listed)
+        messages.success(request, _("The changes are saved."))
+    return redirect("providers:detail", provider_id)
+
+
+@require_POST
+def toggle(request: HttpRequest, provider_id: int) -> HttpResponse:
+    provider = _editable(request, provider_id)
+    services.change_provider(
+        provider=provider,
+        actor=current_user(request),
+        request=request,
+        is_enabled=not provider.is_enabled,
+    )
+    return redirect("providers:detail", provider_id)
+
+
+@require_POST
+def delete(request: HttpRequest, provider_id: int) -> HttpResponse:
+    provider = _editable(request, provider_id)
+    services.delete_provider(provider=provider, actor=current_user(request), request=request)
+    messages.success(request, _("“%(name)s” is deleted.") % {"name": provider.name})
+    return redirect("providers:list")
+
+
+@require_http_methods(["GET", "POST"])
+def edit_model(request: HttpRequest, provider_id: int, model_id: int) -> HttpResponse:
+    provider = _editable(request, provider_id)
+    model = owned_or_404(provider.models.all(), pk=model_id)
+    form = ModelForm(request.POST or None, instance=model)
+    if form.is_valid():
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        fresh = ProviderModel.objects.get(pk=model.pk)
+        services.change_model(model=fresh, actor=current_user(request), request=request, **changes)
+        messages.success(request, _("The changes are saved."))
+        return redirect("providers:detail", provider.pk)
+    context = {"form": form, "provider": provider, "model": model}
+    return render(request, "providers/model.html", context, status=422 if form.errors else 200)

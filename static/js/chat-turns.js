@@ -1,0 +1,100 @@
+// Shows what the socket tells. A state holds messages as markup; a delta is text that was added:
+// `thinking` as text, `settled` as markup to append, `tail` as markup of the block at the end.
+import { decorate } from "./chat-copy.js";
+import { keepingPlace } from "./chat-scroll.js";
+
+const chat = document.querySelector("[data-chat]");
+const turns = document.querySelector("[data-turns]");
+const announce = document.querySelector("[data-announce]");
+const thinkingSince = new Map();
+
+function find(id) {
+  return turns.querySelector(`[data-message="${id}"]`);
+}
+
+export function applyState(event) {
+  for (const place of document.querySelectorAll("[data-chat-title]")) {
+    if (event.title) place.textContent = event.title;
+  }
+  keepingPlace(() => {
+    const kept = new Set(event.order);
+    for (const old of turns.querySelectorAll("[data-message]")) {
+      if (!kept.has(old.dataset.message)) old.remove();
+    }
+    for (const message of event.messages) place(message);
+  });
+  const isAnswering = Boolean(turns.querySelector("[data-status=streaming]"));
+  chat.toggleAttribute("data-answering", isAnswering);
+  const dot = document.querySelector(".session-link[aria-current] .session-live");
+  if (!isAnswering) dot?.remove();
+}
+
+function place(message) {
+  const holder = document.createElement("template");
+  holder.innerHTML = message.html;
+  const fresh = holder.content.querySelector("[data-message]");
+  const old = find(message.id);
+  if (old) {
+    carryOver(old, fresh);
+    old.replaceWith(fresh);
+  } else {
+    const later = [...turns.querySelectorAll("[data-message]")]
+      .find((each) => Number(each.dataset.position) > message.position);
+    if (later) later.before(fresh); else turns.append(fresh);
+  }
+  decorate(fresh);
+  window.htmx?.process(fresh);
+}
+
+// What the reader did stays: thoughts they opened or closed.
+function carryOver(old, fresh) {
+  const was = old.querySelector("[data-thoughts]"), is = fresh.querySelector("[data-thoughts]");
+  if (was?.dataset.touched && is) {
+    is.open = was.open;
+    is.dataset.touched = "yes";
+  }
+  if (old.dataset.status === "streaming" && fresh.dataset.status !== "streaming") {
+    announce.textContent = chat.dataset.textDone;
+    thinkingSince.delete(old.dataset.message);
+  }
+}
+
+export function applyDelta(event) {
+  const message = find(event.id);
+  if (!message || message.dataset.status !== "streaming") return;
+  keepingPlace(() => {
+    if (event.thinking) think(message, event.thinking);
+    if (event.settled) message.querySelector("[data-settled]").insertAdjacentHTML("beforeend", event.settled);
+    if (event.tail !== undefined) {
+      message.querySelector("[data-waiting]").hidden = true;
+      message.querySelector("[data-tail]").innerHTML = event.tail;
+      endThinking(message);
+      decorate(message.querySelector("[data-answer]"));
+    }
+  });
+}
+
+function think(message, text) {
+  const thoughts = message.querySelector("[data-thoughts]");
+  const id = message.dataset.message;
+  if (!thinkingSince.has(id)) thinkingSince.set(id, performance.now());
+  thoughts.hidden = false;
+  message.querySelector("[data-waiting]").hidden = true;
+  message.querySelector("[data-thinking]").append(text);
+}
+
+function endThinking(message) {
+  const since = thinkingSince.get(message.dataset.message);
+  if (since === undefined) return;
+  thinkingSince.delete(message.dataset.message);
+  const seconds = ((performance.now() - since) / 1000).toFixed(1);
+  message.querySelector("[data-thoughts-label]").textContent =
+    chat.dataset.textThought.replace("{seconds}", seconds);
+  const thoughts = message.querySelector("[data-thoughts]");
+  if (!thoughts.dataset.touched) thoughts.open = false;
+}
+
+turns?.addEventListener("click", (event) => {
+  const summary = event.target.closest("[data-thoughts] > summary");
+  if (summary) summary.parentElement.dataset.touched = "yes";
+});

@@ -1,0 +1,18 @@
+// The chat page: [data-chat] holds its texts; a session that is shown to its end is watched live.
+import "./chat-composer.js";
+import "./chat-panels.js";
+import { decorate } from "./chat-copy.js";
+import { toEnd } from "./chat-scroll.js";
+import { watch } from "./chat-socket.js";
+import { applyDelta, applyState } from "./chat-turns.js";
+
+const chat = document.querySelector("[data-chat]");
+
+decorate(document);
+toEnd();
+if (chat?.dataset.chatId) {
+  watch(chat, (event) => {
+    if (event.type === "state") applyState(event);
+    else if (event.type === "delta") applyDelta(event);
+  });
+}

@@ -1,0 +1,34 @@
+// Toasts: from the page, from an HX-Trigger {"toast": {level, text}}, and for failed requests.
+const host = document.querySelector("[data-toasts]");
+const LIFETIME_MS = 6000;
+
+export function toast(level, text) {
+  const box = document.createElement("div");
+  box.className = `toast toast-${level}`;
+  box.dataset.toast = "";
+  const words = document.createElement("span");
+  words.className = "grow";
+  words.textContent = text;
+  const close = document.createElement("button");
+  close.className = "button button-quiet button-small";
+  close.type = "button";
+  close.dataset.toastClose = "";
+  close.setAttribute("aria-label", document.body.dataset.textClose);
+  close.textContent = "×";
+  box.append(words, close);
+  host.append(box);
+  expire(box);
+}
+
+function expire(box) {
+  // An error stays until it has been read and closed.
+  if (!box.classList.contains("toast-error")) setTimeout(() => box.remove(), LIFETIME_MS);
+}
+
+host.querySelectorAll("[data-toast]").forEach(expire);
+host.addEventListener("click", (event) => {
+  if (event.target.closest("[data-toast-close]")) event.target.closest("[data-toast]").remove();
+});
+document.body.addEventListener("toast", (event) => toast(event.detail.level, event.detail.text));
+document.body.addEventListener("htmx:responseError", () => toast("error", document.body.dataset.textFailed));
+document.body.addEventListener("htmx:sendError", () => toast("error", document.body.dataset.textOffline));

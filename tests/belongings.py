@@ -1,0 +1,142 @@
+"""What somebody owns, for every URL that names an object: one line each in `BELONGINGS`.
+
+A new URL with a parameter needs an entry whose key is the beginning of its route (the longest
+matching key wins). The entry makes the object for its owner and returns the URL's parameters.
+Put CANARY into every name and text: nobody else may ever see it.
+"""
+
+from collections.abc import Callable
+from io import BytesIO
+
+from accounts.models import ApiKey, User
+from chat import services as chats
+from chat.models import ChatSession, Message, MessageRole, MessageStatus
+from prompts import services as prompts
+from providers import services as providers
+from providers.models import Provider
+from tests.routes import Route
+from training import datasets
+from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
+
+CANARY = "canary-of-the-owner"
+Parameters = dict[str, object]
+Make = Callable[[User], Parameters]
+
+
+def _key(owner: User) -> Parameters:
+    key, _text = ApiKey.issue(user=owner, name=CANARY)
+    return {"key_id": key.pk}
+
+
+def _echo(owner: User) -> Provider:
+    return providers.create_provider(actor=owner, preset="echo", name=CANARY)
+
+
+def _provider(owner: User) -> Parameters:
+    return {"provider_id": _echo(owner).pk}
+
+
+def _provider_model(owner: User) -> Parameters:
+    provider = _echo(owner)
+    model = provider.models.all()[0]
+    model.name = CANARY
+    model.save()
+    return {"provider_id": provider.pk, "model_id": model.pk}
+
+
+def _dataset(owner: User) -> Parameters:
+    rows = b'[{"instruction": "canary-of-the-owner", "output": "{{name}}"}]'
+    dataset = datasets.import_dataset(
+        owner=owner, file=BytesIO(rows), file_name="a.json", size_bytes=len(rows), name=CANARY
+    )
+    return {"dataset_id": dataset.pk}
+
+
+def _made_job(owner: User) -> TrainingJob:
+    dataset = Dataset.objects.create(owner=owner, name=CANARY, format="alpaca", sha256="0" * 64)
+    base_model = BaseModel.objects.create(owner=owner, name=CANARY, hub_id="a/b")
+    return TrainingJob.objects.create(
+        owner=owner, name=CANARY, base_model=base_model, dataset=dataset
+    )
+
+
+def _job(owner: User) -> Parameters:
+    return {"job_id": _made_job(owner).pk}
+
+
+def _version(owner: User) -> Parameters:
+    version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
+    return {"version_id": version.pk}
+
+
+def _prompt(owner: User) -> Parameters:
+    text = f"{CANARY} {{{{place|value}}}}"
+    prompt = prompts.create_prompt(actor=owner, title=CANARY, text=text, tags=[CANARY])
+    return {"prompt_id": prompt.pk}
+
+
+def _messages(owner: User) -> tuple[ChatSession, Message, Message]:
+    """Without a model, so that nothing begins to answer."""
+    session = chats.create_session(owner=owner, model=None, title=CANARY)
+    question = Message.objects.create(
+        session=session, position=0, role=MessageRole.USER, content=CANARY
+    )
+    answer = Message.objects.create(
+        session=session,
+        parent=question,
+        position=1,
+        role=MessageRole.ASSISTANT,
+        content=CANARY,
+        status=MessageStatus.INTERRUPTED,
+    )
+    ChatSession.objects.filter(pk=session.pk).update(tip=answer)
+    return session, question, answer
+
+
+def _chat(owner: User) -> Parameters:
+    return {"session_id": _messages(owner)[0].pk}
+
+
+def _question(owner: User) -> Parameters:
+    session, question, _answer = _messages(owner)
+    return {"session_id": session.pk, "message_id": question.pk}
+
+
+def _answer(owner: User) -> Parameters:
+    session, _question, answer = _messages(owner)
+    return {"session_id": session.pk, "message_id": answer.pk}
+
+
+BELONGINGS: dict[str, Make] = {
+    "accounts/keys/<int:key_id>/": _key,
+    "api/v1/keys/<key_id>": _key,
+    "providers/<int:provider_id>/": _provider,
+    "providers/<int:provider_id>/models/<int:model_id>/": _provider_model,
+    "api/v1/providers/<provider_id>": _provider,
+    "api/v1/models/<model_id>": _provider_model,
+    "datasets/<int:dataset_id>/": _dataset,
+    "api/v1/datasets/<dataset_id>": _dataset,
+    "prompts/<int:prompt_id>/": _prompt,
+    "api/v1/prompts/<int:prompt_id>": _prompt,
+    "chat/<uuid:session_id>/": _chat,
+    "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
+    "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
+    "ws/chat/<uuid:session_id>/": _chat,
+    "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
+    "training/<uuid:job_id>/": _job,
+    "ws/training/<uuid:job_id>/": _job,
+    "api/v1/training/jobs/<job_id>": _job,
+    "models/<int:version_id>/": _version,
+    "api/v1/training/models/<version_id>": _version,
+}
+# Routes whose parameter names nobody's object, and a value for it.
+NOBODYS: dict[str, Parameters] = {
+    "providers/new/<slug:slug>/": {"slug": "echo"},
+}
+# Bodies that the API's schema alone does not explain.
+BODIES: dict[tuple[str, str], dict[str, object]] = {}
+
+
+def maker_of(route: Route) -> Make | None:
+    keys = [key for key in BELONGINGS if route.template.startswith(key)]
+    return BELONGINGS[max(keys, key=len)] if keys else None

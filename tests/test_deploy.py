@@ -1,0 +1,54 @@
+"""`manage.py check --deploy` is clean with the settings of a real installation, and only then."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from django.conf import settings
+
+COMMAND = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]
+
+
+def _check(folder: Path, **changes: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PLATFORM_DATA": str(folder),
+        "SECRET_KEY": "a-key-of-fifty-or-more-characters-that-somebody-drew-by-lot-0123456789",
+        "FIELD_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "ALLOWED_HOSTS": "models.example.com",
+        "CSRF_TRUSTED_ORIGINS": "https://models.example.com",
+    }
+    return subprocess.run(
+        [sys.executable, *COMMAND],
+        cwd=settings.BASE_DIR,
+        env=environment | changes,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_a_real_installation_has_no_warning(tmp_path: Path) -> None:
+    result = _check(tmp_path)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_each_careless_setting_is_named(tmp_path: Path) -> None:
+    result = _check(
+        tmp_path,
+        CSRF_TRUSTED_ORIGINS="",
+        DEBUG="1",
+        ALLOWED_HOSTS="*",
+        FIELD_ENCRYPTION_KEYS="not a key",
+    )
+    assert result.returncode != 0
+    for problem in ("llmplatform.E001", "llmplatform.E002", "llmplatform.W001", "security.W018"):
+        assert problem in result.stderr
+
+
+def test_a_wrong_value_names_its_variable(tmp_path: Path) -> None:
+    result = _check(tmp_path, DEBUG="perhaps")
+    assert result.returncode != 0
+    assert "DEBUG must be one of" in result.stderr

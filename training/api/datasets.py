@@ -1,0 +1,119 @@
+"""API: `datasets`."""
+
+from typing import Any, BinaryIO, cast
+
+from django.http import FileResponse, HttpRequest
+from django.utils.translation import gettext as _
+from ninja import File, Form, Query, Router
+from ninja.files import UploadedFile
+
+from accounts.access import current_user, owned_or_404
+from llmplatform.errors import ApiError
+from llmplatform.schemas import Page, Paging, paginate
+from training import datasets
+from training.dataset_schemas import DatasetOut, DatasetRow, FillIn, RecordsOut
+from training.dataset_texts import explain, reasons_of, status_of
+from training.formats.problems import Refusal
+from training.models import Dataset
+
+datasets_router = Router(tags=["Datasets"])
+
+
+def _refused(refusal: Refusal) -> ApiError:
+    message = explain(refusal)
+    reasons = reasons_of(refusal.rejections)
+    return ApiError(
+        status_of(refusal),
+        refusal.code,
+        " ".join([message, *reasons[:3]]),
+        {"file": [message, *reasons]},
+    )
+
+
+def _owned(request: HttpRequest, dataset_id: int) -> Dataset:
+    return owned_or_404(Dataset.objects.for_user(current_user(request)), pk=dataset_id)
+
+
+def _owned_with_file(request: HttpRequest, dataset_id: int) -> Dataset:
+    dataset = _owned(request, dataset_id)
+    if not dataset.has_file:
+        raise ApiError(410, "file_missing", _("The file of this dataset is missing."))
+    return dataset
+
+
+@datasets_router.get("", response=Page[DatasetRow])
+def list_datasets(request: HttpRequest, paging: Query[Paging]) -> Any:
+    return paginate(Dataset.objects.for_user(current_user(request)), paging)
+
+
+@datasets_router.post("", response={201: DatasetOut})
+def create_dataset(
+    request: HttpRequest, file: File[UploadedFile], name: Form[str] = "", format: Form[str] = "auto"
+) -> Any:
+    """`format`: auto, alpaca, sharegpt, openai, preference, kto or text.
+
+    Records that cannot be used are counted in `rejected` and the first 100 explained in `errors`;
+    a file that is no use as a whole is refused with 422 (413 when too large).
+    """
+    try:
+        dataset = datasets.import_dataset(
+            owner=current_user(request),
+            file=cast(BinaryIO, file.file),
+            file_name=file.name or "",
+            size_bytes=file.size or 0,
+            name=name,
+            format=format,
+            request=request,
+        )
+    except Refusal as refusal:
+        raise _refused(refusal) from refusal
+    return 201, dataset
+
+
+@datasets_router.get("{dataset_id}", response=DatasetOut)
+def get_dataset(request: HttpRequest, dataset_id: int) -> Dataset:
+    return _owned(request, dataset_id)
+
+
+@datasets_router.get("{dataset_id}/records", response=RecordsOut)
+def list_records(request: HttpRequest, dataset_id: int, paging: Query[Paging]) -> Any:
+    """Accepted records as they are stored."""
+    records = datasets.records_of(_owned_with_file(request, dataset_id))
+    chosen = records[paging.offset : paging.offset + paging.limit]
+    return {"items": chosen, "count": len(records)}
+
+
+@datasets_router.get("{dataset_id}/download", response={200: None})
+def download_dataset(request: HttpRequest, dataset_id: int) -> Any:
+    """JSON lines, one accepted record each."""
+    dataset = _owned_with_file(request, dataset_id)
+    return FileResponse(
+        dataset.file.open("rb"), as_attachment=True, filename=f"dataset-{dataset.pk}.jsonl"
+    )
+
+
+@datasets_router.post("{dataset_id}/fill", response={201: DatasetOut})
+def fill_dataset(request: HttpRequest, dataset_id: int, body: FillIn) -> Any:
+    """A new dataset in which `{{key}}` is replaced by `values[key]`."""
+    try:
+        filled = datasets.fill_placeholders(
+            dataset=_owned_with_file(request, dataset_id),
+            values=body.values,
+            name=body.name,
+            request=request,
+        )
+    except Refusal as refusal:
+        raise _refused(refusal) from refusal
+    return 201, filled
+
+
+@datasets_router.delete("{dataset_id}", response={204: None})
+def delete_dataset(request: HttpRequest, dataset_id: int) -> Any:
+    """409 while a training job uses it."""
+    try:
+        datasets.delete_dataset(
+            dataset=_owned(request, dataset_id), actor=current_user(request), request=request
+        )
+    except datasets.InUse as error:
+        raise ApiError(409, "in_use", error.message) from error
+    return 204, None

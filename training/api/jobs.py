@@ -1,0 +1,166 @@
+"""API: `training/estimate` and `training/jobs`."""
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import Query, Router
+from ninja import Schema as NinjaSchema
+from pydantic import Field
+
+from accounts.access import current_user, owned_or_404
+from accounts.models import User
+from llmplatform.errors import ApiError
+from llmplatform.schemas import Page, Paging, paginate
+from training import previews, report_files, services, streams
+from training.errors import StateConflict
+from training.models import BaseModel, Dataset, Status, TrainingJob
+from training.schemas import EstimateIn, EstimateOut, JobIn, JobOut, LogOut, PointsOut
+
+jobs_router = Router(tags=["Training"])
+RELATED = ("node", "version", "base_model", "dataset")
+
+
+def _job(request: HttpRequest, job_id: str) -> TrainingJob:
+    rows = TrainingJob.objects.for_user(current_user(request)).select_related(*RELATED)
+    return owned_or_404(rows, pk=job_id)
+
+
+def _chosen(user: User, body: EstimateIn) -> tuple[BaseModel, Dataset]:
+    """ValidationError keyed by field for ids that are not theirs."""
+    errors = {}
+    base_model = BaseModel.objects.for_user(user).filter(pk=body.base_model).first()
+    dataset = Dataset.objects.for_user(user).filter(pk=body.dataset).first()
+    if base_model is None:
+        errors["base_model"] = [_("There is no such base model.")]
+    if dataset is None:
+        errors["dataset"] = [_("There is no such dataset.")]
+    if base_model is None or dataset is None:
+        raise ValidationError(errors)
+    return base_model, dataset
+
+
+@jobs_router.post("estimate", response=EstimateOut)
+def estimate_job(request: HttpRequest, body: EstimateIn) -> Any:
+    """Memory by part, whether it fits now, steps and time; nothing is started."""
+    user = current_user(request)
+    base_model, dataset = _chosen(user, body)
+    preview = previews.preview(
+        user=user,
+        name="",
+        base_model=base_model,
+        dataset=dataset,
+        stage=body.stage,
+        method=body.method,
+        parameters=body.parameters,
+    )
+    return preview.estimate.as_json() | {"yaml": preview.yaml, "command": preview.command}
+
+
+@jobs_router.get("jobs", response=Page[JobOut])
+def list_jobs(request: HttpRequest, paging: Query[Paging], status: str = "") -> Any:
+    """Newest first; `status` as the rows say it."""
+    rows = TrainingJob.objects.for_user(current_user(request)).select_related(*RELATED)
+    if status in Status.values:
+        rows = rows.filter(status=status)
+    return paginate(rows, paging)
+
+
+@jobs_router.post("jobs", response={201: JobOut})
+def create_job(request: HttpRequest, body: JobIn) -> Any:
+    user = current_user(request)
+    base_model, dataset = _chosen(user, body)
+    job = services.create_job(
+        owner=user,
+        name=body.name,
+        base_model=base_model,
+        dataset=dataset,
+        stage=body.stage,
+        method=body.method,
+        parameters=body.parameters,
+        start=body.start,
+        request=request,
+    )
+    return 201, job
+
+
+@jobs_router.get("jobs/{job_id}", response=JobOut)
+def get_job(request: HttpRequest, job_id: str) -> TrainingJob:
+    return _job(request, job_id)
+
+
+@jobs_router.delete("jobs/{job_id}", response={204: None})
+def delete_job(request: HttpRequest, job_id: str) -> Any:
+    """Only jobs that have ended; their model versions stay."""
+    job = _job(request, job_id)
+    try:
+        services.delete_job(job=job, actor=current_user(request), request=request)
+    except StateConflict as error:
+        raise ApiError(409, "conflict", error.message) from error
+    return 204, None
+
+
+def _act(verb: Callable[..., None], request: HttpRequest, job_id: str) -> Any:
+    job = _job(request, job_id)
+    try:
+        verb(workload=job, actor=current_user(request), request=request)
+    except StateConflict as error:
+        raise ApiError(409, "conflict", error.message) from error
+    return 202, _job(request, job_id)
+
+
+@jobs_router.post("jobs/{job_id}/start", response={202: JobOut})
+def start_job(request: HttpRequest, job_id: str) -> Any:
+    return _act(services.start, request, job_id)
+
+
+@jobs_router.post("jobs/{job_id}/pause", response={202: JobOut})
+def pause_job(request: HttpRequest, job_id: str) -> Any:
+    """Saves at the end of the step; resuming goes on exactly from there."""
+    return _act(services.pause, request, job_id)
+
+
+@jobs_router.post("jobs/{job_id}/resume", response={202: JobOut})
+def resume_job(request: HttpRequest, job_id: str) -> Any:
+    return _act(services.resume, request, job_id)
+
+
+@jobs_router.post("jobs/{job_id}/stop", response={202: JobOut})
+def stop_job(request: HttpRequest, job_id: str) -> Any:
+    """For good."""
+    return _act(services.stop, request, job_id)
+
+
+class Cursor(NinjaSchema):
+    """`after` is the `next` of the answer before; 0 at first."""
+
+    after: int = Field(0, ge=0, le=2**53)
+    limit: int = Field(1000, ge=1, le=5000)
+
+
+@jobs_router.get("jobs/{job_id}/logs", response=LogOut)
+def job_logs(request: HttpRequest, job_id: str, cursor: Query[Cursor]) -> Any:
+    found = streams.log_after(_job(request, job_id).pk, cursor.after, cursor.limit)
+    return {"lines": found.items, "next": found.next}
+
+
+@jobs_router.get("jobs/{job_id}/metrics", response=PointsOut)
+def job_metrics(request: HttpRequest, job_id: str, cursor: Query[Cursor]) -> Any:
+    found = streams.metrics_after(_job(request, job_id).pk, cursor.after, cursor.limit)
+    return {"items": found.items, "next": found.next}
+
+
+@jobs_router.get("jobs/{job_id}/hardware", response=PointsOut)
+def job_hardware(request: HttpRequest, job_id: str, cursor: Query[Cursor]) -> Any:
+    found = streams.hardware_after(_job(request, job_id).pk, cursor.after, cursor.limit)
+    return {"items": found.items, "next": found.next}
+
+
+@jobs_router.get("jobs/{job_id}/report", url_name="job-report")
+def job_report(
+    request: HttpRequest, job_id: str, format: Literal["html", "md", "pdf"] = "html"
+) -> HttpResponse:
+    """The report as a page that stands alone, as Markdown, or as PDF."""
+    return report_files.response(_job(request, job_id), format)

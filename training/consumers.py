@@ -1,0 +1,111 @@
+"""`/ws/training/<job>/`: state, curves, hardware and log of one job, as they come.
+Events: docs/events.md."""
+
+import asyncio
+import contextlib
+import time
+import uuid
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qs
+
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncJsonWebsocketConsumer
+from django.conf import settings
+from django.utils.translation import get_supported_language_variant
+
+from accounts.access import socket_user
+from training.events import group_of
+from training.models import TrainingJob
+from training.watching import JobGone, Watch
+
+UNAUTHENTICATED, NOT_FOUND = 4401, 4404
+LOOK_EVERY_S = 1.0
+LOOK_EVERY_FINAL_S = 5.0
+CHECK_EVERY_S = 3.0
+_in_database = partial(database_sync_to_async, thread_sensitive=False)
+
+
+class TrainingConsumer(AsyncJsonWebsocketConsumer):
+    """Query: `format=html&lang=` for pages; `metrics=`, `hardware=` and `log=` (the `next` of
+    earlier events) for what is known already."""
+
+    async def connect(self) -> None:
+        # Refused after accepting: a browser cannot read the code of a refused handshake.
+        await self.accept()
+        self._job_id = uuid.UUID(str(self.scope["url_route"]["kwargs"]["job_id"]))
+        self._nudged = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        if not await self._may_stay():
+            return
+        await self.channel_layer.group_add(group_of(self._job_id), self.channel_name)
+        watch = Watch(
+            self._job_id,
+            _language(query),
+            metrics=_cursor(query, "metrics") or 0,
+            hardware=_cursor(query, "hardware") or 0,
+            log=_cursor(query, "log"),
+        )
+        self._task = asyncio.create_task(self._follow(watch))
+
+    async def disconnect(self, code: int) -> None:
+        if self._task is not None:
+            self._task.cancel()
+        with contextlib.suppress(OSError):
+            await self.channel_layer.group_discard(group_of(self._job_id), self.channel_name)
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """Nothing is expected; anything is an answer to a ping of the client's own."""
+
+    async def changed(self, nudge: dict[str, Any]) -> None:
+        self._nudged.set()
+
+    async def _may_stay(self) -> bool:
+        code = await _in_database(_refusal)(self.scope, self._job_id)
+        if code:
+            await self.close(code)
+        return not code
+
+    async def _follow(self, watch: Watch) -> None:
+        checked_at = time.monotonic()
+        while True:
+            self._nudged.clear()
+            try:
+                news = await _in_database(watch.news)()
+            except JobGone:
+                await self.close(NOT_FOUND)
+                return
+            for event in news:
+                await self.send_json(event)
+            with contextlib.suppress(TimeoutError):
+                pause = LOOK_EVERY_FINAL_S if watch.is_final else LOOK_EVERY_S
+                await asyncio.wait_for(self._nudged.wait(), pause)
+            if time.monotonic() - checked_at >= CHECK_EVERY_S:
+                checked_at = time.monotonic()
+                if not await self._may_stay():
+                    return
+
+
+def _refusal(scope: Any, job_id: uuid.UUID) -> int:
+    """The close code for somebody who may not watch (any more); 0 for everybody else."""
+    user = socket_user(scope)
+    if user is None:
+        return UNAUTHENTICATED
+    is_theirs = TrainingJob.objects.for_user(user).filter(pk=job_id).exists()
+    return 0 if is_theirs else NOT_FOUND
+
+
+def _language(query: dict[str, list[str]]) -> str | None:
+    """None for programs."""
+    if query.get("format", [""])[0] != "html":
+        return None
+    try:
+        return get_supported_language_variant(query.get("lang", [""])[0])
+    except LookupError:
+        return settings.LANGUAGE_CODE
+
+
+def _cursor(query: dict[str, list[str]], name: str) -> int | None:
+    text = query.get(name, [""])[0]
+    return int(text) if text.isdecimal() and len(text) < 16 else None

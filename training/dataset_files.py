@@ -1,0 +1,152 @@
+"""Where datasets lie on disk: a folder each, filled aside and moved into place when complete.
+
+MEDIA_ROOT/datasets/<hex>/data.jsonl   accepted records, one a line
+MEDIA_ROOT/datasets/<hex>/data.index   byte offsets of every INDEX_STEPth record (uint64)
+MEDIA_ROOT/datasets/<hex>.part/        an import under way
+"""
+
+import hashlib
+import itertools
+import shutil
+import time
+import uuid
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+from django.conf import settings
+
+DATA, INDEX = "data.jsonl", "data.index"
+INDEX_STEP = 256
+# An import that is older has died with its process.
+ABANDONED_S = 24 * 3600
+COPY_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A complete file: where it is below MEDIA_ROOT, and its content."""
+
+    path: str
+    size_bytes: int
+    sha256: str
+
+
+def root() -> Path:
+    return Path(settings.MEDIA_ROOT) / "datasets"
+
+
+def free_bytes() -> int:
+    root().mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(root()).free
+
+
+@contextmanager
+def new_folder() -> Iterator[Path]:
+    """A folder to fill; gone again unless `settle` has moved it. Whatever goes wrong, nothing
+    is left: not the folder, not its final place."""
+    _remove_abandoned()
+    folder = root() / f"{uuid.uuid4().hex}.part"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    except BaseException:
+        shutil.rmtree(folder.with_suffix(""), ignore_errors=True)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_abandoned() -> None:
+    for folder in root().glob("*.part"):
+        try:
+            is_old = time.time() - folder.stat().st_mtime > ABANDONED_S
+        except FileNotFoundError:  # another import has just ended
+            continue
+        if is_old:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def seal(folder: Path, lead: tuple[int, int] | None) -> Stored:
+    """Hash and index the file; the record at `lead` (offset, length) becomes the first.
+
+    The trainer takes the columns and their types from the beginning of the file, so a column that
+    not every record has must be seen there.
+    """
+    data = folder / DATA
+    if lead is not None and lead[0] > 0:
+        _move_to_front(data, *lead)
+    digest, offsets, position = hashlib.sha256(), array("Q"), 0
+    with data.open("rb") as file:
+        for number, line in enumerate(file):
+            if number % INDEX_STEP == 0:
+                offsets.append(position)
+            digest.update(line)
+            position += len(line)
+    (folder / INDEX).write_bytes(offsets.tobytes())
+    data.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o600)
+    final = folder.with_suffix("")
+    path = (final / DATA).relative_to(settings.MEDIA_ROOT)
+    return Stored(path.as_posix(), position, digest.hexdigest())
+
+
+def settle(folder: Path) -> None:
+    """Move a sealed folder to its final place."""
+    folder.rename(folder.with_suffix(""))
+
+
+def _move_to_front(data: Path, offset: int, length: int) -> None:
+    rewritten = data.with_suffix(".tmp")
+    with data.open("rb") as source, rewritten.open("wb") as target:
+        source.seek(offset)
+        target.write(source.read(length))
+        source.seek(0)
+        _copy(source, target, offset)
+        source.seek(offset + length)
+        shutil.copyfileobj(source, target, COPY_BYTES)
+    rewritten.replace(data)
+
+
+def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
+    while size:
+        chunk = source.read(min(size, COPY_BYTES))
+        target.write(chunk)
+        size -= len(chunk)
+
+
+def remove(file: Path) -> None:
+    """The folder of a stored file."""
+    if file.parent.parent == root():
+        shutil.rmtree(file.parent, ignore_errors=True)
+
+
+class Records:
+    """The records of a stored file, by position: reads the asked part only. None without file."""
+
+    def __init__(self, file: Path, count: int) -> None:
+        self.file = file
+        self.count = count if file.is_file() else 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, wanted: slice) -> list[dict[str, Any]]:
+        start, stop, _step = wanted.indices(self.count)
+        if start >= stop:
+            return []
+        with self.file.open("rb") as file:
+            skipped = self._seek(file, start)
+            lines = itertools.islice(file, start - skipped, max(stop - skipped, 0))
+            return [orjson.loads(line) for line in lines]
+
+    def _seek(self, file: BinaryIO, start: int) -> int:
+        """Go to an indexed record at or before `start`; its number."""
+        offsets = array("Q")
+        offsets.frombytes(self.file.with_name(INDEX).read_bytes())
+        step = min(start // INDEX_STEP, len(offsets) - 1)
+        file.seek(offsets[step])
+        return step * INDEX_STEP

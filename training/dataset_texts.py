@@ -1,0 +1,150 @@
+"""Sentences for the codes of training.formats, in the viewer's language."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from training.formats.problems import Refusal, Rejection
+
+TYPES: dict[str, str | Promise] = {
+    "string": gettext_lazy("text"),
+    "number": gettext_lazy("a number"),
+    "boolean": gettext_lazy("true or false"),
+    "list": gettext_lazy("a list"),
+    "object": gettext_lazy("an object"),
+    "null": gettext_lazy("null"),
+}
+REASONS: dict[str, str | Promise] = {
+    "not_object": gettext_lazy("The record is not an object with named fields."),
+    "broken_line": gettext_lazy("The line is not valid JSON (column %(column)s)."),
+    "too_long": gettext_lazy("The record is longer than %(limit_kb)s KiB."),
+    "too_deep": gettext_lazy("The record is nested too deeply."),
+    "number_too_long": gettext_lazy("The record holds a number with too many digits."),
+    "missing_field": gettext_lazy("“%(field)s” is missing."),
+    "wrong_type": gettext_lazy("“%(field)s” must be %(expected)s, not %(found)s."),
+    "empty": gettext_lazy("“%(field)s” is empty."),
+    "unstorable": gettext_lazy(
+        "“%(field)s” holds characters that cannot be stored (a zero character or half a pair)."
+    ),
+    "history_invalid": gettext_lazy(
+        "Round %(turn)s of “history” must be a pair: question and answer."
+    ),
+    "no_turns": gettext_lazy("The conversation has no turns."),
+    "turn_not_object": gettext_lazy("Turn %(turn)s must be an object, not %(found)s."),
+    "turn_missing_field": gettext_lazy("Turn %(turn)s has no “%(field)s”."),
+    "unknown_role": gettext_lazy(
+        "Turn %(turn)s has the unknown role “%(role)s”. Known: %(roles)s."
+    ),
+    "role_order": gettext_lazy(
+        "Turn %(turn)s (“%(role)s”) is out of order: questions and answers must alternate, "
+        "beginning with a question."
+    ),
+    "no_answer": gettext_lazy("The conversation ends with “%(role)s”, not with an answer."),
+    "pair_after_answer": gettext_lazy(
+        "The conversation must end with a question: the answers are “chosen” and “rejected”."
+    ),
+    "candidate_role": gettext_lazy("“%(field)s” must be an answer, not a turn of “%(role)s”."),
+    "tools_invalid": gettext_lazy(
+        "“tools” must be a list of tools, each with a name and parameters, or that list as JSON."
+    ),
+    "call_invalid": gettext_lazy(
+        "Turn %(turn)s is a function call, but not JSON with “name” and “arguments”."
+    ),
+    "text_beside_calls": gettext_lazy(
+        "Turn %(turn)s has text beside its tool calls; the trainer would lose the text."
+    ),
+}
+REFUSALS: dict[str, str | Promise] = {
+    "empty_file": gettext_lazy("The file is empty."),
+    "no_records": gettext_lazy("The file holds no records."),
+    "no_valid_records": gettext_lazy("None of the records can be used."),
+    "broken_json": gettext_lazy(
+        "The file is not valid JSON: something is wrong at line %(line)s, column %(column)s."
+    ),
+    "cut_off": gettext_lazy(
+        "The file is not valid JSON: the record that starts at line %(line)s, column %(column)s, "
+        "never ends. Is the file complete, and is every quotation mark closed?"
+    ),
+    "single_object": gettext_lazy(
+        "The file is one object. Put the records into an array “[ … ]”, or one on each line."
+    ),
+    "wrapped": gettext_lazy(
+        "The records are inside the field “%(field)s”. Upload that array itself."
+    ),
+    "wrong_columns": gettext_lazy(
+        "The columns fit no format. Found: %(found)s. Expected: %(expected)s."
+    ),
+    "only_times": gettext_lazy(
+        "Every “%(field)s” is a date or a time. The trainer would read them as times instead of "
+        "text and drop all records. Write at least one of them out as a sentence."
+    ),
+    "too_large": gettext_lazy("The file is larger than %(limit_mb)s MiB."),
+    "wrong_extension": gettext_lazy(
+        "This kind of file cannot be read. Upload one that ends in %(allowed)s."
+    ),
+    "disk_full": gettext_lazy("There is not enough space on the server's disk for this file."),
+}
+STATUSES = {"too_large": 413, "disk_full": 507}
+
+
+def reason(code: str, params: Mapping[str, Any]) -> str:
+    """Why a record was not used."""
+    words = {
+        key: str(TYPES.get(value, value)) if key in ("expected", "found") else value
+        for key, value in params.items()
+    }
+    return str(REASONS[code]) % words
+
+
+def listed(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A dataset's stored `errors`, with a sentence each: {"line", "record", "code", "reason"}."""
+    return [
+        {
+            "line": error["line"],
+            "record": error["record"],
+            "code": error["code"],
+            "reason": reason(error["code"], error["params"]),
+        }
+        for error in errors
+    ]
+
+
+def reasons_of(rejections: Sequence[Rejection]) -> list[str]:
+    """`Line 3, record 1: …` for each."""
+    return [
+        _("Line %(line)d, record %(record)d: %(reason)s")
+        % {
+            "line": rejection.line,
+            "record": rejection.record,
+            "reason": reason(rejection.code, rejection.params),
+        }
+        for rejection in rejections[:10]
+    ]
+
+
+def explain(refusal: Refusal) -> str:
+    """What is wrong with the file and what to do about it."""
+    if refusal.code == "encoding":
+        return _explain_encoding(refusal)
+    params = {key: value or _("none") for key, value in refusal.params.items()}
+    return str(REFUSALS[refusal.code]) % params
+
+
+def _explain_encoding(refusal: Refusal) -> str:
+    """Which encoding it looks like and how to convert it."""
+    encoding = str(refusal.params["encoding"])
+    if not encoding:
+        text = _("The file is not UTF-8 (line %(line)s). Save it as UTF-8 and upload it again.")
+        return text % {"line": refusal.params["line"]}
+    text = _(
+        "The file is not UTF-8; it looks like %(encoding)s (line %(line)s). Save it as UTF-8 in "
+        "your editor, or run: iconv -f %(encoding)s -t UTF-8 old.json > new.json"
+    )
+    return text % {"encoding": encoding, "line": refusal.params["line"]}
+
+
+def status_of(refusal: Refusal) -> int:
+    return STATUSES.get(refusal.code, 422)

@@ -1,0 +1,222 @@
+"""Verbs about datasets: import, fill in, read, delete, and hand over to the trainer."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.services import audit
+from llmplatform.text import DECEIVING, UNSTORABLE, validate_name
+from training import dataset_files
+from training.formats.detection import AUTO, FORMATS, detect, layout_of
+from training.formats.fields import PLACEHOLDER
+from training.formats.layouts import Layout, Turn
+from training.formats.problems import Refusal
+from training.formats.reading import Item, read_items
+from training.formats.sifting import Sifted, sift
+from training.models import Dataset
+
+LINES_SUFFIX = ".jsonl"
+SUFFIXES = (".json", LINES_SUFFIX)
+# What an import may take of the disk at most, beside the upload itself.
+SPARE_BYTES = 64 * 1024 * 1024
+NAME_CHARS = 100
+FILE_NAME_CHARS = 200
+VALUE_CHARS = 2000
+
+
+class InUse(Exception):
+    """A dataset that training jobs depend on; `message` names them."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+def import_dataset(
+    *,
+    owner: User,
+    file: BinaryIO,
+    file_name: str,
+    size_bytes: int,
+    name: str = "",
+    format: str = AUTO,
+    request: HttpRequest | None = None,
+) -> Dataset:
+    """The good records of `file` as a dataset, the others counted and the first listed.
+
+    Reads in pieces. Refusal when the file as a whole is no use, ValidationError keyed by field
+    for a bad name or format; then nothing is left behind.
+    """
+    file_name = DECEIVING.sub("", UNSTORABLE.sub("", Path(file_name).name))
+    suffix = Path(file_name).suffix.lower()
+    name = _checked_name(name.strip() or Path(file_name).stem.strip()[:NAME_CHARS])
+    if format not in (AUTO, *FORMATS):
+        raise ValidationError({"format": [_("There is no such format.")]})
+    check_file(file_name=file_name, size_bytes=size_bytes)
+    prefers_lines = suffix == LINES_SUFFIX
+    layout = detect(file, format=format, prefers_lines=prefers_lines)
+    items = read_items(file, prefers_lines=prefers_lines)
+    dataset = Dataset(owner=owner, name=name, file_name=file_name[-FILE_NAME_CHARS:])
+    return _store(dataset, items, layout, action="dataset.create", request=request)
+
+
+def check_file(*, file_name: str, size_bytes: int) -> None:
+    """Refusal for what can be told before the file is read."""
+    if size_bytes > settings.UPLOAD_MAX_BYTES:
+        raise Refusal("too_large", limit_mb=settings.UPLOAD_MAX_BYTES // 1024**2)
+    if Path(file_name).suffix.lower() not in SUFFIXES:
+        raise Refusal("wrong_extension", allowed=", ".join(SUFFIXES))
+    if dataset_files.free_bytes() < size_bytes + SPARE_BYTES:
+        raise Refusal("disk_full")
+
+
+def _checked_name(name: str) -> str:
+    try:
+        validate_name(name)
+    except ValidationError as error:
+        raise ValidationError({"name": error.messages}) from error
+    if len(name) > NAME_CHARS:
+        text = _("The name is longer than %(limit)d characters.")
+        raise ValidationError({"name": [text % {"limit": NAME_CHARS}]})
+    return name
+
+
+def _store(
+    dataset: Dataset,
+    items: Iterable[Item],
+    layout: Layout,
+    *,
+    action: str,
+    request: HttpRequest | None,
+    **details: str,
+) -> Dataset:
+    """Sift `items` into a file of its own and save the row that describes it."""
+    with dataset_files.new_folder() as folder:
+        with (folder / dataset_files.DATA).open("wb") as target:
+            sifted = sift(items, layout, target)
+        stored = dataset_files.seal(folder, sifted.lead)
+        _describe(dataset, sifted, layout)
+        dataset.path, dataset.size_bytes = stored.path, stored.size_bytes
+        dataset.sha256 = stored.sha256
+        with transaction.atomic():
+            dataset.save()
+            counts = {"records": dataset.records, "rejected": dataset.rejected}
+            after = {"name": dataset.name, "sha256": dataset.sha256, **counts, **details}
+            audit(actor=dataset.owner, action=action, target=dataset, after=after, request=request)
+            dataset_files.settle(folder)
+    return dataset
+
+
+def _describe(dataset: Dataset, sifted: Sifted, layout: Layout) -> None:
+    dataset.format = layout.format
+    dataset.layout = layout.entry(has_history=sifted.lead is not None)
+    dataset.records, dataset.rejected = sifted.records, sifted.rejected
+    dataset.errors = [rejection.as_json() for rejection in sifted.rejections]
+    dataset.ignored = sifted.ignored
+    dataset.placeholders = sorted(sifted.placeholders)
+
+
+def records_of(dataset: Dataset) -> dataset_files.Records:
+    """A sliceable view of the stored records; reads only what is asked for."""
+    return dataset_files.Records(dataset.file, dataset.records)
+
+
+def turns_of(dataset: Dataset, records: Iterable[Mapping[str, Any]]) -> list[list[Turn]]:
+    """Each record as a conversation."""
+    layout = layout_of(dataset.format, dataset.layout)
+    return [list(layout.turns(record)) for record in records]
+
+
+def fill_placeholders(
+    *,
+    dataset: Dataset,
+    values: Mapping[str, str],
+    name: str = "",
+    request: HttpRequest | None = None,
+) -> Dataset:
+    """A new dataset with `{{key}}` replaced by its value; keys without one stay as they are."""
+    chosen = {key: value for key, value in values.items() if value and key in dataset.placeholders}
+    if not dataset.has_file:
+        raise ValidationError({"values": [_("The file of this dataset is missing.")]})
+    if not chosen:
+        raise ValidationError({"values": [_("Enter at least one value.")]})
+    if any(len(value) > VALUE_CHARS or UNSTORABLE.search(value) for value in chosen.values()):
+        raise ValidationError({"values": [_("A value is too long or cannot be stored.")]})
+    named = name.strip() or _("%(name)s (filled in)") % {"name": dataset.name}
+    filled = Dataset(
+        owner=dataset.owner, name=_checked_name(named[:NAME_CHARS]), file_name=dataset.file_name
+    )
+    return _store(
+        filled,
+        _filled(dataset.file, chosen),
+        layout_of(dataset.format, dataset.layout),
+        action="dataset.fill",
+        request=request,
+        source=dataset.name,
+    )
+
+
+def _filled(file: Path, values: Mapping[str, str]) -> Iterator[Item]:
+    with file.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            yield Item(number, _replaced(orjson.loads(line), values))
+
+
+def _replaced(value: Any, values: Mapping[str, str]) -> Any:
+    if isinstance(value, str):
+        return PLACEHOLDER.sub(lambda found: values.get(found[1], found[0]), value)
+    if isinstance(value, list):
+        return [_replaced(part, values) for part in value]
+    if isinstance(value, dict):
+        # The description of tools is JSON text: no place for free text.
+        return {
+            key: part if key == "tools" else _replaced(part, values) for key, part in value.items()
+        }
+    return value
+
+
+def delete_dataset(*, dataset: Dataset, actor: User, request: HttpRequest | None = None) -> None:
+    """Row and file. InUse while a training job needs it."""
+    try:
+        with transaction.atomic():
+            before = {"records": dataset.records, "sha256": dataset.sha256}
+            audit(
+                actor=actor,
+                action="dataset.delete",
+                target=dataset,
+                before=before,
+                request=request,
+            )
+            dataset.delete()
+    except ProtectedError as error:
+        users = sorted({str(row) for row in error.protected_objects})
+        text = _("It cannot be deleted: it is used by %(names)s.")
+        raise InUse(text % {"names": ", ".join(users[:5])}) from error
+
+
+def write_dataset_info(folder: Path, datasets: Sequence[Dataset]) -> list[str]:
+    """`dataset_info.json` in `folder` and a link to each file beside it; the names in it.
+
+    Names are generated, and nothing but a file name and columns is written: LLaMA-Factory would
+    run scripts and fetch addresses that stand there.
+    """
+    entries = {}
+    for dataset in datasets:
+        name = f"d{dataset.pk}"
+        link = folder / f"{name}.jsonl"
+        link.unlink(missing_ok=True)
+        link.symlink_to(dataset.file)
+        entries[name] = {"file_name": link.name, **dataset.layout}
+    text = json.dumps(entries, ensure_ascii=True, indent=1)
+    (folder / "dataset_info.json").write_text(text, encoding="ascii")
+    return list(entries)

@@ -1,0 +1,36 @@
+"""Nudges for the workers. Each may be lost: beat looks at everything again within seconds."""
+
+import logging
+
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from training.models import Node, Workload
+
+logger = logging.getLogger(__name__)
+
+EXPIRES_S = 30
+
+
+def _send(task: str, *args: str, queue: str | None = None) -> None:
+    try:
+        current_app.send_task(f"training.tasks.{task}", args=args, queue=queue, expires=EXPIRES_S)
+    except (OperationalError, OSError):
+        logger.warning("the broker does not answer; beat will send %s again", task)
+
+
+def look_at_queue() -> None:
+    """Something wants to run, or a place is free."""
+    transaction.on_commit(lambda: _send("schedule"))
+
+
+def reconcile(workload: Workload) -> None:
+    """The node of `workload` should look at it now."""
+    if workload.node is not None:
+        queue, pk = workload.node.queue, str(workload.pk)
+        transaction.on_commit(lambda: _send("reconcile", pk, queue=queue))
+
+
+def tick(node: Node) -> None:
+    _send("tick", queue=node.queue)

@@ -1,0 +1,23 @@
+"""What training refuses on purpose."""
+
+from django.utils.translation import gettext as _
+
+
+class StateConflict(Exception):
+    """A verb that the state does not allow. `action` and `state` are words for programs."""
+
+    def __init__(self, action: str, state: str) -> None:
+        super().__init__(f"{action} is not possible while {state}")
+        self.action, self.state = action, state
+
+    @property
+    def message(self) -> str:
+        return _("This is not possible in the present state.")
+
+
+class Unbuildable(Exception):
+    """The configuration cannot be run; `reason` is a Reason, the text says why."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(detail)
+        self.reason, self.detail = reason, detail

@@ -1,0 +1,69 @@
+"""What a watching browser is told, and how watchers are nudged. Documented in docs/events.md.
+
+type       further fields
+job        job (as the API gives it), actions, deployment, html: {part: markup} that changed
+metrics    items: [{step, epoch, loss?, ...}], next
+hardware   items: [{at, cpu_percent, rss_bytes, gpus}], next
+log        first (number of the first line), lines, next
+"""
+
+from typing import Any
+
+from django.template.loader import render_to_string
+
+from training import scheduling, services
+from training.advice import failure_of
+from training.models import Status, TrainingJob
+from training.schemas import JobOut
+from training.streams import Slice
+
+# The parts of the job page that change while one looks at it, and the partials they are made of.
+PARTS = ("head", "progress", "outcome", "side")
+
+
+def group_of(workload_id: object) -> str:
+    return f"training.{workload_id}"
+
+
+def page_context(job: TrainingJob) -> dict[str, Any]:
+    """What the parts are made from; page and socket use the same."""
+    return {
+        "job": job,
+        "actions": services.allowed_actions(job),
+        "failure": failure_of(job) if job.status == Status.FAILED else None,
+        "version": getattr(job, "version", None),
+        "position": scheduling.queue_position(job),
+        "transitions": list(job.transitions.all()),
+    }
+
+
+def parts_of(job: TrainingJob) -> dict[str, str]:
+    context = page_context(job)
+    return {
+        part: render_to_string(f"training/job_parts.html#{part}", context).strip() for part in PARTS
+    }
+
+
+def job_event(job: TrainingJob) -> dict[str, Any]:
+    """Without the markup."""
+    return {
+        "type": "job",
+        "job": JobOut.from_orm(job).model_dump(mode="json"),
+        "actions": list(services.allowed_actions(job)),
+        "deployment": deployment_state(job),
+    }
+
+
+def deployment_state(job: TrainingJob) -> str:
+    version = getattr(job, "version", None)
+    deployment = version.deployment if version is not None else None
+    return deployment.serving_state if deployment is not None else "none"
+
+
+def points_event(kind: str, points: Slice) -> dict[str, Any]:
+    return {"type": kind, "items": points.items, "next": points.next}
+
+
+def log_event(lines: Slice) -> dict[str, Any]:
+    first = lines.next - len(lines.items)
+    return {"type": "log", "first": first, "lines": lines.items, "next": lines.next}

@@ -1,0 +1,96 @@
+"""The accepted records of a file into another, and a count of everything that was not."""
+
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import orjson
+
+from training.formats.fields import MAX_PLACEHOLDERS, placeholders_in
+from training.formats.layouts import Layout
+from training.formats.problems import Problem, Refusal, Rejection, short
+from training.formats.reading import Item
+
+LISTED_REJECTIONS = 100
+LISTED_COLUMNS = 20
+# Then other threads have theirs: pages and streams of the same process must not wait for a file.
+RECORDS_A_TURN = 8
+# Arrow, which the trainer reads with, makes times of a column in which every text looks like this.
+TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::?\d\d){0,2}(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
+
+
+@dataclass
+class Sifted:
+    """What came of a file. `lead` is where the first record with a history was written."""
+
+    records: int = 0
+    rejected: int = 0
+    rejections: list[Rejection] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    placeholders: set[str] = field(default_factory=set)
+    lead: tuple[int, int] | None = None
+    times: set[str] | None = None
+
+    def reject(self, line: int, record: int, problem: Problem) -> None:
+        self.rejected += 1
+        if len(self.rejections) < LISTED_REJECTIONS:
+            self.rejections.append(Rejection(line, record, problem.code, problem.params))
+
+    def ignore(self, names: Iterable[str]) -> None:
+        for name in map(short, names):
+            if name not in self.ignored and len(self.ignored) < LISTED_COLUMNS:
+                self.ignored.append(name)
+
+
+def sift(items: Iterable[Item], layout: Layout, target: BinaryIO) -> Sifted:
+    """Write every accepted record as one line of `target`. Refusal when there is none."""
+    result = Sifted()
+    used = layout.used
+    for record, item in enumerate(items, start=1):
+        if record % RECORDS_A_TURN == 0:
+            time.sleep(0)
+        try:
+            if item.problem is not None:
+                raise item.problem
+            if not isinstance(item.value, dict):
+                raise Problem("not_object")
+            cleaned = layout.clean(item.value)
+        except Problem as problem:
+            result.reject(item.line, record, problem)
+            continue
+        result.ignore(item.value.keys() - used)
+        _write(cleaned, layout, target, result)
+    if not result.records:
+        raise Refusal("no_valid_records", rejections=result.rejections)
+    if result.times:
+        raise Refusal("only_times", field=min(result.times))
+    return result
+
+
+def _write(cleaned: dict[str, Any], layout: Layout, target: BinaryIO, result: Sifted) -> None:
+    line = orjson.dumps(cleaned) + b"\n"
+    if b"{{" in line and len(result.placeholders) < MAX_PLACEHOLDERS:
+        for turn in layout.turns(cleaned):
+            result.placeholders |= placeholders_in(turn.text)
+    if result.lead is None and "history" in cleaned:
+        result.lead = (target.tell(), len(line))
+    if result.times is None or result.times:
+        _note_times(cleaned, result)
+    target.write(line)
+    result.records += 1
+
+
+def _note_times(cleaned: dict[str, Any], result: Sifted) -> None:
+    """Keep the columns in which all texts so far are times."""
+    times = {name for name, value in cleaned.items() if _is_time(value)}
+    result.times = times if result.times is None else result.times & times
+
+
+def _is_time(value: object) -> bool:
+    if isinstance(value, list):
+        return all(_is_time(part) for part in value)
+    if isinstance(value, dict):  # a turn: its role is none, its text may be
+        return any(_is_time(part) for part in value.values())
+    return isinstance(value, str) and TIME.fullmatch(value) is not None

@@ -1,0 +1,123 @@
+"""A job in LLaMA-Factory's words: the typed arguments that the runner hands to `run_exp`.
+
+Only names from our own table of arguments reach it (arguments.py); paths, hub access, remote code
+and reporting are set here and nowhere else.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from training.models import BaseModel, Deployment, Method, ModelVersion, Stage, TrainingJob
+
+SEED = 42
+# Ours alone, whatever a person asks for.
+FIXED: dict[str, Any] = {
+    "do_train": True,
+    "trust_remote_code": False,
+    "report_to": "none",
+    "disable_tqdm": True,
+    "include_num_input_tokens_seen": True,
+    "plot_loss": False,
+}
+DEFAULTS: dict[str, Any] = {
+    "cutoff_len": 1024,
+    "per_device_train_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "learning_rate": 1e-4,
+    "num_train_epochs": 3.0,
+    "lr_scheduler_type": "cosine",
+    "warmup_ratio": 0.1,
+    "logging_steps": 5,
+    "save_steps": 100,
+    "save_total_limit": 2,
+    "seed": SEED,
+}
+METHOD_ARGUMENTS: dict[str, dict[str, Any]] = {
+    Method.LORA: {"finetuning_type": "lora", "lora_target": "all"},
+    Method.QLORA: {
+        "finetuning_type": "lora",
+        "lora_target": "all",
+        "quantization_bit": 4,
+        "quantization_method": "bnb",
+    },
+    Method.FREEZE: {"finetuning_type": "freeze"},
+    Method.FULL: {"finetuning_type": "full"},
+}
+
+
+def template_of(base_model: BaseModel, parameters: Mapping[str, Any]) -> str | None:
+    """The chat template; None lets LLaMA-Factory take the tokenizer's own."""
+    return parameters.get("template") or base_model.template or None
+
+
+def preview_args(
+    *,
+    stage: str,
+    method: str,
+    base_model: BaseModel,
+    dataset_name: str,
+    parameters: Mapping[str, Any],
+) -> dict[str, Any]:
+    """The arguments as a person is shown them: paths of this installation are left out."""
+    args: dict[str, Any] = {"stage": stage, "model_name_or_path": base_model.location}
+    args |= {"dataset": dataset_name} | METHOD_ARGUMENTS[method] | DEFAULTS
+    if stage == Stage.PT:
+        args["packing"] = True
+    if template := template_of(base_model, parameters):
+        args["template"] = template
+    args |= {name: value for name, value in parameters.items() if value is not None}
+    if args.get("val_size"):
+        args |= {"eval_strategy": "steps", "per_device_eval_batch_size": 1} | {
+            name: args[name]
+            for name in ("eval_strategy", "per_device_eval_batch_size")
+            if name in parameters
+        }
+        args.setdefault("eval_steps", args["logging_steps"] * 2)
+    return args | FIXED
+
+
+def runner_args(
+    job: TrainingJob, *, output: Path, data: Path, dataset_names: list[str], has_gpu: bool
+) -> dict[str, Any]:
+    args = preview_args(
+        stage=job.stage,
+        method=job.method,
+        base_model=job.base_model,
+        dataset_name=",".join(dataset_names),
+        parameters=job.parameters,
+    )
+    args |= {"dataset_dir": str(data), "output_dir": str(output)}
+    if job.checkpoint:
+        args["resume_from_checkpoint"] = job.checkpoint
+    if not has_gpu:
+        args["use_cpu"] = True
+    return args
+
+
+def serving_args(version: ModelVersion) -> dict[str, Any]:
+    """What LLaMA-Factory's API server is given for this version."""
+    args: dict[str, Any] = {"infer_backend": "huggingface", "trust_remote_code": False}
+    if version.template:
+        args["template"] = version.template
+    if not version.is_adapter or version.base_model is None:
+        return args | {"model_name_or_path": version.path}
+    args |= {"model_name_or_path": version.base_model.location, "finetuning_type": "lora"}
+    args["adapter_name_or_path"] = version.path
+    method = version.lineage.get("method")
+    if method == Method.QLORA:
+        bits = version.lineage.get("parameters", {}).get("quantization_bit", 4)
+        args |= {"quantization_bit": bits, "quantization_method": "bnb"}
+    return args
+
+
+def serving_name(deployment: Deployment) -> str:
+    return deployment.name
+
+
+def yaml_of(args: Mapping[str, Any]) -> str:
+    """As `llamafactory-cli train` reads it; what YAML would misread is quoted."""
+    text: str = yaml.safe_dump(dict(args), sort_keys=False, allow_unicode=True)
+    return text

@@ -1,0 +1,15 @@
+"""`/models/`."""
+
+from django.urls import path
+
+from training.views import base_models, registry
+
+app_name = "models"
+urlpatterns = [
+    path("", registry.index, name="list"),
+    path("base/new/", base_models.create, name="create-base"),
+    path("<int:version_id>/", registry.detail, name="detail"),
+    path("<int:version_id>/deploy/", registry.deploy, name="deploy"),
+    path("<int:version_id>/undeploy/", registry.undeploy, name="undeploy"),
+    path("<int:version_id>/download/", registry.download, name="download"),
+]

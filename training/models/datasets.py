@@ -1,0 +1,91 @@
+"""Examples to learn from: a file of accepted records, and what was refused."""
+
+from pathlib import Path
+from typing import Any, Self
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from training import dataset_files
+
+
+class DatasetFormat(models.TextChoices):
+    ALPACA = "alpaca", "Alpaca"
+    SHAREGPT = "sharegpt", "ShareGPT"
+    OPENAI = "openai", _("OpenAI messages")
+    PREFERENCE = "preference", _("Preference pairs")
+    KTO = "kto", "KTO"
+    TEXT = "text", _("Plain text")
+
+
+# Which stages a format serves.
+STAGES: dict[str, tuple[str, ...]] = {
+    DatasetFormat.ALPACA: ("sft",),
+    DatasetFormat.SHAREGPT: ("sft",),
+    DatasetFormat.OPENAI: ("sft",),
+    DatasetFormat.PREFERENCE: ("dpo",),
+    DatasetFormat.KTO: ("kto",),
+    DatasetFormat.TEXT: ("pt",),
+}
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    def for_user(self, user: User) -> Self:
+        return self.filter(owner=user)
+
+
+class Dataset(models.Model):
+    """`errors`: the first rejections as {"line", "record", "code", "params"}; `layout`: what
+    dataset_info.json says about the stored file besides its name; `ignored`: columns of the
+    uploaded file that no trainer reads."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="datasets", verbose_name=_("owner")
+    )
+    name = models.CharField(_("name"), max_length=100)
+    format = models.CharField(_("format"), max_length=12, choices=DatasetFormat.choices)
+    layout: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
+    records = models.PositiveIntegerField(_("records"), default=0)
+    rejected = models.PositiveIntegerField(_("rejected"), default=0)
+    errors: models.JSONField[Any] = models.JSONField(default=list, editable=False)
+    ignored: models.JSONField[Any] = models.JSONField(default=list, editable=False)
+    placeholders: models.JSONField[Any] = models.JSONField(default=list, editable=False)
+    file_name = models.CharField(_("file name"), max_length=200, blank=True, editable=False)
+    size_bytes = models.PositiveBigIntegerField(_("size"), default=0)
+    sha256 = models.CharField(max_length=64)
+    path = models.CharField(max_length=255, editable=False)
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+
+    objects = DatasetQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("dataset")
+        verbose_name_plural = _("datasets")
+        ordering = ["-created_at", "-pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def file(self) -> Path:
+        """JSON lines, one accepted record each."""
+        return Path(settings.MEDIA_ROOT) / self.path
+
+    @property
+    def has_file(self) -> bool:
+        return bool(self.path) and self.file.is_file()
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        return STAGES.get(self.format, ())
+
+
+@receiver(post_delete, sender=Dataset)
+def _remove_file(sender: type[Dataset], instance: Dataset, **kwargs: Any) -> None:
+    """Also when it goes with its owner."""
+    transaction.on_commit(lambda: dataset_files.remove(instance.file))

@@ -1,0 +1,60 @@
+"""A training job: what is taught to which model, how, and what came of it."""
+
+from typing import Any
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from training.models.base_models import BaseModel
+from training.models.datasets import Dataset
+from training.models.workloads import Kind, Workload, WorkloadQuerySet
+
+
+class Stage(models.TextChoices):
+    SFT = "sft", _("Supervised fine-tuning")
+    PT = "pt", _("Continued pre-training")
+    DPO = "dpo", _("Direct preference optimisation (DPO)")
+    KTO = "kto", _("Kahneman-Tversky optimisation (KTO)")
+
+
+class Method(models.TextChoices):
+    LORA = "lora", "LoRA"
+    QLORA = "qlora", "QLoRA"
+    FREEZE = "freeze", _("Freeze")
+    FULL = "full", _("Full")
+
+
+class TrainingJobQuerySet(WorkloadQuerySet["TrainingJob"]):
+    pass
+
+
+class TrainingJob(Workload):
+    """`parameters` are LLaMA-Factory's own names, typed as it wants them."""
+
+    base_model = models.ForeignKey(BaseModel, models.PROTECT, related_name="jobs")
+    dataset = models.ForeignKey(Dataset, models.PROTECT, related_name="jobs")
+    stage = models.CharField(_("stage"), max_length=10, choices=Stage.choices, default=Stage.SFT)
+    method = models.CharField(
+        _("method"), max_length=10, choices=Method.choices, default=Method.LORA
+    )
+    parameters: models.JSONField[Any] = models.JSONField(_("parameters"), default=dict)
+    # Where the next attempt goes on from: the newest complete checkpoint known.
+    checkpoint = models.CharField(max_length=500, blank=True, editable=False)
+    checkpoint_step = models.PositiveIntegerField(default=0, editable=False)
+    # {"run_id", "mode", "logdir", "url"} or {"error"}
+    swanlab: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
+    # What the trainer summed up: train_loss, eval_loss, train_runtime_s, …
+    summary: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
+    # {"trainable_parameters", "all_parameters", "versions"}
+    facts: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
+    output_path = models.CharField(max_length=500, blank=True, editable=False)
+
+    objects = TrainingJobQuerySet.as_manager()  # type: ignore[misc]
+
+    class Meta:
+        verbose_name = _("training job")
+        verbose_name_plural = _("training jobs")
+
+    def save(self, *args: object, **kwargs: object) -> None:
+        self.kind = Kind.TRAIN
+        super().save(*args, **kwargs)  # type: ignore[arg-type]

@@ -1,0 +1,137 @@
+"""Model versions: registered by a training's success, served by a deployment."""
+
+import json
+import secrets
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import audit
+from providers.services import publish_model, withdraw_model
+from training import dispatch, lifecycle, llamafactory
+from training.errors import StateConflict
+from training.models import (
+    BaseModel,
+    Deployment,
+    Desired,
+    Method,
+    ModelVersion,
+    Status,
+    TrainingJob,
+    Workload,
+)
+from training.weights import context_tokens_of, count_parameters, size_of
+
+SHOWN_METRICS = ("train_loss", "loss", "eval_loss", "train_runtime_s")
+
+
+def register_version(job: TrainingJob) -> ModelVersion:
+    """The result of `job`, with everything that it came from."""
+    path = Path(job.output_path)
+    version, _created = ModelVersion.objects.get_or_create(
+        job=job,
+        defaults={
+            "owner": job.owner,
+            "base_model": job.base_model,
+            "node": job.node,
+            "name": job.name,
+            "path": str(path),
+            "is_adapter": job.method in (Method.LORA, Method.QLORA),
+            "template": llamafactory.template_of(job.base_model, job.parameters) or "",
+            "size_bytes": size_of(path),
+            "metrics": {n: job.summary[n] for n in SHOWN_METRICS if job.summary.get(n) is not None},
+            "lineage": _lineage(job),
+        },
+    )
+    audit(actor=job.owner, action="model.register", target=version)
+    return version
+
+
+def _lineage(job: TrainingJob) -> dict[str, Any]:
+    return {
+        "base_model": job.base_model.name,
+        "base_location": job.base_model.location,
+        "dataset": job.dataset.name,
+        "dataset_sha256": job.dataset.sha256,
+        "dataset_records": job.dataset.records,
+        "stage": job.stage,
+        "method": job.method,
+        "parameters": job.parameters,
+        "versions": job.facts.get("versions", {}),
+    }
+
+
+def inspect_base_model(base_model: BaseModel) -> None:
+    """Read what the files tell: architecture, size, parameters, context."""
+    folder = Path(base_model.path)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    names = config.get("architectures") or [""]
+    base_model.architecture = str(names[0])[:100]
+    base_model.context_tokens = context_tokens_of(config)
+    base_model.parameters = count_parameters(folder)
+    base_model.size_bytes = size_of(folder)
+    base_model.is_ready = True
+    base_model.save()
+
+
+def deploy(
+    *, version: ModelVersion, actor: User, name: str = "", request: HttpRequest | None = None
+) -> Deployment:
+    """Serve `version`; it becomes a provider model of its owner once it answers.
+
+    Raises StateConflict while another deployment of it is there.
+    """
+    current = version.deployment
+    if current is not None and not current.is_final:
+        raise StateConflict("deploy", current.serving_state)
+    deployment = Deployment(
+        version=version,
+        owner=version.owner,
+        name=(name.strip() or version.name)[:100],
+        node=version.node,
+        desired=Desired.RUN,
+        queued_at=timezone.now(),
+    )
+    deployment.set_key(secrets.token_urlsafe(32))
+    with transaction.atomic():
+        deployment.save()
+        audit(actor=actor, action="model.deploy", target=version, request=request)
+        dispatch.look_at_queue()
+    return deployment
+
+
+def undeploy(*, version: ModelVersion, actor: User, request: HttpRequest | None = None) -> None:
+    """Raises StateConflict when it is not deployed."""
+    current = version.deployment
+    if current is None or current.is_final:
+        raise StateConflict("undeploy", "none")
+    with transaction.atomic():
+        # Gone from every list at once; the process follows.
+        withdraw(current)
+        lifecycle.stop_waiting(current) or lifecycle.ask(current, Desired.STOP)
+        audit(actor=actor, action="model.undeploy", target=version, request=request)
+
+
+def publish(deployment: Deployment) -> None:
+    """Its model appears among its owner's; once."""
+    row = Deployment.objects.select_related("version").get(pk=deployment.pk)
+    if row.provider_model_id is not None or row.status not in (Status.PREPARING, Status.RUNNING):
+        return
+    model = publish_model(
+        name=row.name,
+        base_url=f"http://127.0.0.1:{row.port}/v1",
+        api_key=row.key,
+        model_id=row.name,
+        owner=row.owner,
+    )
+    Deployment.objects.filter(pk=row.pk).update(provider_model=model)
+
+
+def withdraw(deployment: Workload) -> None:
+    row = Deployment.objects.select_related("provider_model").get(pk=deployment.pk)
+    if row.provider_model is not None:
+        withdraw_model(row.provider_model)

@@ -1,0 +1,121 @@
+"""One LLaMA-Factory run: `python run.py <spec.json>`, executed by the training environment.
+
+The spec: {"args": LLaMA-Factory's own arguments, typed; "events_path"; "control_path";
+"swanlab": {"enabled"?, "project", "experiment", "logdir", "mode"} or null}. Exit code 0: global
+step reached max steps; 75: paused; 76: stopped; 1: failed. events.py has the events it writes.
+"""
+
+import json
+import os
+import re
+import sys
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from control import PAUSE, Control, Interrupted
+from events import EventLog
+from failures import kind_of, message_of
+
+EXIT_PAUSED, EXIT_STOPPED, EXIT_FAILED = 75, 76, 1
+QUIET = {
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+    "DISABLE_VERSION_CHECK": "1",
+}
+OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
+
+
+def check_model_path(model: str) -> bool:
+    """Whether the model is a local folder; a path that isn't there is said at once.
+
+    Otherwise the hub would be asked for it, for most of a minute.
+    """
+    if Path(model).is_dir():
+        return True
+    if Path(model).is_absolute() or model.startswith((".", "~")):
+        raise FileNotFoundError(f"Failed to load model: {model} does not exist")
+    return False
+
+
+def train(spec: dict[str, Any], control: Control, events: EventLog) -> None:
+    """Raises Paused, Stopped, Interrupted, and whatever LLaMA-Factory raises."""
+    args = {"disable_tqdm": True} | spec["args"]
+    if check_model_path(str(args.get("model_name_or_path", ""))):
+        os.environ.update(OFFLINE)
+    from callbacks import ControlCallback, HardwareSampler, StoryCallback
+    from llamafactory.train.tuner import run_exp
+    from mirror import SwanLabMirror
+
+    control.prepare()
+    story = StoryCallback(events)
+    HardwareSampler(events).start()
+    callbacks = [story, ControlCallback(control, events)]
+    swanlab = spec.get("swanlab")
+    mirror = SwanLabMirror(swanlab, events) if swanlab and swanlab.get("enabled", True) else None
+    if mirror is not None:
+        callbacks.append(mirror)
+    started, is_success = time.monotonic(), False
+    try:
+        run_exp(args=args, callbacks=callbacks)
+        is_success = story.is_complete()
+    finally:
+        control.begin()
+        if mirror is not None:
+            mirror.close(is_success)
+    if not is_success:
+        raise RuntimeError(f"the training ended at step {story.step} of {story.max_steps}")
+    story.finish(time.monotonic() - started)
+
+
+def tell_interrupted(spec: dict[str, Any], control: Control, events: EventLog) -> int:
+    """Nothing was trained yet, so a pause goes on from where this attempt was to begin."""
+    checkpoint = spec["args"].get("resume_from_checkpoint") or None
+    found = re.search(r"checkpoint-(\d+)/?$", str(checkpoint))
+    step = int(found[1]) if found else 0
+    if control.asked() == PAUSE:
+        events.write("paused", step=step, checkpoint=checkpoint)
+        return EXIT_PAUSED
+    events.write("stopped", step=step)
+    return EXIT_STOPPED
+
+
+def outcome(error: BaseException, events: EventLog) -> int:
+    """Tell how a run ended that did not reach its last step; the exit code."""
+    name = type(error).__name__
+    if name == "Paused":
+        events.write("paused", step=error.step, checkpoint=str(error.checkpoint))
+        return EXIT_PAUSED
+    if name == "Stopped":
+        events.write("stopped", step=error.step)
+        return EXIT_STOPPED
+    traceback.print_exception(error)
+    events.write("failed", kind=kind_of(error), error_type=name, message=message_of(error))
+    return EXIT_FAILED
+
+
+def main(spec_path: Path) -> int:
+    spec = json.loads(spec_path.read_text(encoding="utf-8"))
+    control = Control(Path(spec["control_path"]))
+    control.listen()
+    events = EventLog(Path(spec["events_path"]))
+    events.write("loading")
+    os.environ.update(QUIET)
+    try:
+        train(spec, control, events)
+    except (Interrupted, KeyboardInterrupt):
+        return tell_interrupted(spec, control, events)
+    except BaseException as error:  # noqa: BLE001  # the last line of defence: say why, then leave
+        return outcome(error, events)
+    return 0
+
+
+if __name__ == "__main__":
+    code = main(Path(sys.argv[1]))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of libraries may linger; everything of ours is written.
+    os._exit(code)

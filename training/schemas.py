@@ -1,0 +1,190 @@
+"""What the training API reads and writes."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+
+from llmplatform.schemas import Answer, Name, Schema, Str
+from training.models import BaseModel, Method, ModelVersion, Stage, TrainingJob
+from training.scheduling import queue_position
+
+
+class BaseModelIn(Schema):
+    name: Name
+    path: Str = Field("", max_length=500)
+    hub_id: Str = Field("", max_length=200)
+    template: Str = Field("", max_length=60)
+    is_shared: bool = False
+
+
+class BaseModelOut(Answer):
+    id: int
+    name: str
+    path: str
+    hub_id: str
+    template: str
+    architecture: str
+    parameters: int | None
+    size_bytes: int | None
+    context_tokens: int | None
+    is_ready: bool
+    is_shared: bool
+    created_at: datetime
+
+    @staticmethod
+    def resolve_is_shared(base_model: BaseModel) -> bool:
+        return base_model.owner_id is None
+
+
+class EstimateIn(Schema):
+    base_model: int
+    dataset: int
+    stage: Str = Stage.SFT.value
+    method: Str = Method.LORA.value
+    parameters: dict[str, Any] = Field(
+        default_factory=dict, description="LLaMA-Factory's own names."
+    )
+
+
+class JobIn(EstimateIn):
+    name: Name
+    start: bool = Field(True, description="Into the queue at once.")
+
+
+class EstimateOut(Answer):
+    memory: dict[str, int] | None
+    trainable_parameters: int | None
+    verdict: str = Field(description="fits, tight, too_large, unknown or no_node.")
+    place: dict[str, Any] | None
+    steps: int | None
+    time_s: int | None
+    runs_known: int
+    yaml: str
+    command: str
+
+
+class JobError(Answer):
+    code: str
+    message: str
+    detail: str
+
+
+class JobOut(Answer):
+    id: UUID
+    name: str
+    status: str
+    progress: float
+    step: int
+    max_steps: int
+    epoch: float | None
+    remaining_s: int | None
+    attempt: int
+    node: str | None
+    swanlab: dict[str, Any]
+    error: JobError | None
+    base_model: int
+    dataset: int
+    stage: str
+    method: str
+    parameters: dict[str, Any]
+    summary: dict[str, Any]
+    facts: dict[str, Any]
+    queue_position: int | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    model_version: int | None
+
+    @staticmethod
+    def resolve_status(job: TrainingJob) -> str:
+        return str(job.state)
+
+    @staticmethod
+    def resolve_queue_position(job: TrainingJob) -> int | None:
+        return queue_position(job)
+
+    @staticmethod
+    def resolve_node(job: TrainingJob) -> str | None:
+        return job.node.name if job.node else None
+
+    @staticmethod
+    def resolve_base_model(job: TrainingJob) -> int:
+        return job.base_model_id
+
+    @staticmethod
+    def resolve_dataset(job: TrainingJob) -> int:
+        return job.dataset_id
+
+    @staticmethod
+    def resolve_model_version(job: TrainingJob) -> int | None:
+        version: ModelVersion | None = getattr(job, "version", None)
+        return version.pk if version is not None else None
+
+    @staticmethod
+    def resolve_error(job: TrainingJob) -> dict[str, str] | None:
+        if not job.reason:
+            return None
+        return {"code": job.reason, "message": job.get_reason_display(), "detail": job.detail}
+
+
+class LogOut(Answer):
+    lines: list[str]
+    next: int
+
+
+class PointsOut(Answer):
+    items: list[dict[str, Any]]
+    next: int
+
+
+class DeployIn(Schema):
+    name: Str = Field("", max_length=100, description="Of the provider model; the job's if empty.")
+
+
+class DeploymentOut(Answer):
+    status: str = Field(description="none, starting, running, failed or stopping.")
+    model_id: int | None = Field(None, description="Id of the provider model, for chats.")
+    model: str | None = Field(None, description="Name of the model, for the gateway.")
+    error: JobError | None = None
+
+
+class ModelVersionOut(Answer):
+    id: int
+    name: str
+    job: UUID | None
+    base_model: int | None
+    labels: list[str]
+    is_adapter: bool
+    size_bytes: int
+    metrics: dict[str, Any]
+    lineage: dict[str, Any]
+    created_at: datetime
+    deployment: DeploymentOut
+
+    @staticmethod
+    def resolve_job(version: ModelVersion) -> UUID | None:
+        return version.job_id
+
+    @staticmethod
+    def resolve_base_model(version: ModelVersion) -> int | None:
+        return version.base_model_id
+
+    @staticmethod
+    def resolve_deployment(version: ModelVersion) -> dict[str, Any]:
+        deployment = version.deployment
+        if deployment is None:
+            return {"status": "none"}
+        status = deployment.serving_state
+        error = None
+        if status == "failed":
+            label = deployment.get_reason_display()
+            error = {"code": deployment.reason, "message": label, "detail": deployment.detail}
+        model = deployment.provider_model if status == "running" else None
+        return {
+            "status": status,
+            "model_id": model.pk if model else None,
+            "model": model.model_id if model else None,
+            "error": error,
+        }

@@ -1,0 +1,123 @@
+"""The runner as a process: start it, find it again, signal it, learn how it ended.
+
+The runner inherits a locked file, so that "it is alive" is "the lock is held", for as long as any
+process of its group lives, whoever its parent is by then.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from training.shim import locks
+
+# What a training process may see of our environment; secrets of the platform are not among it.
+PASSED_ON = (
+    *(
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "TMPDIR",
+        "TZ",
+        "LD_LIBRARY_PATH",
+        "HF_HOME",
+        "HF_ENDPOINT",
+    ),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CUDA_HOME", "OMP_NUM_THREADS"),
+    *("SWANLAB_API_KEY", "SWANLAB_API_HOST", "SWANLAB_WEB_HOST", "MODELSCOPE_CACHE"),
+    *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "USE_MODELSCOPE_HUB"),
+)
+MARK = "LLMPLATFORM_WORKLOAD"
+
+
+class Runner:
+    """One attempt's process; `folder` is the attempt's."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.lock = folder.parent / "runner.lock"
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def events(self) -> Path:
+        return self.folder / "events.jsonl"
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
+
+    @property
+    def control(self) -> Path:
+        return self.folder / "control"
+
+    @property
+    def spec(self) -> Path:
+        return self.folder / "spec.json"
+
+    @property
+    def _identity(self) -> Path:
+        return self.folder / "runner.json"
+
+    def was_started(self) -> bool:
+        return self._identity.exists()
+
+    def start(self, command: Sequence[str], workload_id: str, extra: Mapping[str, str]) -> None:
+        """Raises Held if a runner of this workload lives, OSError if it cannot be started."""
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+        environment |= {MARK: workload_id, "PYTHONUNBUFFERED": "1"} | dict(extra)
+        with locks.take(self.lock) as lock, self.log.open("ab") as log:
+            self._child = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                cwd=self.folder,
+                pass_fds=[lock.fileno()],
+                start_new_session=True,
+            )
+            locks.name_holder(lock, self._child.pid)
+        draft = self._identity.with_suffix(".new")
+        draft.write_text(json.dumps({"pid": self._child.pid, "started": time.time()}))
+        draft.replace(self._identity)
+
+    @property
+    def pid(self) -> int | None:
+        """Of the live process that leads the runner's group."""
+        if self._child is not None:
+            return self._child.pid if self._child.poll() is None else None
+        return locks.holder(self.lock) or None
+
+    def is_alive(self) -> bool:
+        if self._child is not None and self._child.poll() is None:
+            return True
+        return locks.holder(self.lock) is not None
+
+    def exit_code(self) -> int | None:
+        """None while it lives and where an earlier shim was its parent."""
+        return self._child.poll() if self._child is not None else None
+
+    def ask(self, word: str) -> None:
+        """ "pause" or "stop", for the runner's control file."""
+        if not self.control.exists() or self.control.read_text() != word:
+            draft = self.control.with_suffix(".new")
+            draft.write_text(word)
+            draft.replace(self.control)
+
+    def signal(self, number: int) -> None:
+        """To the whole group."""
+        pid = self.pid
+        if pid:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(pid, number)
+
+    def kill(self, wait_s: float = 10) -> None:
+        deadline = time.monotonic() + wait_s
+        while self.is_alive() and time.monotonic() < deadline:
+            self.signal(signal.SIGKILL)
+            time.sleep(0.05)

@@ -1,0 +1,49 @@
+"""Reading files that grow, from where the last reading ended."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+BATCH_BYTES = 1_000_000
+LINE_MAX_CHARS = 2_000
+ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def whole_lines(path: Path, offset: int, *, is_ended: bool = False) -> tuple[bytes, int]:
+    """Complete lines behind `offset`, and the offset behind them. `is_ended`: the rest, too."""
+    try:
+        with path.open("rb") as file:
+            file.seek(offset)
+            data = file.read(BATCH_BYTES)
+    except FileNotFoundError:
+        return b"", offset
+    cut = data.rfind(b"\n") + 1
+    if (is_ended and len(data) < BATCH_BYTES) or (cut == 0 and len(data) == BATCH_BYTES):
+        cut = len(data)
+    return data[:cut], offset + cut
+
+
+def events(data: bytes) -> Iterator[dict[str, Any]]:
+    """The events in whole lines; a torn line is passed over."""
+    for line in data.splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(event, dict) and isinstance(event.get("type"), str):
+            yield event
+
+
+def log_lines(data: bytes) -> list[str]:
+    """As people read them: no colours, no overwritten progress bars, no control characters."""
+    lines = []
+    for raw in data.decode("utf-8", "replace").split("\n"):
+        text = ANSI.sub("", raw.rstrip("\r"))
+        text = CONTROL.sub("", text.rpartition("\r")[2])
+        lines.append(text[:LINE_MAX_CHARS])
+    if lines and not lines[-1]:
+        lines.pop()
+    return lines

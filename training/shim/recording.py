@@ -1,0 +1,124 @@
+"""What a runner tells becomes rows: progress, curves, hardware, checkpoints, log."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Sum
+
+from training import lifecycle
+from training.models import HardwareSample, LogChunk, Metric, TrainingJob, Workload
+from training.shim.reading import events, log_lines
+
+Event = dict[str, Any]
+TERMINAL = ("finished", "paused", "stopped", "failed")
+# A log is for reading: past this many lines only the runner's own file goes on.
+LOG_MAX_LINES = 50_000
+NOT_VALUES = ("type", "at", "step", "epoch")
+
+
+def last_outcome(told: bytes) -> Event | None:
+    """How the run ended, by its own words; None if it said nothing of the kind."""
+    found = [event for event in events(told) if event["type"] in TERMINAL]
+    return found[-1] if found else None
+
+
+def _at(event: Event) -> datetime:
+    return datetime.fromtimestamp(event["at"], UTC)
+
+
+class Recorder:
+    """Applies events in order; `changes` collects what the next renewal writes to the workload."""
+
+    def __init__(self, workload: Workload, fence: int) -> None:
+        self.workload = workload
+        self.fence = fence
+        self.changes: dict[str, Any] = {}
+        self.outcome: Event | None = None
+        self._last_progress: tuple[float, int] | None = None
+        self._handlers: dict[str, Callable[[Event], None]] = {
+            "started": self._on_started,
+            "progress": self._on_progress,
+            "metrics": self._on_metrics,
+            "hardware": self._on_hardware,
+            "checkpoint": self._on_checkpoint,
+            "swanlab": self._on_swanlab,
+        }
+
+    def apply(self, event: Event) -> None:
+        if event["type"] in TERMINAL:
+            self.outcome = event
+            if "step" in event:
+                self.changes["step"] = event["step"]
+        handler = self._handlers.get(event["type"])
+        if handler is not None:
+            handler(event)
+
+    def _job_changes(self, **changes: Any) -> None:
+        TrainingJob.objects.filter(pk=self.workload.pk).update(**changes)
+
+    def _on_started(self, event: Event) -> None:
+        lifecycle.mark_running(self.workload.pk, self.fence, step=event["step"])
+        # A resumed run tells again what an earlier attempt told after its last checkpoint.
+        Metric.objects.filter(workload=self.workload, step__gt=event["step"]).delete()
+        names = ("trainable_parameters", "all_parameters", "versions", "num_epochs")
+        self._job_changes(facts={name: event[name] for name in names if name in event})
+        self.changes |= {"step": event["step"], "max_steps": event["max_steps"]}
+        self._last_progress = (event["at"], event["step"])
+
+    def _on_progress(self, event: Event) -> None:
+        self.changes |= {
+            "step": event["step"],
+            "max_steps": event["max_steps"],
+            "epoch": event.get("epoch"),
+        }
+        if self._last_progress is None:
+            lifecycle.mark_running(self.workload.pk, self.fence, step=event["step"])
+        elif event["step"] > self._last_progress[1]:
+            at, step = self._last_progress
+            fresh = (event["at"] - at) / (event["step"] - step)
+            known = self.changes.get("step_s", self.workload.step_s)
+            self.changes["step_s"] = fresh if known is None else 0.7 * known + 0.3 * fresh
+        self._last_progress = (event["at"], event["step"])
+
+    def _on_metrics(self, event: Event) -> None:
+        values = {name: value for name, value in event.items() if name not in NOT_VALUES}
+        Metric.objects.create(
+            workload=self.workload,
+            step=event["step"],
+            epoch=event.get("epoch"),
+            values=values,
+            at=_at(event),
+        )
+
+    def _on_hardware(self, event: Event) -> None:
+        HardwareSample.objects.create(
+            workload=self.workload,
+            at=_at(event),
+            cpu_percent=event.get("cpu_percent"),
+            rss_bytes=event.get("rss_bytes"),
+            gpus=event.get("gpus") or [],
+        )
+
+    def _on_checkpoint(self, event: Event) -> None:
+        self._job_changes(checkpoint=event["path"], checkpoint_step=event["step"])
+
+    def _on_swanlab(self, event: Event) -> None:
+        told = {name: value for name, value in event.items() if name not in ("type", "at")}
+        known = TrainingJob.objects.values_list("swanlab", flat=True).get(pk=self.workload.pk)
+        self._job_changes(swanlab=known | told)
+
+    def add_log(self, data: bytes) -> None:
+        lines = log_lines(data)
+        if not lines:
+            return
+        chunks = LogChunk.objects.filter(workload=self.workload)
+        first = chunks.aggregate(total=Sum("count"))["total"] or 0
+        room = LOG_MAX_LINES - first
+        if room <= 0:
+            return
+        if len(lines) >= room:
+            lines = [*lines[: room - 1], "… the rest is in the log file on the node"]
+        LogChunk.objects.create(
+            workload=self.workload, first=first, count=len(lines), text="\n".join(lines)
+        )

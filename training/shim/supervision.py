@@ -1,0 +1,214 @@
+"""One shim's life: begin, watch, end."""
+
+import logging
+import os
+import signal
+import time
+from types import FrameType
+
+from django.db import Error as DatabaseFailure
+from django.db import connection, transaction
+
+from training import dispatch, lifecycle
+from training.errors import Unbuildable
+from training.models import Desired, Reason, Status, Workload
+from training.models.workloads import MAX_RESTARTS
+from training.shim import locks, works
+from training.shim.nudging import nudge
+from training.shim.process import Runner
+from training.shim.reading import events, whole_lines
+from training.shim.recording import Recorder, last_outcome
+from training.shim.works import Ending
+
+logger = logging.getLogger(__name__)
+
+TICK_S = 0.3
+RENEW_EVERY_S = 5.0
+SAVE_GRACE_S = 120.0
+SIGNAL_GRACE_S = 10.0
+RETRY_DATABASE_EVERY_S = 2.0
+
+
+class Fenced(Exception):
+    """Somebody else holds the lease, or the workload is gone."""
+
+
+class Supervision:
+    """Supervises `workload` under the lease with this `fence`."""
+
+    def __init__(self, workload: Workload, fence: int) -> None:
+        self.workload = workload
+        self.fence = fence
+        self.work = works.work_of(workload)
+        self.runner = Runner(workload.folder / f"attempt-{workload.attempt}")
+        self.recorder = Recorder(workload, fence)
+        self.is_suspending = False
+        self._events_at = workload.events_offset
+        self._log_at = workload.log_offset
+        self._renewed_at = 0.0
+        self._asked_at: float | None = None
+
+    def run(self) -> None:
+        signal.signal(signal.SIGTERM, self._on_term)
+        try:
+            self._begin()
+            self._follow()
+            self._settle()
+        except Fenced:
+            logger.warning("%s: the lease is gone; ending the runner", self.workload.pk)
+            self.runner.kill()
+        except Unbuildable as error:
+            ending = Ending(Status.FAILED, error.reason, error.detail)
+            self._finish(ending, None)
+
+    def _on_term(self, signum: int, frame: FrameType | None) -> None:
+        """The machine or the platform goes down: keep what there is, go on later."""
+        self.is_suspending = True
+
+    def _begin(self) -> None:
+        """Start the runner, unless an earlier shim has."""
+        if self.workload.renew(self.fence, pid=os.getpid()) is None:
+            raise Fenced
+        if self.runner.was_started():
+            told = self.runner.events.read_bytes() if self.runner.events.exists() else b""
+            self.recorder.outcome = last_outcome(told)
+            return
+        command = works.write_spec(self.work, self.runner)
+        try:
+            self.runner.start(command, str(self.workload.pk), self.work.environment())
+        except (OSError, locks.Held) as error:
+            raise Unbuildable(Reason.START, f"{type(error).__name__}: {error}") from error
+
+    def _follow(self) -> None:
+        while True:
+            is_alive = self.runner.is_alive()
+            self._tick(is_ended=not is_alive)
+            if not is_alive:
+                return
+            time.sleep(TICK_S)
+
+    def _tick(self, *, is_ended: bool = False) -> None:
+        """Write what is new and do what is asked. A database that is away is waited for, while
+        the training goes on; nothing is lost, since files are read from where the last
+        transaction that succeeded left off."""
+        while True:
+            try:
+                has_more = self._write(is_ended)
+                if not is_ended:
+                    self.work.watch(self.fence)
+            except DatabaseFailure:
+                logger.exception("%s: the database does not answer", self.workload.pk)
+                connection.close()
+                time.sleep(RETRY_DATABASE_EVERY_S)
+                continue
+            if not has_more:
+                return
+
+    def _write(self, is_ended: bool) -> bool:
+        """One batch; whether there may be more. Raises Fenced."""
+        told, events_at = whole_lines(self.runner.events, self._events_at, is_ended=is_ended)
+        log, log_at = whole_lines(self.runner.log, self._log_at, is_ended=is_ended)
+        is_news = bool(told or log)
+        if not is_news and time.monotonic() - self._renewed_at < RENEW_EVERY_S:
+            self._obey(self._desired())
+            return False
+        with transaction.atomic():
+            self.recorder.changes = {}
+            for event in events(told):
+                self.recorder.apply(event)
+            self.recorder.add_log(log)
+            desired = self.workload.renew(
+                self.fence, events_offset=events_at, log_offset=log_at, **self.recorder.changes
+            )
+            if desired is None:
+                raise Fenced
+        for name, value in self.recorder.changes.items():
+            setattr(self.workload, name, value)
+        self._events_at, self._log_at = events_at, log_at
+        self._renewed_at = time.monotonic()
+        self._obey(desired)
+        if is_news:
+            nudge(self.workload.pk)
+        return is_news and is_ended
+
+    def _desired(self) -> str:
+        row = Workload.objects.filter(pk=self.workload.pk).values_list("desired", "fence").first()
+        if row is None or row[1] != self.fence:
+            raise Fenced
+        return str(row[0])
+
+    def _obey(self, desired: str) -> None:
+        if desired == Desired.RUN and not self.is_suspending:
+            return
+        by_signal = self.work.stops_by_signal
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+            if by_signal:
+                self.runner.signal(signal.SIGTERM)
+        if not by_signal:
+            self.runner.ask("stop" if desired == Desired.STOP else "pause")
+        if now - self._asked_at > (SIGNAL_GRACE_S if by_signal else SAVE_GRACE_S):
+            self.runner.kill()
+
+    def _settle(self) -> None:
+        """The runner is gone: what does its end mean?"""
+        outcome, exit_code = self.recorder.outcome, self.runner.exit_code()
+        ending = self.work.ending(outcome, exit_code)
+        desired = self._desired_at_last()
+        if self.is_suspending and (ending is None or ending.status != Status.SUCCESS):
+            ending = Ending(Status.STOPPED if desired == Desired.STOP else Status.PAUSED)
+        elif ending is None or ending.reason == Reason.KILLED:
+            ending = self._broken_off(ending, desired)
+            if ending is None:
+                return
+        elif ending.status == Status.PAUSED and desired == Desired.STOP:
+            ending = Ending(Status.STOPPED)
+        self._finish(ending, outcome)
+
+    def _broken_off(self, ending: Ending | None, desired: str) -> Ending | None:
+        """It died without a word. None: another attempt has begun."""
+        if desired == Desired.STOP:
+            return Ending(Status.STOPPED)
+        if ending is not None:  # killed under our eyes, most likely for its memory
+            return ending
+        if self.workload.restarts >= MAX_RESTARTS:
+            return Ending(Status.FAILED, Reason.KILLED, f"broke off {MAX_RESTARTS + 1} times")
+        self.workload.refresh_from_db()
+        fence = lifecycle.take_over(self.workload, is_new_attempt=True)
+        if fence is not None:
+            self.workload.refresh_from_db()
+            Supervision(self.workload, fence).run()
+        return None
+
+    def _desired_at_last(self) -> str:
+        while True:
+            try:
+                return self._desired()
+            except DatabaseFailure:
+                connection.close()
+                time.sleep(RETRY_DATABASE_EVERY_S)
+
+    def _finish(self, ending: Ending, outcome: dict[str, object] | None) -> None:
+        while True:
+            try:
+                with transaction.atomic():
+                    if not lifecycle.settle(
+                        self.workload.pk,
+                        self.fence,
+                        ending.status,
+                        reason=ending.reason,
+                        detail=ending.detail[:4000],
+                        exit_code=self.runner.exit_code(),
+                    ):
+                        return
+                    self.work.on_end(ending, outcome)
+                    if self.is_suspending and ending.status == Status.PAUSED:
+                        lifecycle.enqueue(self.workload)
+                break
+            except DatabaseFailure:
+                logger.exception("%s: the end could not be written yet", self.workload.pk)
+                connection.close()
+                time.sleep(RETRY_DATABASE_EVERY_S)
+        nudge(self.workload.pk)
+        dispatch.look_at_queue()  # a place is free

@@ -1,0 +1,274 @@
+"""The three kinds of work: how each is started, what it does while it runs, how its end counts."""
+
+import json
+import shutil
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import httpx
+from django.conf import settings
+from django.db import transaction
+
+from training import lifecycle, llamafactory, registry
+from training.datasets import write_dataset_info
+from training.demo import content
+from training.errors import Unbuildable
+from training.models import (
+    BaseModel,
+    Deployment,
+    Desired,
+    Kind,
+    ModelBuild,
+    Reason,
+    Status,
+    TrainingJob,
+    Workload,
+)
+from training.runner.checkpoints import newest_complete_checkpoint
+from training.shim.process import Runner
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "runner"
+FREE_BYTES_NEEDED = 200 * 1024**2
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended: a status, and why."""
+
+    status: str
+    reason: str = ""
+    detail: str = ""
+
+
+class Work(Protocol):
+    """One kind of work on one workload. Methods touch the database in short transactions only."""
+
+    script: str
+    # Else it reads a control file, and may take a while to save what there is.
+    stops_by_signal: bool
+
+    def spec(self, runner: Runner) -> dict[str, Any]:
+        """The script's input. Raises Unbuildable."""
+        ...
+
+    def environment(self) -> Mapping[str, str]: ...
+
+    def watch(self, fence: int) -> None:
+        """Called about twice a second while the process lives."""
+        ...
+
+    def ending(self, outcome: dict[str, Any] | None, exit_code: int | None) -> Ending | None:
+        """None: it broke off without a word, and may be started again."""
+        ...
+
+    def on_end(self, ending: Ending, outcome: dict[str, Any] | None) -> None:
+        """What else the end means; in the transaction that settles it."""
+        ...
+
+
+def work_of(workload: Workload) -> Work:
+    if workload.kind == Kind.TRAIN:
+        return Training(
+            TrainingJob.objects.select_related("base_model", "dataset").get(pk=workload.pk)
+        )
+    if workload.kind == Kind.BUILD:
+        return Building(ModelBuild.objects.select_related("base_model").get(pk=workload.pk))
+    return Serving(Deployment.objects.select_related("version__base_model").get(pk=workload.pk))
+
+
+def _gpu_environment(workload: Workload) -> dict[str, str]:
+    indices = [str(slot.index) for slot in workload.slots.filter(is_gpu=True)]
+    return {"CUDA_VISIBLE_DEVICES": ",".join(indices)} if indices else {}
+
+
+def told_ending(outcome: dict[str, Any] | None, exit_code: int | None) -> Ending | None:
+    """What the runner itself said, or what its exit code says for it."""
+    if outcome is not None:
+        kinds = {"finished": Status.SUCCESS, "paused": Status.PAUSED, "stopped": Status.STOPPED}
+        if outcome["type"] in kinds:
+            return Ending(kinds[outcome["type"]])
+        reason = outcome.get("kind", Reason.UNKNOWN)
+        reason = reason if reason in Reason.values else Reason.UNKNOWN
+        words = f"{outcome.get('error_type', '')}: {outcome.get('message', '')}".strip(": ")
+        return Ending(Status.FAILED, reason, words)
+    if exit_code is None:
+        return None
+    if exit_code < 0:
+        return Ending(Status.FAILED, Reason.KILLED, f"ended by signal {-exit_code}")
+    return Ending(Status.FAILED, Reason.UNKNOWN, f"exit code {exit_code}")
+
+
+class Training:
+    script = "run.py"
+    stops_by_signal = False
+
+    def __init__(self, job: TrainingJob) -> None:
+        self.job = job
+
+    def spec(self, runner: Runner) -> dict[str, Any]:
+        job, data = self.job, runner.folder / "data"
+        if job.base_model.path and not Path(job.base_model.path).is_dir():
+            raise Unbuildable(Reason.CONFIGURATION, f"{job.base_model.path} does not exist")
+        if shutil.disk_usage(runner.folder).free < FREE_BYTES_NEEDED:
+            raise Unbuildable(Reason.DISK_FULL, "less than 200 MB are free")
+        self._find_checkpoint()
+        data.mkdir(exist_ok=True)
+        args = llamafactory.runner_args(
+            job,
+            output=runner.folder / "output",
+            data=data,
+            dataset_names=write_dataset_info(data, [job.dataset]),
+            has_gpu=job.slots.filter(is_gpu=True).exists(),
+        )
+        (runner.folder / "config.yaml").write_text(llamafactory.yaml_of(args), encoding="utf-8")
+        return {
+            "args": args,
+            "events_path": str(runner.events),
+            "control_path": str(runner.control),
+            "swanlab": {
+                "project": settings.SWANLAB_PROJECT,
+                "experiment": f"{job.name}-{runner.folder.name}",
+                "logdir": str(settings.SWANLAB_LOGDIR),
+                "mode": settings.SWANLAB_MODE,
+            },
+        }
+
+    def _find_checkpoint(self) -> None:
+        """After a crash the database may know less than the disk."""
+        found = [
+            newest_complete_checkpoint(output)
+            for output in sorted(self.job.folder.glob("attempt-*/output"))
+        ]
+        complete = [folder for folder in found if folder is not None]
+        newest = max(complete, key=lambda f: int(f.name.rpartition("-")[2]), default=None)
+        self.job.checkpoint = str(newest) if newest else ""
+        self.job.checkpoint_step = int(newest.name.rpartition("-")[2]) if newest else 0
+        TrainingJob.objects.filter(pk=self.job.pk).update(
+            checkpoint=self.job.checkpoint, checkpoint_step=self.job.checkpoint_step
+        )
+
+    def environment(self) -> Mapping[str, str]:
+        return _gpu_environment(self.job)
+
+    def watch(self, fence: int) -> None:
+        pass
+
+    def ending(self, outcome: dict[str, Any] | None, exit_code: int | None) -> Ending | None:
+        if outcome is not None and outcome["type"] == "finished":
+            is_whole = 0 < outcome["max_steps"] <= outcome["step"]
+            if not is_whole or exit_code not in (0, None):
+                return Ending(Status.FAILED, Reason.UNKNOWN, "the training did not reach its end")
+        return told_ending(outcome, exit_code)
+
+    def on_end(self, ending: Ending, outcome: dict[str, Any] | None) -> None:
+        if ending.status != Status.SUCCESS or outcome is None:
+            return
+        job = TrainingJob.objects.get(pk=self.job.pk)
+        job.summary = outcome.get("metrics", {}) | {
+            "train_runtime_s": outcome.get("train_runtime_s")
+        }
+        job.output_path = str(job.folder / f"attempt-{job.attempt}" / "output")
+        TrainingJob.objects.filter(pk=job.pk).update(
+            summary=job.summary, output_path=job.output_path
+        )
+        registry.register_version(job)
+
+
+class Building:
+    """The demo's base model."""
+
+    script = "build_model.py"
+    stops_by_signal = True
+
+    def __init__(self, build: ModelBuild) -> None:
+        self.build = build
+
+    def spec(self, runner: Runner) -> dict[str, Any]:
+        Path(self.build.base_model.path).parent.mkdir(parents=True, exist_ok=True)
+        return {
+            "pairs": content.base_pairs(),
+            "output": self.build.base_model.path,
+            "events_path": str(runner.events),
+            "control_path": str(runner.control),
+            **content.BUILD_PARAMETERS,
+        }
+
+    def environment(self) -> Mapping[str, str]:
+        return _gpu_environment(self.build)
+
+    def watch(self, fence: int) -> None:
+        pass
+
+    def ending(self, outcome: dict[str, Any] | None, exit_code: int | None) -> Ending | None:
+        return told_ending(outcome, exit_code)
+
+    def on_end(self, ending: Ending, outcome: dict[str, Any] | None) -> None:
+        if ending.status == Status.SUCCESS:
+            registry.inspect_base_model(BaseModel.objects.get(pk=self.build.base_model_id))
+
+
+class Serving:
+    script = "serve.py"
+    stops_by_signal = True
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self._is_published = False
+
+    def spec(self, runner: Runner) -> dict[str, Any]:
+        version = self.deployment.version
+        if not Path(version.path).is_dir():
+            raise Unbuildable(Reason.CONFIGURATION, f"{version.path} does not exist")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.deployment.port = port
+        Deployment.objects.filter(pk=self.deployment.pk).update(port=port)
+        return {
+            "args": llamafactory.serving_args(version),
+            "port": port,
+            "model_name": self.deployment.name,
+        }
+
+    def environment(self) -> Mapping[str, str]:
+        return _gpu_environment(self.deployment) | {"API_KEY": self.deployment.key}
+
+    def watch(self, fence: int) -> None:
+        """Publishes the model once it answers."""
+        if self._is_published or not self._answers():
+            return
+        with transaction.atomic():
+            lifecycle.mark_running(self.deployment.pk, fence)
+            registry.publish(self.deployment)
+        self._is_published = True
+
+    def _answers(self) -> bool:
+        headers = {"Authorization": f"Bearer {self.deployment.key}"}
+        url = f"http://127.0.0.1:{self.deployment.port}/v1/models"
+        try:
+            answer = httpx.get(url, headers=headers, timeout=2, trust_env=False)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == 200
+
+    def ending(self, outcome: dict[str, Any] | None, exit_code: int | None) -> Ending | None:
+        desired = Workload.objects.filter(pk=self.deployment.pk).values_list("desired", flat=True)
+        if desired.first() == Desired.STOP:
+            return Ending(Status.STOPPED)
+        return told_ending(None, exit_code)
+
+    def on_end(self, ending: Ending, outcome: dict[str, Any] | None) -> None:
+        registry.withdraw(self.deployment)
+
+
+def write_spec(work: Work, runner: Runner) -> list[str]:
+    """The spec file, and the command that runs it. Raises Unbuildable."""
+    if not Path(settings.TRAINING_PYTHON).exists():
+        raise Unbuildable(Reason.START, "the training environment is missing: make run installs it")
+    runner.folder.mkdir(parents=True, exist_ok=True)
+    spec = json.dumps(work.spec(runner), ensure_ascii=False)
+    runner.spec.write_text(spec, encoding="utf-8")
+    return [str(settings.TRAINING_PYTHON), str(SCRIPTS / work.script), str(runner.spec)]

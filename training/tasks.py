@@ -1,0 +1,55 @@
+"""Short nudges; the database holds every job. Losing or doubling one does no harm."""
+
+from typing import Any
+
+from celery import shared_task
+from celery.signals import worker_ready
+
+from training import dispatch, nodes, scheduling
+from training import reconcile as reconciling
+from training.models import Node, Workload
+
+
+@shared_task(expires=30)
+def schedule() -> None:
+    """Places for whoever waits."""
+    for workload in scheduling.grant_waiting():
+        dispatch.reconcile(workload)
+
+
+@shared_task(expires=30)
+def reconcile(workload_id: str) -> None:
+    """On the node that holds the lease."""
+    workload = Workload.objects.active().filter(pk=workload_id).first()
+    if workload is not None and workload.node and workload.node.name == nodes.local_name():
+        reconciling.reconcile(workload)
+
+
+@shared_task(expires=10)
+def tick() -> None:
+    """On each node, every few seconds: be there, and look after what runs here."""
+    reconciling.reconcile_node(nodes.beat())
+
+
+@shared_task(expires=10)
+def beat() -> None:
+    """Every few seconds, anywhere: reap, grant, and wake the nodes."""
+    reconciling.reap()
+    schedule()
+    for node in Node.objects.recent():
+        dispatch.tick(node)
+
+
+@shared_task(expires=600)
+def forget() -> None:
+    nodes.forget_old_samples()
+
+
+@worker_ready.connect
+def on_worker_ready(sender: Any = None, **kwargs: Any) -> None:
+    """A node joins by starting a worker on its queue."""
+    queues = getattr(getattr(sender, "task_consumer", None), "queues", [])
+    if any(getattr(queue, "name", "").startswith("node.") for queue in queues):
+        node = nodes.register()
+        reconciling.reconcile_node(node)
+        dispatch.look_at_queue()

@@ -1,0 +1,105 @@
+"""Filters for the training pages: durations, numbers, and the look of a state."""
+
+from typing import Any
+
+from django import template
+from django.utils.translation import gettext as _
+
+from training.curves import number as short_number
+from training.models import Status, Workload
+
+register = template.Library()
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+# state -> (badge, icon)
+LOOKS = {
+    "pending": ("", "clock"),
+    "preparing": ("badge-running", "clock"),
+    "running": ("badge-running", "play"),
+    "pausing": ("badge-warning", "pause"),
+    "paused": ("badge-warning", "pause"),
+    "stopping": ("badge-warning", "stop"),
+    "stopped": ("", "stop"),
+    "success": ("badge-success", "check"),
+    "failed": ("badge-danger", "error"),
+    "starting": ("badge-running", "clock"),
+    "none": ("", "stop"),
+}
+
+
+@register.filter
+def duration(seconds: float | None) -> str:
+    """8 s, 3 min 20 s, 2 h 5 min, 1 d 3 h; a dash for None."""
+    if seconds is None:
+        return "–"
+    whole = max(0, round(seconds))
+    if whole < MINUTE:
+        return _("%(s)d s") % {"s": whole}
+    if whole < HOUR:
+        return _("%(m)d min %(s)d s") % {"m": whole // MINUTE, "s": whole % MINUTE}
+    if whole < DAY:
+        return _("%(h)d h %(m)d min") % {"h": whole // HOUR, "m": whole % HOUR // MINUTE}
+    return _("%(d)d d %(h)d h") % {"d": whole // DAY, "h": whole % DAY // HOUR}
+
+
+@register.filter
+def short(value: Any) -> str:
+    """A number as charts and tables show it."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "–" if value is None else str(value)
+    return short_number(value)
+
+
+@register.filter
+def serving_label(state: str) -> str:
+    """The state of a deployment in words."""
+    words = {
+        "none": _("Not deployed"),
+        "starting": _("Starting"),
+        "running": _("Running"),
+        "stopping": _("Stopping"),
+        "failed": _("Failed"),
+    }
+    return words.get(state, state)
+
+
+@register.filter
+def first_loss(metrics: dict[str, Any]) -> str:
+    """The most telling loss there is."""
+    names = ("eval_loss", "loss", "train_loss")
+    return short(next((metrics[name] for name in names if name in metrics), None))
+
+
+@register.filter
+def count(value: int | None) -> str:
+    """1,204 and 2.8 M, 7.6 B."""
+    if value is None:
+        return "–"
+    for size, unit in ((1_000_000_000, " B"), (1_000_000, " M")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:,}"
+
+
+@register.filter
+def count_plain(value: int | None) -> str:
+    """1,204,880"""
+    return "–" if value is None else f"{value:,}"
+
+
+@register.filter
+def state_text(job: Workload) -> str:
+    """The state, and of what is pending whether it waits for a place or for a person."""
+    if job.status == Status.PENDING:
+        return _("Queued") if job.is_queued else _("On hold")
+    return job.state_label
+
+
+@register.filter
+def badge_of(state: str) -> str:
+    return LOOKS.get(state, ("", "info"))[0]
+
+
+@register.filter
+def icon_of(state: str) -> str:
+    return LOOKS.get(state, ("", "info"))[1]

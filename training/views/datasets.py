@@ -1,0 +1,157 @@
+"""Dataset pages."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts.access import current_user, owned_or_404
+from training import datasets
+from training.dataset_forms import FillForm, UploadForm
+from training.dataset_texts import explain, listed, reasons_of, status_of
+from training.formats.problems import Refusal
+from training.models import Dataset, Stage
+
+DATASETS_PER_PAGE = 50
+RECORDS_PER_PAGE = 10
+
+
+def _owned(request: HttpRequest, dataset_id: int) -> Dataset:
+    return owned_or_404(Dataset.objects.for_user(current_user(request)), pk=dataset_id)
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    rows = Dataset.objects.for_user(current_user(request))
+    page = Paginator(rows, DATASETS_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "training/dataset_list.html", {"page": page})
+
+
+@require_http_methods(["GET", "POST"])
+def upload(request: HttpRequest) -> HttpResponse:
+    is_sent = request.method == "POST"
+    form = UploadForm(request.POST, request.FILES) if is_sent else UploadForm()
+    reasons: list[str] = []
+    status = 422 if is_sent else 200
+    if is_sent and form.is_valid():
+        try:
+            dataset = _import(request, form)
+        except Refusal as refusal:
+            form.add_error("file", explain(refusal))
+            reasons, status = reasons_of(refusal.rejections), status_of(refusal)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            return _uploaded(request, dataset)
+    context = {"form": form, "reasons": reasons, "max_bytes": settings.UPLOAD_MAX_BYTES}
+    part = "#form" if request.headers.get("HX-Request") else ""
+    return render(request, f"training/dataset_upload.html{part}", context, status=status)
+
+
+def _import(request: HttpRequest, form: UploadForm) -> Dataset:
+    file = form.cleaned_data["file"]
+    return datasets.import_dataset(
+        owner=current_user(request),
+        file=file.file,
+        file_name=file.name,
+        size_bytes=file.size,
+        name=form.cleaned_data["name"],
+        format=form.cleaned_data["format"],
+        request=request,
+    )
+
+
+def _uploaded(request: HttpRequest, dataset: Dataset) -> HttpResponse:
+    text = ngettext("%(count)d record is ready.", "%(count)d records are ready.", dataset.records)
+    messages.success(request, text % {"count": dataset.records})
+    url = reverse("datasets:detail", args=[dataset.pk])
+    if request.headers.get("HX-Request"):
+        return HttpResponseClientRedirect(url)
+    return redirect(url)
+
+
+@require_safe
+def detail(request: HttpRequest, dataset_id: int) -> HttpResponse:
+    return _show(request, _owned(request, dataset_id))
+
+
+def _show(
+    request: HttpRequest, dataset: Dataset, form: FillForm | None = None, status: int = 200
+) -> HttpResponse:
+    records = Paginator(datasets.records_of(dataset), RECORDS_PER_PAGE)  # type: ignore[var-annotated,arg-type]
+    page = records.get_page(request.GET.get("page"))
+    context = {
+        "dataset": dataset,
+        "page": page,
+        "conversations": datasets.turns_of(dataset, page.object_list),
+        "errors": listed(dataset.errors),
+        "kept_percent": _kept_percent(dataset),
+        "stages": [Stage(stage).label for stage in dataset.stages],
+        "form": form or FillForm(placeholders=dataset.placeholders),
+    }
+    return render(request, "training/dataset_detail.html", context, status=status)
+
+
+def _kept_percent(dataset: Dataset) -> int:
+    """Whole, but never 100 while something was rejected."""
+    share = 100 * dataset.records // (dataset.records + dataset.rejected)
+    return max(1, min(share, 99 if dataset.rejected else 100))
+
+
+@require_safe
+def records(request: HttpRequest, dataset_id: int) -> HttpResponse:
+    """One page of records for the detail page to swap in."""
+    dataset = _owned(request, dataset_id)
+    pages = Paginator(datasets.records_of(dataset), RECORDS_PER_PAGE)  # type: ignore[var-annotated,arg-type]
+    page = pages.get_page(request.GET.get("page"))
+    shown = datasets.turns_of(dataset, page.object_list)
+    context = {"dataset": dataset, "page": page, "conversations": shown}
+    return render(request, "training/dataset_detail.html#records", context)
+
+
+@require_POST
+def fill(request: HttpRequest, dataset_id: int) -> HttpResponse:
+    dataset = _owned(request, dataset_id)
+    form = FillForm(request.POST, placeholders=dataset.placeholders)
+    if form.is_valid():
+        try:
+            filled = datasets.fill_placeholders(
+                dataset=dataset, values=form.values, request=request
+            )
+        except ValidationError as error:
+            form.add_error(None, " ".join(error.messages))
+        except Refusal as refusal:
+            form.add_error(None, explain(refusal))
+        else:
+            messages.success(request, _("“%(name)s” is made.") % {"name": filled.name})
+            return redirect("datasets:detail", filled.pk)
+    return _show(request, dataset, form, status=422)
+
+
+@require_safe
+def download(request: HttpRequest, dataset_id: int) -> FileResponse:
+    dataset = _owned(request, dataset_id)
+    if not dataset.has_file:
+        raise Http404
+    file = dataset.file.open("rb")
+    return FileResponse(file, as_attachment=True, filename=f"{dataset.name}.jsonl")
+
+
+@require_POST
+def delete(request: HttpRequest, dataset_id: int) -> HttpResponse:
+    dataset = _owned(request, dataset_id)
+    name = dataset.name
+    try:
+        datasets.delete_dataset(dataset=dataset, actor=current_user(request), request=request)
+    except datasets.InUse as error:
+        messages.error(request, error.message)
+        return redirect("datasets:detail", dataset_id)
+    messages.success(request, _("“%(name)s” is deleted.") % {"name": name})
+    return redirect("datasets:list")
