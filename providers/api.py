@@ -11,7 +11,7 @@ from llmplatform.schemas import Page, Paging, paginate
 from providers import services
 from providers.errors import ProviderError
 from providers.models import Provider, ProviderModel
-from providers.registry import PRESETS
+from providers.presets import PRESETS
 from providers.schemas import (
     ModelOut,
     ModelPatch,

@@ -6,8 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from providers.models import ProviderModel
-from providers.presets import Preset
-from providers.registry import BY_SLUG, PRESETS
+from providers.presets import BY_SLUG, PRESETS, Preset
 
 
 class ProviderForm(forms.Form):

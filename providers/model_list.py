@@ -12,8 +12,8 @@ from django.utils import timezone
 
 from providers.detection import abilities_by_name, typed
 from providers.models import ModelPrice, Provider, ProviderModel
+from providers.presets import catalog_slug
 from providers.prices import PriceBook, price_book
-from providers.registry import catalog_slug
 from providers.types import ListedModel
 
 SALT = "providers.model_list"

@@ -12,13 +12,15 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from llmplatform.encryption import decrypt, encrypt
+from providers.presets import BY_SLUG
 from providers.rates import NOT_RATES, read_off_peak, read_tiers
-from providers.types import Target
+from providers.types import Profile, Target
 
 
 class Kind(models.TextChoices):
     OPENAI = "openai", _("OpenAI-compatible")
     AZURE = "azure", "Azure OpenAI"
+    RESPONSES = "responses", _("OpenAI Responses")
     ANTHROPIC = "anthropic", "Anthropic"
     GEMINI = "gemini", "Google Gemini"
     OLLAMA = "ollama", "Ollama"
@@ -83,6 +85,7 @@ class Provider(models.Model):
         return f"…{key[-4:]}" if len(key) >= 12 else ("…" if key else "")
 
     def target(self, model_id: str = "") -> Target:
+        preset = BY_SLUG.get(self.preset)
         return Target(
             kind=self.kind,
             base_url=self.base_url,
@@ -91,6 +94,9 @@ class Provider(models.Model):
             is_managed=self.is_managed,
             provider_id=self.pk,
             provider_name=self.name,
+            profile=Profile(**preset.profile_at(self.base_url)) if preset else Profile(),
+            extra_body=preset.extra_body if preset else {},
+            drop_params=preset.drop_params if preset else (),
         )
 
 

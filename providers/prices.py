@@ -13,8 +13,8 @@ from functools import lru_cache
 from django.utils import timezone
 
 from providers.models import ModelPrice, ProviderModel
+from providers.presets import catalog_slug
 from providers.rates import NAMES, Price, Rates, cost_of, read_off_peak, read_tiers
-from providers.registry import catalog_slug
 
 __all__ = ["PriceBook", "cost_of", "price_book", "price_of", "price_of_model"]
 

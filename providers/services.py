@@ -24,7 +24,8 @@ from providers.errors import NoSuchModel, ProviderError
 from providers.http import fetch, make_client, sent
 from providers.model_list import RefreshPlan, carry_out, plan_refresh
 from providers.models import CallRecord, Provider, ProviderModel
-from providers.registry import ADAPTERS, BY_SLUG
+from providers.presets import BY_SLUG
+from providers.registry import ADAPTERS
 from providers.types import ChatMessage, ChatRequest, Event, Finish, ListedModel, Target, Usage
 
 AUDITED = ("name", "kind", "base_url", "is_enabled")
@@ -280,7 +281,7 @@ async def stream_chat(target: Target, request: ChatRequest) -> AsyncGenerator[Ev
             await asyncio.sleep(0.01)
             yield event
         return
-    reader = adapter.reader(is_stream=request.is_stream)
+    reader = adapter.reader(is_stream=request.is_stream, target=target)
     async with (
         make_client(is_managed=target.is_managed) as client,
         sent(client, adapter.chat(target, request)) as response,

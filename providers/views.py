@@ -18,10 +18,9 @@ from providers.errors import ProviderError
 from providers.forms import ModelForm, ProviderForm, preset_of
 from providers.model_list import opened, plan_refresh, sealed
 from providers.models import Provider, ProviderModel
-from providers.presets import Section
+from providers.presets import PRESETS, Section, catalog_slug
 from providers.prices import price_book, price_of_model
 from providers.rates import Price
-from providers.registry import PRESETS, catalog_slug
 from providers.types import ListedModel
 
 MODELS_PER_PAGE = 50

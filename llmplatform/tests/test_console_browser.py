@@ -93,14 +93,14 @@ def test_menu_theme_and_language_are_the_platforms(watched: Any, admin_user: Use
     watched.goto("/admin/")
     watched.locator("#nav-sidebar-inner").get_by_text(admin_user.email).first.click()
     watched.get_by_role("button", name="Dark").click()
-    watched.wait_for_function("() => document.documentElement.classList.contains('dark')")
+    watched.locator("html.dark").wait_for()
     admin_user.refresh_from_db()
     assert admin_user.theme == "dark"
     ground = "() => getComputedStyle(document.querySelector('.console-figures')).backgroundColor"
     assert watched.evaluate(ground) == "rgb(22, 23, 28)"
     watched.locator("#nav-sidebar-inner").get_by_text(admin_user.email).first.click()
     watched.get_by_role("button", name="简体中文").click()
-    watched.wait_for_function("() => document.documentElement.lang === 'zh-hans'")
+    watched.locator("html[lang=zh-hans]").wait_for()
     assert watched.locator("h1").inner_text().strip() == "概览"
     watched.goto("/")
     assert watched.evaluate("document.documentElement.dataset.theme") == "dark"

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='provider',
             name='kind',
-            field=models.CharField(choices=[('openai', 'OpenAI-compatible'), ('azure', 'Azure OpenAI'), ('anthropic', 'Anthropic'), ('gemini', 'Google Gemini'), ('ollama', 'Ollama'), ('cohere', 'Cohere'), ('dify', 'Dify application'), ('echo', 'Echo')], default='openai', max_length=20, verbose_name='kind'),
+            field=models.CharField(choices=[('openai', 'OpenAI-compatible'), ('azure', 'Azure OpenAI'), ('responses', 'OpenAI Responses'), ('anthropic', 'Anthropic'), ('gemini', 'Google Gemini'), ('ollama', 'Ollama'), ('cohere', 'Cohere'), ('dify', 'Dify application'), ('echo', 'Echo')], default='openai', max_length=20, verbose_name='kind'),
         ),
         migrations.CreateModel(
             name='ModelPrice',

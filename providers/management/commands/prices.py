@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from providers.models import ModelPrice
-from providers.presets import ALL_PRESETS
+from providers.presets import PRESETS
 from providers.price_import import import_prices, read_litellm, read_seed
 
 
@@ -31,5 +31,5 @@ class Command(BaseCommand):
             self.stdout.write(f"{count} prices added, of {len(file.rows)} in the list.")
 
     def _read(self, path: Path) -> Any:
-        slugs = [preset.slug for preset in ALL_PRESETS]
+        slugs = [preset.slug for preset in PRESETS]
         return read_litellm(path.read_bytes(), slugs=slugs, valid_from=timezone.localdate())
