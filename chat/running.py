@@ -8,7 +8,15 @@ from typing import Any
 
 from accounts.models import User
 from providers.services import Measurement
-from providers.types import ChatMessage, ChatRequest, Event, Target, TextDelta, ThinkingDelta
+from providers.types import (
+    ChatMessage,
+    ChatRequest,
+    Event,
+    Target,
+    TextDelta,
+    TextReplaced,
+    ThinkingDelta,
+)
 
 BEAT_EVERY_S = 5.0
 
@@ -27,7 +35,7 @@ class Generation:
     content: str = ""
     thoughts: str = ""
     thinking_ms: int | None = None
-    measured: Measurement = field(default_factory=Measurement)
+    measured: Measurement = field(init=False)
     ending: str = ""
     error_code: str = ""
     has_started: bool = False
@@ -39,6 +47,7 @@ class Generation:
 
     def __post_init__(self) -> None:
         self._told = (len(self.thoughts), len(self.content))
+        self.measured = Measurement.of(self.messages)
 
     def is_beat_due(self) -> bool:
         """True once every few seconds."""
@@ -62,6 +71,10 @@ class Generation:
         elif isinstance(event, TextDelta):
             self.end_thinking()
             self.content += event.text.replace("\x00", "")
+        elif isinstance(event, TextReplaced):
+            # Watchers see it when the answer ends and is shown anew.
+            self.content = event.text.replace("\x00", "")
+            self._told = (self._told[0], len(self.content))
         else:
             return False
         self.is_unwritten = True

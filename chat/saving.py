@@ -116,12 +116,14 @@ def finish(generation: Generation) -> None:
 
 def _outcome(generation: Generation) -> dict[str, Any]:
     measured = generation.measured
+    usage, is_estimated = measured.final_usage()
     return {
         "status": generation.ending or MessageStatus.INTERRUPTED,
         "error_code": generation.error_code,
         "finish_reason": measured.finish_reason[:40],
-        "prompt_tokens": measured.usage.prompt_tokens,
-        "completion_tokens": measured.usage.completion_tokens,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "is_estimated": is_estimated,
         "ttft_ms": measured.ttft_ms,
         "duration_ms": measured.duration_ms,
     }

@@ -87,6 +87,7 @@ class MessageOut(Answer):
     tokens: int | None = Field(description="Prompt and completion; null when unknown.")
     prompt_tokens: int | None
     completion_tokens: int | None
+    is_estimated: bool = Field(description="The provider did not count; we did, roughly.")
     tokens_per_second: float | None
     ttft_ms: int | None
     duration_ms: int | None

@@ -1,6 +1,7 @@
 """Verbs about conversations: open, ask, ask again, stop, switch versions, reap."""
 
 import logging
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 
 CONTENT_MAX_CHARS = 200_000
 TITLE_CHARS = 60
+# Headings, quotes, lists, fences and emphasis.
+MARKS = re.compile(r"^\s*(#{1,6}\s+|>\s*|[-*+]\s+|\d+\.\s+|`{3,}\w*)+|[*_]{2,}|`")
 SHOWN_IN_AUDIT = ("is_pinned", "parameters")
 PRIVATE = frozenset({"title", "system_prompt"})
 
@@ -197,8 +200,9 @@ def reap_lost() -> int:
 
 
 def title_of(question: str) -> str:
-    """The first line of a question, cut at a word."""
-    line = next((line.strip() for line in question.splitlines() if line.strip()), "")
+    """The first line of a question without Markdown's marks, cut at a word."""
+    lines = (MARKS.sub("", line).strip() for line in question.splitlines())
+    line = next((line for line in lines if line), "")
     if len(line) <= TITLE_CHARS:
         return line
     cut = line[:TITLE_CHARS]

@@ -83,6 +83,7 @@ class ShownTurn:
             "tokens": message.completion_tokens,
             "tokens_shown": _grouped(message.completion_tokens),
             "prompt_tokens": _grouped(message.prompt_tokens),
+            "is_estimated": message.is_estimated,
         }
 
 

@@ -2,8 +2,10 @@
 
 import logging
 from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
 from django.db import DataError
 from django.http import Http404, HttpRequest, HttpResponse
@@ -25,11 +27,18 @@ from training.api import base_models_router, datasets_router, jobs_router, versi
 logger = logging.getLogger(__name__)
 
 
-def _login_required(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """The documentation is for people who are signed in."""
-    from django.contrib.auth.decorators import login_required
+def _for_members(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """The documentation is for people and programs that are known here."""
 
-    return login_required(view)
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if any(authenticate(request) for authenticate in api_auth):
+            return view(request, *args, **kwargs)
+        if request.path.endswith(".json"):
+            return _on_anonymous(request, AuthenticationError())
+        return redirect_to_login(request.get_full_path())
+
+    return guarded
 
 
 api = NinjaAPI(
@@ -37,7 +46,7 @@ api = NinjaAPI(
     version="1",
     urls_namespace="api",
     auth=api_auth,
-    docs_decorator=_login_required,
+    docs_decorator=_for_members,
     openapi_extra={"info": {"description": "Errors: {error: {code, message, fields?}}."}},
 )
 api.add_router("auth/", auth_router)
@@ -69,12 +78,29 @@ def _on_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
     return refuse(request, error.status, error.code, error.message, error.fields)
 
 
+def _in_words(found: dict[str, Any]) -> str:
+    """Pydantic's finding for people, in their language where it is a usual one."""
+    texts = {
+        "missing": _("This field is required."),
+        "string_too_short": _("This field may not be blank."),
+        "string_too_long": _("This text is too long."),
+        "string_type": _("This must be a text."),
+        "int_parsing": _("This must be a whole number."),
+        "int_type": _("This must be a whole number."),
+        "float_parsing": _("This must be a number."),
+        "bool_parsing": _("This must be true or false."),
+        "extra_forbidden": _("There is no such field."),
+    }
+    said = str(found["msg"]).removeprefix("Value error, ")
+    return texts.get(str(found.get("type")), said)
+
+
 @api.exception_handler(BodyError)
 def _on_body_error(request: HttpRequest, error: BodyError) -> HttpResponse:
     fields: dict[str, list[str]] = {}
     for found in error.errors:
         path = ".".join(str(part) for part in found["loc"][2:]) or str(found["loc"][-1])
-        fields.setdefault(path, []).append(str(found["msg"]).removeprefix("Value error, "))
+        fields.setdefault(path, []).append(_in_words(found))
     return refuse(request, 422, "invalid", _("Some fields are not valid."), fields)
 
 

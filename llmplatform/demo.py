@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -100,7 +101,7 @@ def demo_state(user: User) -> dict[str, Any]:
     }
 
 
-def start_training(user: User) -> TrainingJob:
+def start_training(user: User, request: HttpRequest | None = None) -> TrainingJob:
     """Teaches the base model its new name; the running or finished one if there is one."""
     job = _job(user)
     if job is not None and job.status != Status.FAILED:
@@ -116,15 +117,16 @@ def start_training(user: User) -> TrainingJob:
         base_model=base_model,
         dataset=dataset,
         parameters=dict(content.TUNING_PARAMETERS),
+        request=request,
     )
 
 
-def deploy(user: User) -> None:
+def deploy(user: User, request: HttpRequest | None = None) -> None:
     """Serves the demo's model version. Raises StateConflict while it is served already."""
     job = _job(user)
     version = ModelVersion.objects.filter(job=job).first() if job else None
     if version is not None:
-        registry.deploy(version=version, actor=user)
+        registry.deploy(version=version, actor=user, request=request)
 
 
 def is_possible() -> bool:

@@ -32,7 +32,7 @@ def start(request: HttpRequest) -> HttpResponse:
 @require_POST
 def train(request: HttpRequest) -> HttpResponse:
     try:
-        demo.start_training(current_user(request))
+        demo.start_training(current_user(request), request)
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return _reload(request)
@@ -42,7 +42,7 @@ def train(request: HttpRequest) -> HttpResponse:
 @require_POST
 def deploy(request: HttpRequest) -> HttpResponse:
     try:
-        demo.deploy(current_user(request))
+        demo.deploy(current_user(request), request)
     except StateConflict:
         messages.info(request, _("It is being deployed already."))
         return _reload(request)

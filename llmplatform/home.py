@@ -62,7 +62,7 @@ def _milestones(user: User) -> list[Milestone]:
         ),
         Milestone(
             _("Upload data"),
-            _("Examples of what a model should say: JSON, JSONL or CSV."),
+            _("Examples of what a model should say: JSON or JSONL."),
             _("Upload a dataset"),
             reverse("datasets:upload"),
             Dataset.objects.for_user(user).exists(),

@@ -125,7 +125,7 @@ def cost_of(price: Price, usage: Usage, *, queries: int = 0) -> Decimal | None:
     """
     rates = price.rates_for(usage.prompt_tokens)
     cached = usage.cached_tokens or 0
-    written: int = getattr(usage, "cache_write_tokens", None) or 0
+    written = usage.cache_write_tokens or 0
     thought = usage.reasoning_tokens or 0
     prompt, completion = usage.prompt_tokens, usage.completion_tokens
     plain = None if prompt is None else max(0, prompt - cached - written)

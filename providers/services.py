@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,11 +22,12 @@ from providers.addresses import is_allowed, problem_with_url
 from providers.detection import detect_types
 from providers.errors import NoSuchModel, ProviderError
 from providers.http import fetch, make_client, sent
+from providers.measuring import Measurement as Measurement
 from providers.model_list import RefreshPlan, carry_out, plan_refresh
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.presets import BY_SLUG
 from providers.registry import ADAPTERS
-from providers.types import ChatMessage, ChatRequest, Event, Finish, ListedModel, Target, Usage
+from providers.types import ChatMessage, ChatRequest, Event, ListedModel, Target
 
 AUDITED = ("name", "kind", "base_url", "is_enabled")
 
@@ -37,9 +38,11 @@ def _check_url(url: str) -> None:
     if problem_with_url(url) is not None:
         raise ValidationError({"base_url": [_("Enter a complete address such as https://…/v1.")]})
     host = (urlsplit(url).hostname or "").strip("[]")
+    host = "127.0.0.1" if host == "localhost" or host.endswith(".localhost") else host
     is_literal = host.replace(".", "").isdigit() or ":" in host
     if is_literal and not is_allowed(host, allow_private=settings.ALLOW_PRIVATE_PROVIDER_URLS):
-        raise ValidationError({"base_url": [_("This address is not allowed.")]})
+        text = _("This address is not allowed. ALLOW_PRIVATE_PROVIDER_URLS=1 allows internal ones.")
+        raise ValidationError({"base_url": [text]})
 
 
 def _snapshot(provider: Provider) -> dict[str, Any]:
@@ -293,32 +296,6 @@ async def stream_chat(target: Target, request: ChatRequest) -> AsyncGenerator[Ev
             yield event
 
 
-@dataclass
-class Measurement:
-    """What a call took, collected while its events pass by."""
-
-    started: float = field(default_factory=time.monotonic)
-    first: float | None = None
-    usage: Usage = field(default_factory=Usage)
-    finish_reason: str = ""
-
-    def note(self, event: Event) -> None:
-        if isinstance(event, Usage):
-            self.usage = event
-        elif isinstance(event, Finish):
-            self.finish_reason = event.reason
-        elif self.first is None:
-            self.first = time.monotonic()
-
-    @property
-    def ttft_ms(self) -> int | None:
-        return None if self.first is None else round((self.first - self.started) * 1000)
-
-    @property
-    def duration_ms(self) -> int:
-        return round((time.monotonic() - self.started) * 1000)
-
-
 def record_call(
     *,
     target: Target,
@@ -331,7 +308,7 @@ def record_call(
     duration_ms: int | None = None,
 ) -> CallRecord:
     """`duration_ms`: where the row is written later than the call ended."""
-    usage = measured.usage
+    usage, is_estimated = measured.final_usage()
     return CallRecord.objects.create(
         user=user,
         api_key=api_key,
@@ -345,6 +322,7 @@ def record_call(
         completion_tokens=usage.completion_tokens,
         reasoning_tokens=usage.reasoning_tokens,
         cached_tokens=usage.cached_tokens,
+        is_estimated=is_estimated,
         ttft_ms=measured.ttft_ms,
         duration_ms=measured.duration_ms if duration_ms is None else duration_ms,
     )

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from providers.types import ChatMessage
+
 # Role and separators of the usual chat templates.
 TOKENS_PER_MESSAGE = 4
 TOKENS_PER_REQUEST = 3
@@ -44,11 +46,16 @@ def _images(content: Any) -> int:
     return sum(isinstance(part, Mapping) and part.get("type") in IMAGE_TYPES for part in parts)
 
 
-def estimated_prompt_tokens(messages: Iterable[Mapping[str, Any]]) -> int:
+def estimated_prompt_tokens(messages: Iterable[ChatMessage | Mapping[str, Any]]) -> int:
     """Texts, images and what a chat format adds; tools are not counted."""
     total = float(TOKENS_PER_REQUEST)
     for message in messages:
-        content = message.get("content")
-        total += TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * _images(content)
+        if isinstance(message, ChatMessage):
+            content: Any = message.content
+            images = len(message.images)
+        else:
+            content = message.get("content")
+            images = _images(content)
+        total += TOKENS_PER_MESSAGE + TOKENS_PER_IMAGE * images
         total += sum(estimated_tokens(text) for text in text_parts(content))
     return math.ceil(total)

@@ -21,6 +21,10 @@ ADVICE: dict[str, str | Promise] = {
     Reason.DATA: _(
         "Look at the records that the dataset page rejects, and upload a corrected file."
     ),
+    Reason.MODEL: _(
+        "Check the hub id and that the node reaches the hub (HF_ENDPOINT names a mirror); or put "
+        "the model into a folder on the node and register that."
+    ),
     Reason.CONFIGURATION: _("Change the parameter that the message names."),
     Reason.KILLED: _("Most often the machine ran out of memory: try what helps against that."),
     Reason.NODE_LOST: _("Start a clone; another node takes it, or this one when it is back."),

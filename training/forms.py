@@ -23,6 +23,10 @@ METHOD_HELP = {
 }
 
 
+def template_choices() -> list[tuple[str, Any]]:
+    return [("", _("The model's own")), *((name, name) for name in sorted(TEMPLATES))]
+
+
 def field_of(argument: Argument) -> forms.Field:
     """A field that only carries the value; arguments.clean() judges it."""
     common: dict[str, Any] = {
@@ -36,11 +40,11 @@ def field_of(argument: Argument) -> forms.Field:
         empty = [] if argument.default is not None else [("", _("As LLaMA-Factory decides"))]
         choices = [*empty, *((choice, choice) for choice in argument.choices)]
         return forms.ChoiceField(**common, choices=choices, initial=argument.default)
+    if argument.name == "template":
+        return forms.ChoiceField(**common, choices=template_choices())
     attrs: dict[str, Any] = {}
     if argument.kind in ("int", "float"):
         attrs["inputmode"] = "decimal" if argument.kind == "float" else "numeric"
-    if argument.name == "template":
-        attrs["list"] = "chat-templates"
     return forms.CharField(
         **common,
         max_length=10_000,
@@ -149,7 +153,7 @@ class BaseModelForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["template"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [("", _("The model's own")), *((name, name) for name in sorted(TEMPLATES))]
+        field.choices = template_choices()
         if not may_share:
             del self.fields["is_shared"]
 

@@ -28,6 +28,7 @@ from providers.types import (
     Finish,
     Target,
     TextDelta,
+    TextReplaced,
     ThinkingDelta,
     Usage,
 )
@@ -105,6 +106,31 @@ def test_a_whole_answer_with_its_figures(make: Callable[..., Generation]) -> Non
     assert message.finish_reason == "stop"
     assert None not in (message.ttft_ms, message.duration_ms, message.thinking_ms)
     assert CallRecord.objects.get().status == "done"
+
+
+def test_tokens_that_nobody_counted_are_estimated(
+    make: Callable[..., Generation], running: list[Generator]
+) -> None:
+    generation = make()
+    running.append(Generator(stream=of(TextDelta("four" * 10), Finish("stop"))))
+    running[0].start(generation)
+    assert running[0].wait(5)
+    message, record = saved(generation), CallRecord.objects.get()
+    assert (message.completion_tokens, message.is_estimated) == (10, True)
+    assert message.prompt_tokens and message.tokens_per_second
+    assert (record.completion_tokens, record.is_estimated) == (10, True)
+
+
+def test_text_that_a_moderator_replaced_is_gone(
+    make: Callable[..., Generation], running: list[Generator]
+) -> None:
+    generation = make()
+    running.append(
+        Generator(stream=of(TextDelta("bad words"), TextReplaced("Sorry."), Finish("stop")))
+    )
+    running[0].start(generation)
+    assert running[0].wait(5)
+    assert saved(generation).content == "Sorry."
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,10 @@ def test_a_living_answer_is_not_reaped(session: ChatSession) -> None:
         ("\n  First line\nsecond", "First line"),
         ("word " * 40, "word word word word word word word word word word word word…"),
         ("字" * 100, "字" * 60 + "…"),
+        ("## Why **so** `slow`?", "Why so slow?"),
+        ("```python\nprint(1)\n```", "print(1)"),
+        ("> - quoted", "quoted"),
+        ("2 * 3 = 6 and snake_case", "2 * 3 = 6 and snake_case"),
         ("", ""),
     ],
 )

@@ -17,7 +17,12 @@ HOURS = 24
 TOP_MODELS = 6
 # People who stop an answer made no error.
 GOOD = ("done", "stopped")
-FAILED = ~Q(status__in=GOOD)
+# What the caller did wrong says nothing about the platform or a provider.
+CALLERS_FAULT = (
+    *("bad_request", "invalid_host", "model_not_found", "model_not_chat", "ambiguous_model"),
+    *("context_too_long", "content_filter", "too_large", "request_too_large"),
+)
+FAILED = ~Q(status__in=GOOD) & ~Q(error_code__in=CALLERS_FAULT)
 # Several administrators looking at the page cost the database one look.
 KEPT_S = 5
 

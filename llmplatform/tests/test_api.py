@@ -68,12 +68,14 @@ def test_the_message_is_in_the_callers_language(alice: User, api: Api) -> None:
     assert answer.json()["error"]["message"] != "Some fields are not valid."
 
 
-def test_the_documentation_is_for_people_who_signed_in(
-    alice: User, client: Client, client_for: Callable[[User], Client]
+def test_the_documentation_is_for_those_who_are_known(
+    alice: User, client: Client, client_for: Callable[[User], Client], api: Api
 ) -> None:
+    assert client.get("/api/v1/docs").status_code == 302
+    assert client.get("/api/v1/openapi.json").status_code == 401
     for path in ("/api/v1/docs", "/api/v1/openapi.json"):
-        assert client.get(path).status_code == 302
         assert client_for(alice).get(path).status_code == 200
+        assert api(alice).client.get(path).status_code == 200
 
 
 def test_the_schema_is_openapi_3_1(alice: User, client_for: Callable[[User], Client]) -> None:

@@ -8,9 +8,17 @@ from typing import Any
 import orjson
 
 from providers.gateway.records import Call
-from providers.types import Event, Finish, TextDelta, ThinkingDelta, Usage
+from providers.types import (
+    Event,
+    TextDelta,
+    TextReplaced,
+    ThinkingDelta,
+    ToolCallDelta,
+    Usage,
+)
 
 DONE = b"data: [DONE]\n\n"
+REASONS = frozenset(("stop", "length", "tool_calls", "content_filter"))
 
 
 def event(body: Mapping[str, Any]) -> bytes:
@@ -44,44 +52,49 @@ def usage_body(usage: Usage, *, is_estimated: bool) -> dict[str, Any]:
     return body | ({"estimated": True} if is_estimated else {})
 
 
-def _note(found: Event, call: Call) -> None:
-    if isinstance(found, TextDelta | ThinkingDelta):
-        call.note_text(found.text)
-    elif isinstance(found, Usage):
-        call.usage = found
+def call_piece(found: ToolCallDelta) -> dict[str, Any]:
+    """A piece of a tool call as a delta has it: what names the call is only in its first one."""
+    function = {"name": found.name} if found.name else {}
+    piece = {"index": found.index, "function": function | {"arguments": found.arguments}}
+    return {**piece, "id": found.id, "type": "function"} if found.id else piece
+
+
+def reason_of(call: Call) -> str:
+    """One of OpenAI's reasons: clients know no others."""
+    return call.finish_reason if call.finish_reason in REASONS else "stop"
 
 
 class ComposedStream:
-    """`start`, then a chunk for each event, then `finish`."""
+    """`start`, then a chunk for each event, then `finish`. Nothing that was sent can be taken back,
+    so text that a provider replaces stays as it is."""
 
     def __init__(self, identity: Identity, call: Call, *, wants_usage: bool) -> None:
         self._base = identity.body("chat.completion.chunk")
         self._call = call
         self._wants_usage = wants_usage
-        self._reason: str | None = None
 
     def start(self) -> bytes:
         return self._chunk({"role": "assistant", "content": ""})
 
     def feed(self, found: Event) -> bytes:
-        _note(found, self._call)
+        self._call.note(found)
         if isinstance(found, TextDelta):
             return self._chunk({"content": found.text})
         if isinstance(found, ThinkingDelta):
             return self._chunk({"reasoning_content": found.text})
-        if isinstance(found, Finish):
-            self._reason = found.reason
+        if isinstance(found, ToolCallDelta):
+            return self._chunk({"tool_calls": [call_piece(found)]})
         return b""
 
     def finish(self) -> bytes:
-        end = self._chunk({}, self._reason or "stop")
+        end = self._chunk({}, reason_of(self._call))
         if self._wants_usage:
             usage, is_estimated = self._call.final_usage()
             shown = usage_body(usage, is_estimated=is_estimated)
             end += event(self._base | {"choices": [], "usage": shown})
         return end + DONE
 
-    def _chunk(self, delta: dict[str, str], reason: str | None = None) -> bytes:
+    def _chunk(self, delta: Mapping[str, Any], reason: str | None = None) -> bytes:
         choice = {"index": 0, "delta": delta, "finish_reason": reason}
         return event(self._base | {"choices": [choice]})
 
@@ -94,22 +107,34 @@ class ComposedAnswer:
         self._call = call
         self._text: list[str] = []
         self._thought: list[str] = []
-        self._reason = "stop"
+        self._calls: dict[int, dict[str, Any]] = {}
 
     def feed(self, found: Event) -> None:
-        _note(found, self._call)
+        self._call.note(found)
         if isinstance(found, TextDelta):
             self._text.append(found.text)
         elif isinstance(found, ThinkingDelta):
             self._thought.append(found.text)
-        elif isinstance(found, Finish):
-            self._reason = found.reason
+        elif isinstance(found, TextReplaced):
+            self._text = [found.text]
+        elif isinstance(found, ToolCallDelta):
+            self._add_call(found)
+
+    def _add_call(self, found: ToolCallDelta) -> None:
+        new = {"id": found.id, "type": "function", "function": {"name": "", "arguments": ""}}
+        function = self._calls.setdefault(found.index, new)["function"]
+        function["name"] += found.name
+        function["arguments"] += found.arguments
 
     def body(self) -> bytes:
-        message = {"role": "assistant", "content": "".join(self._text)}
+        message: dict[str, Any] = {"role": "assistant", "content": "".join(self._text)}
         if self._thought:
             message["reasoning_content"] = "".join(self._thought)
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": self._reason}
+        if self._calls:
+            message["tool_calls"] = list(self._calls.values())
+            message["content"] = message["content"] or None
+        reason = reason_of(self._call)
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         usage, is_estimated = self._call.final_usage()
         shown = usage_body(usage, is_estimated=is_estimated)
         return orjson.dumps(self._base | {"choices": [choice], "usage": shown})

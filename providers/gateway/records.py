@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import logging
-import math
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -17,9 +16,8 @@ from django.utils import timezone
 
 from accounts.models import ApiKey
 from providers.gateway.snapshot import in_database
+from providers.measuring import Measurement
 from providers.models import CallRecord
-from providers.tokens import estimated_tokens
-from providers.types import Usage
 
 logger = logging.getLogger(__name__)
 
@@ -31,8 +29,8 @@ LONGEST_PAUSE_S = 5.0
 LAST_USED_RESOLUTION_S = 60.0
 
 
-@dataclass
-class Call:
+@dataclass(kw_only=True)
+class Call(Measurement):
     """One call while it runs; what is unknown stays None."""
 
     user_id: int
@@ -42,40 +40,13 @@ class Call:
     model_label: str = ""
     status: str = "failed"
     error_code: str = ""
-    usage: Usage | None = None
-    estimated_prompt: int | None = None
-    text_tokens: float = 0.0
     at: datetime = field(default_factory=timezone.now)
-    started: float = field(default_factory=time.monotonic)
-    first: float | None = None
-    ended: float | None = None
-
-    def note_text(self, text: str = "") -> None:
-        """Text, a thought or a tool call has arrived."""
-        if self.first is None:
-            self.first = time.monotonic()
-        self.text_tokens += estimated_tokens(text)
 
     def end(self, status: str, error_code: str = "") -> None:
         self.status, self.error_code, self.ended = status, error_code, time.monotonic()
 
-    def final_usage(self) -> tuple[Usage, bool]:
-        """The provider's counts, or an estimate (True) once an answer has begun."""
-        said = self.usage or Usage()
-        if said.prompt_tokens is not None and said.completion_tokens is not None:
-            return said, False
-        if self.first is None:
-            return said, False
-        prompt = said.prompt_tokens if said.prompt_tokens is not None else self.estimated_prompt
-        completion = said.completion_tokens
-        if completion is None:
-            completion = math.ceil(self.text_tokens)
-        return Usage(prompt, completion, said.reasoning_tokens, said.cached_tokens), True
-
     def row(self) -> CallRecord:
         usage, is_estimated = self.final_usage()
-        ended = self.ended if self.ended is not None else time.monotonic()
-        ttft_ms = None if self.first is None else round((self.first - self.started) * 1000)
         return CallRecord(
             at=self.at,
             user_id=self.user_id,
@@ -91,8 +62,8 @@ class Call:
             reasoning_tokens=usage.reasoning_tokens,
             cached_tokens=usage.cached_tokens,
             is_estimated=is_estimated,
-            ttft_ms=ttft_ms,
-            duration_ms=round((ended - self.started) * 1000),
+            ttft_ms=self.ttft_ms,
+            duration_ms=self.duration_ms,
         )
 
 

@@ -136,12 +136,8 @@ def test_costs(usage: Usage, cost: str | None) -> None:
     assert cost_of(PRICE, usage) == (None if cost is None else Decimal(cost))
 
 
-class Written(Usage):
-    cache_write_tokens = 400_000
-
-
 def test_tokens_written_to_the_cache_have_their_own_rate() -> None:
-    assert cost_of(PRICE, Written(1_000_000, 0)) == Decimal("2.2")
+    assert cost_of(PRICE, Usage(1_000_000, 0, cache_write_tokens=400_000)) == Decimal("2.2")
 
 
 def test_unknown_is_not_zero_and_zero_is_a_price() -> None:

@@ -26,7 +26,7 @@ from providers.types import (
     Usage,
 )
 
-DATA = Path(__file__).parent / "data"
+DATA = Path(__file__).parent / "wire_data"
 WIRE = json.loads((DATA / "wire_examples.json").read_text())
 EXAMPLES: dict[str, dict[str, Any]] = WIRE["examples"]
 ASKED: dict[str, dict[str, Any]] = json.loads((DATA / "asked.json").read_text())

@@ -54,7 +54,8 @@ function carryOver(old, fresh) {
     is.dataset.touched = "yes";
   }
   if (old.dataset.status === "streaming" && fresh.dataset.status !== "streaming") {
-    announce.textContent = chat.dataset.textDone;
+    const cut = fresh.querySelector(".interruption, .notice-danger");
+    announce.textContent = cut?.textContent.trim() || chat.dataset.textDone;
     thinkingSince.delete(old.dataset.message);
   }
 }

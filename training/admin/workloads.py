@@ -56,11 +56,15 @@ class WorkloadAdmin(ReadOnlyAdmin):
     list_select_related: Any = ("owner", "node")
     search_fields = ("name", "owner__email", "id")
     inlines = (TransitionInline,)
-    readonly_fields = ("state_label", "progress")
+    readonly_fields = ("state_now", "progress")
 
     @display(description=_("state"), ordering="status", label=STATUS_COLOURS)
     def state_label(self, workload: Workload) -> tuple[str, str]:
         return workload.state, workload.state_label
+
+    @display(description=_("state"))
+    def state_now(self, workload: Workload) -> str:
+        return workload.state_label
 
     @display(description=_("progress"))
     def progress(self, workload: Workload) -> str:
@@ -97,7 +101,7 @@ class TrainingJobAdmin(WorkloadAdmin):
     list_filter = (*WorkloadAdmin.list_filter, "stage", "method")
     fields = (
         ("name", "owner"),
-        ("state_label", "progress"),
+        ("state_now", "progress"),
         ("reason", "node"),
         "detail",
         ("base_model", "dataset"),
@@ -143,7 +147,7 @@ class ModelBuildAdmin(WorkloadAdmin):
     list_display = ("name", "owner", "state_label", "progress", "node", "created_at")
     fields = (
         ("name", "owner"),
-        ("state_label", "progress"),
+        ("state_now", "progress"),
         ("reason", "node"),
         "detail",
         "base_model",

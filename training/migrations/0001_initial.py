@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 ('priority', models.SmallIntegerField(default=0, verbose_name='priority')),
                 ('desired', models.CharField(choices=[('run', 'Run'), ('pause', 'Pause'), ('stop', 'Stop')], default='pause', max_length=10)),
                 ('status', models.CharField(choices=[('pending', 'Pending'), ('preparing', 'Preparing'), ('running', 'Running'), ('pausing', 'Pausing'), ('paused', 'Paused'), ('stopping', 'Stopping'), ('stopped', 'Stopped'), ('success', 'Success'), ('failed', 'Failed')], default='pending', max_length=10, verbose_name='status')),
-                ('reason', models.CharField(blank=True, choices=[('out_of_memory', 'Out of memory'), ('disk_full', 'The disk is full'), ('data', 'The dataset could not be read'), ('configuration', 'The configuration was refused'), ('killed', 'The process was killed'), ('node_lost', 'The node was lost'), ('start', 'The process could not be started'), ('unknown', 'Unknown error')], max_length=20, verbose_name='reason')),
+                ('reason', models.CharField(blank=True, choices=[('out_of_memory', 'Out of memory'), ('disk_full', 'The disk is full'), ('data', 'The dataset could not be read'), ('model', 'The base model could not be loaded'), ('configuration', 'The configuration was refused'), ('killed', 'The process was killed'), ('node_lost', 'The node was lost'), ('start', 'The process could not be started'), ('unknown', 'Unknown error')], max_length=20, verbose_name='reason')),
                 ('detail', models.TextField(blank=True, verbose_name='detail')),
                 ('attempt', models.PositiveIntegerField(default=0, verbose_name='attempt')),
                 ('restarts', models.PositiveSmallIntegerField(default=0, editable=False)),

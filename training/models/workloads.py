@@ -57,6 +57,7 @@ class Reason(models.TextChoices):
     OUT_OF_MEMORY = "out_of_memory", _("Out of memory")
     DISK_FULL = "disk_full", _("The disk is full")
     DATA = "data", _("The dataset could not be read")
+    MODEL = "model", _("The base model could not be loaded")
     CONFIGURATION = "configuration", _("The configuration was refused")
     KILLED = "killed", _("The process was killed")
     NODE_LOST = "node_lost", _("The node was lost")

@@ -11,7 +11,8 @@ swanlab     run_id, mode, logdir, url? or error
 paused      step, checkpoint
 stopped     step
 finished    step, max_steps, train_runtime_s, metrics
-failed      kind (out_of_memory, disk_full, data, configuration, unknown), error_type, message
+failed      kind (out_of_memory, disk_full, data, model, configuration, unknown), error_type,
+            message
 """
 
 import json

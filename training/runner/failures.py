@@ -29,14 +29,21 @@ WORDS = (
         ),
     ),
     (
+        "model",
+        (
+            "failed to load tokenizer",
+            "failed to load model",
+            "failed to load config",
+            "huggingface.co",
+        ),
+    ),
+    (
         "configuration",
         (
             "hfargumentparser",
             "target modules",
             "template",
             "not applicable in the current training stage",
-            "failed to load tokenizer",
-            "failed to load model",
             "valid checkpoint",
             "please launch distributed training",
             "packagenotfounderror",
@@ -63,7 +70,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def kind_of(error: BaseException) -> str:
-    """out_of_memory, disk_full, data, configuration or unknown."""
+    """out_of_memory, disk_full, data, model, configuration or unknown."""
     errors = list(chain(error))
     if any(isinstance(one, MemoryError) for one in errors):
         return "out_of_memory"

@@ -111,7 +111,7 @@ class Training:
     def spec(self, runner: Runner) -> dict[str, Any]:
         job, data = self.job, runner.folder / "data"
         if job.base_model.path and not Path(job.base_model.path).is_dir():
-            raise Unbuildable(Reason.CONFIGURATION, f"{job.base_model.path} does not exist")
+            raise Unbuildable(Reason.MODEL, f"{job.base_model.path} does not exist")
         if shutil.disk_usage(runner.folder).free < FREE_BYTES_NEEDED:
             raise Unbuildable(Reason.DISK_FULL, "less than 200 MB are free")
         self._find_checkpoint()

@@ -162,7 +162,7 @@ def test_a_default_that_is_switched_off_is_kept(alice: User, client: Client) -> 
         ({"name": ""}, "required"),
         ({"per_device_train_batch_size": "0"}, "at least 1"),
         ({"learning_rate": "fast"}, "Enter a number"),
-        ({"template": "nosuch"}, "no such chat template"),
+        ({"template": "nosuch"}, "nosuch is not one of the available choices"),
         ({"stage": "dpo"}, "needs another kind of dataset"),
         ({"base_model": "999999"}, "valid choice"),
     ],

@@ -214,7 +214,7 @@ def test_a_missing_model_is_said_at_once(training_python: Path, make_spec: MakeS
     spec = make_spec("missing", model_name_or_path="/nowhere/model")
     assert run_script(training_python, "run.py", spec).wait() == 1
     told = events(spec, "failed")[0]
-    assert told["kind"] == "configuration" and "/nowhere/model" in told["message"]
+    assert told["kind"] == "model" and "/nowhere/model" in told["message"]
 
 
 def test_broken_data_is_classified_with_its_cause(

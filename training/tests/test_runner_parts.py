@@ -23,6 +23,8 @@ from training.runner.failures import kind_of, message_of
         (RuntimeError("Cannot find valid samples, check `data/README.md`"), "data"),
         (ValueError("Template nosuch does not exist."), "configuration"),
         (ValueError("Some keys are not used by the HfArgumentParser: ['x']"), "configuration"),
+        (OSError("Failed to load tokenizer."), "model"),
+        (OSError("We couldn't connect to 'https://huggingface.co' to load the files"), "model"),
         (RuntimeError("something else"), "unknown"),
     ],
 )

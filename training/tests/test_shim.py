@@ -247,7 +247,7 @@ def test_a_model_that_vanished_is_said_before_a_process_starts(
     job = train("vanished")
     BaseModel.objects.filter(pk=base_model.pk).update(path=str(tmp_path / "gone"))
     until(job, is_in("failed"))
-    assert job.reason == "configuration" and "gone" in job.detail
+    assert job.reason == "model" and "gone" in job.detail
     assert processes(job) == []
 
 

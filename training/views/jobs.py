@@ -16,7 +16,6 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
 from training import report_files, reports, services
-from training.chat_templates import TEMPLATES
 from training.curves import add_sparklines
 from training.errors import StateConflict
 from training.events import page_context
@@ -130,7 +129,6 @@ def _form_context(user: User, form: JobForm) -> dict[str, Any]:
         "presets": preset_buttons(),
         "stage_helps": list(STAGE_HELP.items()),
         "method_helps": list(METHOD_HELP.items()),
-        "templates": sorted(TEMPLATES),
         "dataset_stages": form.dataset_stages(),
         "has_models": BaseModel.objects.for_user(user).exists(),
         "has_datasets": Dataset.objects.for_user(user).exists(),

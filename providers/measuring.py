@@ -1,0 +1,74 @@
+"""What a call took, collected while its answer passes by."""
+
+import math
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from providers.tokens import estimated_prompt_tokens, estimated_tokens
+from providers.types import (
+    ChatMessage,
+    Event,
+    Finish,
+    TextDelta,
+    TextReplaced,
+    ThinkingDelta,
+    ToolCallDelta,
+    Usage,
+)
+
+
+@dataclass(kw_only=True)
+class Measurement:
+    """`usage`: what the provider said, None until it does. `text_tokens` are estimated."""
+
+    usage: Usage | None = None
+    estimated_prompt: int | None = None
+    finish_reason: str = ""
+    text_tokens: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    first: float | None = None
+    ended: float | None = None
+
+    @classmethod
+    def of(cls, messages: Iterable[ChatMessage]) -> Self:
+        """Begins now; knows about what the question will cost."""
+        return cls(estimated_prompt=estimated_prompt_tokens(messages))
+
+    def note(self, event: Event) -> None:
+        if isinstance(event, TextDelta | ThinkingDelta | TextReplaced):
+            self.note_text(event.text)
+        elif isinstance(event, ToolCallDelta):
+            self.note_text(event.name + event.arguments)
+        elif isinstance(event, Usage):
+            self.usage = event
+        elif isinstance(event, Finish):
+            self.finish_reason = event.reason
+
+    def note_text(self, text: str = "") -> None:
+        """Text, a thought or a tool call has arrived."""
+        if self.first is None:
+            self.first = time.monotonic()
+        self.text_tokens += estimated_tokens(text)
+
+    def final_usage(self) -> tuple[Usage, bool]:
+        """The provider's counts, or an estimate (True) once an answer has begun."""
+        said = self.usage or Usage()
+        is_said = said.prompt_tokens is not None and said.completion_tokens is not None
+        if is_said or self.first is None:
+            return said, False
+        prompt, completion = said.prompt_tokens, said.completion_tokens
+        prompt = self.estimated_prompt if prompt is None else prompt
+        completion = math.ceil(self.text_tokens) if completion is None else completion
+        return replace(said, prompt_tokens=prompt, completion_tokens=completion), True
+
+    @property
+    def ttft_ms(self) -> int | None:
+        return None if self.first is None else round((self.first - self.started) * 1000)
+
+    @property
+    def duration_ms(self) -> int:
+        """Until now, while it runs."""
+        ended = time.monotonic() if self.ended is None else self.ended
+        return round((ended - self.started) * 1000)
