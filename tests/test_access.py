@@ -11,7 +11,8 @@ from django.conf import settings
 from django.test import Client
 from django.urls import get_resolver
 
-from accounts.models import User
+from accounts.models import ApiKey, User
+from accounts.services import deactivate
 from conftest import ApiClient
 from llmplatform.api import api as platform_api
 from tests.belongings import BELONGINGS, NOBODYS, maker_of
@@ -70,6 +71,26 @@ def test_anonymous_is_refused(db: None, client: Client, route: Route) -> None:
             response.status_code in REFUSED or leads_to_sign_in(response)
             for response in answers.values()
         ), f"{url} refuses no method"
+
+
+@pytest.mark.parametrize("route", [r for r in PRIVATE if not r.is_console], ids=name_of)
+def test_a_deactivated_account_is_refused(
+    alice: User,
+    client_for: Callable[[User], Client],
+    api: Callable[[User], ApiClient],
+    route: Route,
+) -> None:
+    """Its page session, its access token and its personal key, on every URL."""
+    _key, text = ApiKey.issue(user=alice, name="laptop")
+    with_key = Client(headers={"Authorization": f"Bearer {text}"})
+    held = {"session": client_for(alice), "token": api(alice).client, "key": with_key}
+    deactivate(user=alice, actor=alice)
+    url = route.url(**NOBODYS.get(route.template, {}))
+    for name, client in held.items():
+        for method in ("GET", "POST"):
+            response = send(client, method, url, {})
+            refused = response.status_code in REFUSED or leads_to_sign_in(response)
+            assert refused or response.status_code in ABSENT, f"{name}: {method} {url}"
 
 
 def test_the_public_list_names_only_what_exists() -> None:
