@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
 from django.test import Client
 from django.urls import reverse
 
@@ -210,10 +211,10 @@ def test_it_is_deployed_with_one_click(page: Client, alice: User) -> None:
 
 
 def test_what_cannot_be_trained_is_said(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(user: User) -> None:
+    def refuse(user: User, request: HttpRequest) -> None:
         raise ValidationError({"base_model": ["The folder is missing."]})
 
-    def conflict(user: User) -> None:
+    def conflict(user: User, request: HttpRequest) -> None:
         raise StateConflict("deploy", "running")
 
     monkeypatch.setattr(demo, "start_training", refuse)
