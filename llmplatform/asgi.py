@@ -1,5 +1,6 @@
 """The ASGI application: static files, sockets, the gateway, and Django for everything else."""
 
+import gc
 import os
 from typing import Any
 
@@ -12,6 +13,7 @@ django_application = get_asgi_application()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.urls import get_resolver  # noqa: E402
 
 from chat.generation import generator  # noqa: E402
 from llmplatform.lifespan import Lifespan  # noqa: E402
@@ -37,3 +39,9 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+
+# Every page is imported now, and not while the first visitor waits for it. What is there stays, so
+# that the collector need not look at it in the middle of a page.
+assert get_resolver().url_patterns
+gc.collect()
+gc.freeze()
