@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from training import curves, llamafactory, streams
 from training.models import HardwareSample, Status, TrainingJob, Transition
-from training.templatetags.training_text import count, duration, short
+from training.templatetags.training_text import count, duration, metric_label, short
 
 METRIC_NAMES = ("train_loss", "loss", "eval_loss", "train_runtime_s", "train_samples_per_second")
 CURVES = {
@@ -125,7 +125,7 @@ class Report:
         ]
 
     def results(self) -> list[Row]:
-        rows: list[Row] = [(name, short(value)) for name, value in self.metrics.items()]
+        rows: list[Row] = [(metric_label(name), short(value)) for name, value in self.metrics.items()]
         if self.best is not None:
             shown = {"value": short(self.best["eval_loss"]), "step": self.best["step"]}
             rows.append((_("Best evaluation loss"), _("%(value)s at step %(step)s") % shown))

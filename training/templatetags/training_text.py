@@ -51,6 +51,19 @@ def short(value: Any) -> str:
 
 
 @register.filter
+def metric_label(name: str) -> str:
+    """LLaMA-Factory's name of a result in words."""
+    words = {
+        "train_loss": _("Mean training loss"),
+        "loss": _("Last training loss"),
+        "eval_loss": _("Evaluation loss"),
+        "train_runtime_s": _("Training time (s)"),
+        "train_samples_per_second": _("Examples per second"),
+    }
+    return words.get(name, name)
+
+
+@register.filter
 def serving_label(state: str) -> str:
     """The state of a deployment in words."""
     words = {
