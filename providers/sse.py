@@ -9,6 +9,8 @@ import codecs
 from providers.errors import InvalidAnswer
 
 MAX_EVENT_CHARS = 1_000_000
+# An incremental decoder that waits for no further byte of a character.
+NOTHING_HELD = (b"", 0)
 
 
 class EventTooLong(InvalidAnswer, ValueError):
@@ -26,6 +28,10 @@ class LineDecoder:
 
     def feed(self, data: bytes) -> list[str]:
         return self._cut(self._text.decode(data))
+
+    @property
+    def is_between_lines(self) -> bool:
+        return not self._rest and not self._ended_in_cr and self._text.getstate() == NOTHING_HELD
 
     def _cut(self, text: str) -> list[str]:
         if text and self._is_start:
@@ -61,6 +67,11 @@ class EventDecoder:
 
     def feed(self, data: bytes) -> list[str]:
         return self._events(self._lines.feed(data))
+
+    @property
+    def is_between_events(self) -> bool:
+        """Nothing of an event has been fed that is not whole yet."""
+        return not self._data and self._lines.is_between_lines
 
     def flush(self) -> list[str]:
         """An event without its closing blank line counts: some servers just close."""

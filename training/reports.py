@@ -125,7 +125,9 @@ class Report:
         ]
 
     def results(self) -> list[Row]:
-        rows: list[Row] = [(metric_label(name), short(value)) for name, value in self.metrics.items()]
+        rows: list[Row] = [
+            (metric_label(name), short(value)) for name, value in self.metrics.items()
+        ]
         if self.best is not None:
             shown = {"value": short(self.best["eval_loss"]), "step": self.best["step"]}
             rows.append((_("Best evaluation loss"), _("%(value)s at step %(step)s") % shown))

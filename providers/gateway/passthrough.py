@@ -21,6 +21,11 @@ from providers.types import Usage
 
 BAD_EVENTS_IN_A_ROW = 10
 STREAM, WHOLE = "chat.completion.chunk", "chat.completion"
+PLAIN_CHUNK = frozenset(
+    ("id", "object", "created", "model", "choices", "system_fingerprint", "service_tier", "usage")
+)
+PLAIN_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
+PLAIN_DELTA = frozenset(("content", "role"))
 
 
 def _usage_of(chunk: Mapping[str, Any]) -> Usage | None:
@@ -95,6 +100,27 @@ def _completed(
     return body | named | {"choices": choices}
 
 
+def plain_word(event_bytes: bytes) -> str | None:
+    """The text of an event that is complete and brings text alone; None for every other one."""
+    if event_bytes[:6] != b"data: " or b"\n" in event_bytes:
+        return None
+    try:
+        chunk = orjson.loads(event_bytes[6:])
+        if not chunk.keys() <= PLAIN_CHUNK or chunk.get("usage") or chunk["object"] != STREAM:
+            return None
+        [choice] = chunk["choices"]
+        delta, created = choice["delta"], chunk["created"]
+        is_whole = chunk["id"] and chunk["model"] and "index" in choice
+        if not is_whole or type(created) is not int or choice.get("finish_reason") is not None:
+            return None
+        if not choice.keys() <= PLAIN_CHOICE or not delta.keys() <= PLAIN_DELTA:
+            return None
+        word = delta["content"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return word if type(word) is str and word else None
+
+
 class ForwardedStream:
     """`feed` gives the bytes to pass on; `finish` the end, or raises when there was none.
 
@@ -107,12 +133,30 @@ class ForwardedStream:
         self._call = call
         self._wants_usage = wants_usage
         self._decoder = EventDecoder()
+        self._is_at_event = True
         self._bad = 0
         self.failure: ProviderError | None = None
         self._has_choice = self._has_end = self._is_done = False
 
     def feed(self, data: bytes) -> bytes:
-        return self._events(self._decoder.feed(data))
+        if self._is_at_event and data[-3:] == b"}\n\n" and self._is_plain(data):
+            return data
+        found = self._events(self._decoder.feed(data))
+        self._is_at_event = not self._is_done and self._decoder.is_between_events
+        return found
+
+    def _is_plain(self, data: bytes) -> bool:
+        """Whether all of it is whole events that bring a word and nothing else, as nearly every
+        read of a stream is: then it is passed on as it came."""
+        words: list[str] = []
+        for piece in data[:-2].split(b"\n\n"):
+            word = plain_word(piece)
+            if word is None:
+                return False
+            words.append(word)
+        self._call.note_text("".join(words))
+        self._has_choice, self._bad = True, 0
+        return True
 
     def finish(self) -> bytes:
         rest = self._events(self._decoder.flush())
