@@ -8,6 +8,7 @@ from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
@@ -18,7 +19,16 @@ from llmplatform.audited_admin import AuditedAdmin, ReadOnlyAdmin, rehearse
 from llmplatform.encryption import KeyUnreadable
 from providers import services
 from providers.errors import ProviderError
-from providers.models import CallRecord, Kind, ModelPrice, Provider, ProviderModel
+from providers.models import (
+    Alias,
+    AliasMember,
+    CallRecord,
+    Kind,
+    ModelHealth,
+    ModelPrice,
+    Provider,
+    ProviderModel,
+)
 from providers.registry import ADAPTERS
 
 STATUS_COLOURS = {
@@ -257,6 +267,35 @@ class ProviderModelAdmin(AuditedAdmin):
     @admin.action(description=_("Disable"))
     def disable(self, request: HttpRequest, rows: QuerySet[ProviderModel]) -> None:
         self._switch(request, rows, on=False)
+
+
+class AliasMemberInline(TabularInline):  # type: ignore[misc]
+    model = AliasMember
+    extra = 0
+    can_delete = False
+    fields = ("position", "model", "weight")
+    readonly_fields = fields
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Alias)
+class AliasAdmin(ReadOnlyAdmin):
+    """Changed on its page, where its models are seen at work."""
+
+    list_display = ("name", "owner", "strategy", "retries", "is_enabled", "created_at")
+    list_filter = ("strategy", "is_enabled")
+    search_fields = ("name", "owner__email")
+    inlines = (AliasMemberInline,)
+
+
+@admin.register(ModelHealth)
+class ModelHealthAdmin(ReadOnlyAdmin):
+    list_display = ("model", "state", "reason", "failures", "retry_at", "ttft_ms", "changed_at")
+    list_filter = ("state",)
+    list_select_related = ("model__provider",)
+    search_fields = ("model__model_id", "model__provider__name")
 
 
 @admin.register(ModelPrice)

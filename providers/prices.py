@@ -5,7 +5,7 @@ pattern over a shorter one, and among the rows of one pattern the latest that is
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
@@ -19,6 +19,8 @@ from providers.rates import NAMES, Price, Rates, cost_of, read_off_peak, read_ti
 __all__ = ["PriceBook", "cost_of", "price_book", "price_of", "price_of_model"]
 
 ANY = "*"
+# Good enough to compare prices with; nobody is charged by it.
+CNY_PER_USD = 7
 
 
 @lru_cache(maxsize=4096)
@@ -91,6 +93,21 @@ def own_price(model: ProviderModel) -> Price | None:
     """What a person entered at the model itself; it wins."""
     rates = Rates(input=model.price_in_usd_per_mtok, output=model.price_out_usd_per_mtok)
     return None if rates == Rates() else Price("USD", rates)
+
+
+def blended_costs(models: Sequence[ProviderModel]) -> dict[int, float]:
+    """By primary key, USD for a million tokens, three of input to one of output; models whose
+    price is unknown are left out."""
+    slugs = {catalog_slug(model.provider.preset, model.provider.base_url) for model in models}
+    book, now = price_book(*slugs), timezone.now()
+    found = {}
+    for model in models:
+        price = price_of_model(model, now, book)
+        rates = price.rates_for(1) if price is not None else Rates()
+        if price is not None and rates.input is not None and rates.output is not None:
+            cost = (3 * rates.input + rates.output) / 4
+            found[model.pk] = float(cost if price.currency == "USD" else cost / CNY_PER_USD)
+    return found
 
 
 def price_of_model(

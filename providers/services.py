@@ -217,6 +217,25 @@ def check_connection(provider: Provider) -> TestResult:
     return TestResult(error is None, round((time.monotonic() - started) * 1000), error)
 
 
+@dataclass(frozen=True)
+class Trial:
+    """One short question to one model."""
+
+    model: ProviderModel
+    latency_ms: int
+    error: ProviderError | None = None
+
+
+def try_model(model: ProviderModel) -> Trial:
+    started = time.monotonic()
+    error = None
+    try:
+        async_to_sync(_ask)(target_of(model))
+    except ProviderError as found:
+        error = found
+    return Trial(model, round((time.monotonic() - started) * 1000), error)
+
+
 def apply_models(
     *,
     provider: Provider,

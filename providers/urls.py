@@ -2,13 +2,21 @@
 
 from django.urls import path
 
-from providers import views
+from providers import alias_views, views
 
 app_name = "providers"
 urlpatterns = [
     path("", views.index, name="list"),
     path("new/", views.choose, name="choose"),
     path("new/<slug:slug>/", views.create, name="create"),
+    path("aliases/", alias_views.index, name="alias-list"),
+    path("aliases/new/", alias_views.create, name="create-alias"),
+    path("aliases/<int:alias_id>/", alias_views.detail, name="alias"),
+    path("aliases/<int:alias_id>/edit/", alias_views.edit, name="edit-alias"),
+    path("aliases/<int:alias_id>/models/", alias_views.change_models, name="alias-models"),
+    path("aliases/<int:alias_id>/toggle/", alias_views.toggle, name="toggle-alias"),
+    path("aliases/<int:alias_id>/delete/", alias_views.delete, name="delete-alias"),
+    path("aliases/<int:alias_id>/try/", alias_views.try_all, name="try-alias"),
     path("<int:provider_id>/", views.detail, name="detail"),
     path("<int:provider_id>/edit/", views.edit, name="edit"),
     path("<int:provider_id>/test/", views.test, name="test"),

@@ -12,6 +12,7 @@ from accounts.models import ApiKey, User
 from chat import services as chats
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
+from providers import aliases
 from providers import services as providers
 from providers.models import Provider
 from tests.routes import Route
@@ -42,6 +43,10 @@ def _provider_model(owner: User) -> Parameters:
     model.name = CANARY
     model.save()
     return {"provider_id": provider.pk, "model_id": model.pk}
+
+
+def _alias(owner: User) -> Parameters:
+    return {"alias_id": aliases.create_alias(actor=owner, name=CANARY).pk}
 
 
 def _dataset(owner: User) -> Parameters:
@@ -112,6 +117,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/keys/<key_id>": _key,
     "providers/<int:provider_id>/": _provider,
     "providers/<int:provider_id>/models/<int:model_id>/": _provider_model,
+    "providers/aliases/<int:alias_id>/": _alias,
+    "api/v1/aliases/<alias_id>": _alias,
     "api/v1/providers/<provider_id>": _provider,
     "api/v1/models/<model_id>": _provider_model,
     "datasets/<int:dataset_id>/": _dataset,

@@ -12,7 +12,9 @@ from providers.gateway.completions import create_completion
 from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError, bad_request, unavailable
 from providers.gateway.exchange import ClientLeft, Exchange, Receive, Scope, Send, json_bytes
-from providers.gateway.routing import Catalogue, Route
+from providers.gateway.plans import Plan
+from providers.gateway.route import Route
+from providers.gateway.routing import Catalogue
 
 logger = logging.getLogger(__name__)
 
@@ -23,16 +25,32 @@ Handler = Callable[[Core, Exchange, Caller], Awaitable[None]]
 async def list_models(core: Core, exchange: Exchange, caller: Caller) -> None:
     core.check_rate(exchange, caller)
     catalogue = (await core.directory.get()).for_caller(caller)
-    rows = [_model_row(catalogue, route) for route in catalogue.routes]
+    rows = [_alias_row(plan) for plan in catalogue.aliases.values()]
+    rows += [_model_row(catalogue, route) for route in catalogue.routes]
     await exchange.answer(json_bytes({"object": "list", "data": rows}))
 
 
 async def show_model(core: Core, exchange: Exchange, caller: Caller) -> None:
     core.check_rate(exchange, caller)
     catalogue = (await core.directory.get()).for_caller(caller)
-    route = catalogue.resolve(exchange.path.removeprefix(f"{MODELS}/"))
+    name = exchange.path.removeprefix(f"{MODELS}/")
+    if name in catalogue.aliases:
+        await exchange.answer(json_bytes(_alias_row(catalogue.aliases[name])))
+        return
+    route = catalogue.resolve(name)
     exchange.set_header("x-platform-model", route.header)
     await exchange.answer(json_bytes(_model_row(catalogue, route)))
+
+
+def _alias_row(plan: Plan) -> dict[str, object]:
+    first = plan.members[0].route
+    return {
+        "id": plan.alias,
+        "object": "model",
+        "created": first.created,
+        "owned_by": "alias",
+        "types": list(first.types),
+    }
 
 
 def _model_row(catalogue: Catalogue, route: Route) -> dict[str, object]:

@@ -13,7 +13,7 @@ import orjson
 
 from providers.addresses import is_allowed
 from providers.gateway.errors import bad_request
-from providers.gateway.routing import Route
+from providers.gateway.route import Route
 from providers.tokens import estimated_prompt_tokens
 from providers.types import ChatRequest
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.conf import settings
 
 from providers.errors import InvalidAnswer, ProviderError
+from providers.gateway.attempts import answer
 from providers.gateway.authentication import Caller
 from providers.gateway.chat_request import ChatBody, read_chat_body
 from providers.gateway.compose import ComposedAnswer, ComposedStream, Identity
@@ -16,7 +17,7 @@ from providers.gateway.errors import GatewayError, bad_request, from_provider
 from providers.gateway.exchange import ClientLeft, Exchange
 from providers.gateway.passthrough import ForwardedStream, forwarded_answer
 from providers.gateway.records import Call
-from providers.gateway.routing import Route
+from providers.gateway.route import Route
 from providers.gateway.upstream import read_whole
 from providers.registry import ADAPTERS
 from providers.services import stream_chat
@@ -51,17 +52,18 @@ async def _complete(core: Core, exchange: Exchange, caller: Caller, call: Call) 
     core.check_rate(exchange, caller)
     body = read_chat_body(await exchange.read_body(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
     call.model_label = body.model
-    route = (await core.directory.get()).for_caller(caller).resolve(body.model)
-    call.model_pk, call.model_label = route.target.model_pk, route.model_id
-    call.provider_label = route.target.provider_name
-    exchange.set_header("x-platform-model", route.header)
-    route.check_chat()
-    body.check_media(is_managed=route.target.is_managed)
+    plan = (await core.directory.get()).for_caller(caller).plan(body.model).that_chats()
+    call.alias_label = plan.alias
     call.estimated_prompt = body.prompt_tokens
-    identity = Identity(f"chatcmpl-{exchange.request_id}", route.model_id)
     answering = _stream if body.is_stream else _whole
+
+    async def run(route: Route) -> None:
+        body.check_media(is_managed=route.target.is_managed)
+        identity = Identity(f"chatcmpl-{exchange.request_id}", route.model_id)
+        await answering(core, exchange, route, body, identity, call)
+
     try:
-        await exchange.while_connected(answering(core, exchange, route, body, identity, call))
+        await exchange.while_connected(answer(core, exchange, plan, call, run))
     except ProviderError as error:
         raise from_provider(error) from error
 

@@ -1,14 +1,23 @@
 """What the requests of one event loop share."""
 
 import asyncio
+import logging
+from dataclasses import replace
+
+from django.db import Error as DatabaseError
 
 from providers.gateway.authentication import Caller, Keyring, invalid_key, read_token
 from providers.gateway.errors import rate_limited
 from providers.gateway.exchange import Exchange
+from providers.gateway.health import Circuit, Health
+from providers.gateway.health_rows import save
 from providers.gateway.limits import RequestLimits
 from providers.gateway.records import Recorder
 from providers.gateway.routing import directory_snapshot
+from providers.gateway.snapshot import in_database
 from providers.gateway.upstream import Upstream
+
+logger = logging.getLogger(__name__)
 
 
 class Core:
@@ -16,10 +25,12 @@ class Core:
 
     def __init__(self) -> None:
         self.keyring = Keyring()
-        self.directory = directory_snapshot()
+        self.health = Health(changed=self._save_health)
+        self.directory = directory_snapshot(self.health)
         self.limits = RequestLimits()
         self.recorder = Recorder()
         self.upstream = Upstream()
+        self._saving: set[asyncio.Task[None]] = set()
         self._life = asyncio.create_task(self._live())
 
     async def authenticate(self, exchange: Exchange) -> Caller:
@@ -39,6 +50,20 @@ class Core:
         exchange.set_header("x-ratelimit-remaining-requests", str(allowance.remaining))
         if allowance.retry_after_s is not None:
             raise rate_limited(allowance.limit, allowance.retry_after_s)
+
+    def _save_health(self, model_pk: int) -> None:
+        """Away from the call that found it out."""
+        circuit = replace(self.health.of(model_pk))
+        wait_s = self.health.wait_s(model_pk)
+        task = asyncio.create_task(self._write_health(model_pk, circuit, wait_s))
+        self._saving.add(task)
+        task.add_done_callback(self._saving.discard)
+
+    async def _write_health(self, model_pk: int, circuit: Circuit, wait_s: float) -> None:
+        try:
+            await in_database(save, model_pk, circuit, wait_s)
+        except DatabaseError as error:
+            logger.warning("the health of a model is not saved: %s", type(error).__name__)
 
     async def _live(self) -> None:
         try:

@@ -15,6 +15,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ApiKey
+from providers.gateway.route import Route
 from providers.gateway.snapshot import in_database
 from providers.measuring import Measurement
 from providers.models import CallRecord
@@ -40,7 +41,15 @@ class Call(Measurement):
     model_label: str = ""
     status: str = "failed"
     error_code: str = ""
+    alias_label: str = ""
+    attempts: list[dict[str, object]] = field(default_factory=list)
     at: datetime = field(default_factory=timezone.now)
+
+    def take(self, route: Route) -> None:
+        """This one answers now, unless it fails; what an earlier one said is forgotten."""
+        self.model_pk, self.model_label = route.model_pk, route.model_id
+        self.provider_label = route.target.provider_name
+        self.usage, self.first, self.text_tokens, self.finish_reason = None, None, 0.0, ""
 
     def end(self, status: str, error_code: str = "") -> None:
         self.status, self.error_code, self.ended = status, error_code, time.monotonic()
@@ -54,6 +63,8 @@ class Call(Measurement):
             model_id=self.model_pk,
             provider_label=self.provider_label[:100],
             model_label=self.model_label[:200],
+            alias_label=self.alias_label[:100],
+            attempts=self.attempts,
             source=SOURCE,
             status=self.status,
             error_code=self.error_code[:40],

@@ -1,77 +1,52 @@
 """From the name a caller writes to the deployment that answers.
 
-A name is a `model_id` where only one visible model has it, or `provider/model_id`. Where two
-visible providers share a name, `provider#<id>/model_id` tells them apart.
+A name is that of an alias, a `model_id` where only one visible model has it, or
+`provider/model_id`. Where two visible providers share a name, `provider#<id>/model_id` tells them
+apart. Somebody's own alias comes before the company's, and both before a model of the same name.
 """
 
 import logging
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from urllib.parse import quote
+from dataclasses import replace
 
 from llmplatform.encryption import KeyUnreadable
 from providers.gateway.authentication import Caller
 from providers.gateway.errors import GatewayError, bad_request, no_such_model
+from providers.gateway.health import Health
+from providers.gateway.health_rows import resting
+from providers.gateway.plans import Member, Plan
+from providers.gateway.route import Route
 from providers.gateway.snapshot import Refreshed, in_database
-from providers.models import Provider, ProviderModel
+from providers.models import Alias, Provider, ProviderModel, Strategy
+from providers.prices import blended_costs
 from providers.types import Target
 
 logger = logging.getLogger(__name__)
-
-NO_CHAT = frozenset(
-    ("embedding", "rerank", "moderation", "stt", "tts", "realtime", "video", "image")
-)
-
-
-@dataclass(frozen=True)
-class Route:
-    """One model of one provider, with everything a call needs."""
-
-    target: Target
-    main_type: str
-    types: tuple[str, ...]
-    system_prompt: str
-    owner_id: int | None
-    created: int
-
-    @property
-    def model_id(self) -> str:
-        return self.target.model_id
-
-    @property
-    def qualified(self) -> str:
-        return f"{self.target.provider_name}/{self.target.model_id}"
-
-    @property
-    def unique(self) -> str:
-        return f"{self.target.provider_name}#{self.target.provider_id}/{self.target.model_id}"
-
-    @property
-    def header(self) -> str:
-        """`qualified` as an ASCII header value."""
-        return quote(self.qualified, safe=" !#$&'()*+,-./:;=?@[]^_`{|}~")
-
-    def check_chat(self) -> None:
-        if self.main_type in NO_CHAT:
-            raise bad_request(
-                f"'{self.model_id}' is of the type '{self.main_type}' and does not chat.",
-                param="model",
-                code="model_not_chat",
-            )
 
 
 class Catalogue:
     """The models one caller may use, and their names."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(self, routes: Iterable[Route], aliases: Iterable[Plan] = ()) -> None:
         self.routes = list(routes)
+        self.aliases = {plan.alias: plan for plan in aliases}
         self._by_id: dict[str, list[Route]] = defaultdict(list)
         self._by_qualified: dict[str, list[Route]] = defaultdict(list)
+        self._plans: dict[str, Plan] = {}
         self._by_unique = {route.unique: route for route in self.routes}
         for route in self.routes:
             self._by_id[route.model_id].append(route)
             self._by_qualified[route.qualified].append(route)
+
+    def plan(self, name: str) -> Plan:
+        """Raises GatewayError where nothing or more than one thing has this name."""
+        found = self.aliases.get(name)
+        if found is None:
+            found = self._plans.get(name)
+        if found is None:
+            found = self._plans[name] = Plan((Member(self.resolve(name)),))
+        return found
 
     def resolve(self, name: str) -> Route:
         """Raises GatewayError where no model or more than one has this name."""
@@ -86,7 +61,7 @@ class Catalogue:
 
     def name_of(self, route: Route) -> str:
         """The shortest name that `resolve` takes back to `route`."""
-        is_shadowed = route.model_id in self._by_qualified
+        is_shadowed = route.model_id in self._by_qualified or route.model_id in self.aliases
         if len(self._by_id[route.model_id]) == 1 and not is_shadowed:
             return route.model_id
         return self._longer_name(route)
@@ -106,9 +81,13 @@ def _ambiguous(name: str, names: list[str]) -> GatewayError:
 class Directory:
     """Every usable route of the platform, and each caller's view of it."""
 
-    def __init__(self, routes: Iterable[Route]) -> None:
+    def __init__(
+        self, routes: Iterable[Route], aliases: Iterable[tuple[int | None, Plan]] = ()
+    ) -> None:
         self._shared: list[Route] = []
         self._personal: dict[int, list[Route]] = defaultdict(list)
+        # The company's first: of two equal names the later one counts.
+        self._aliases = sorted(aliases, key=lambda each: each[0] is not None)
         for route in routes:
             if route.owner_id is None:
                 self._shared.append(route)
@@ -118,13 +97,36 @@ class Directory:
 
     def for_caller(self, caller: Caller) -> Catalogue:
         """Shared routes and the caller's own, as far as the key allows."""
-        owner_id = caller.user_id if caller.user_id in self._personal else None
+        has_own = caller.user_id in self._personal or any(
+            owner_id == caller.user_id for owner_id, _plan in self._aliases
+        )
+        owner_id = caller.user_id if has_own else None
         view = self._views.get((owner_id, caller.allowed))
         if view is None:
-            own = self._personal[owner_id] if owner_id is not None else []
-            view = Catalogue(r for r in [*own, *self._shared] if _is_allowed(r, caller.allowed))
+            own = self._personal.get(owner_id, []) if owner_id is not None else []
+            routes = [r for r in [*own, *self._shared] if _is_allowed(r, caller.allowed)]
+            view = Catalogue(routes, self._visible(owner_id, caller.allowed, [*own, *self._shared]))
             self._views[owner_id, caller.allowed] = view
         return view
+
+    def _visible(
+        self, owner_id: int | None, allowed: frozenset[str], usable: list[Route]
+    ) -> Iterable[Plan]:
+        """Aliases with what of their models the caller may use. A key that is limited to models
+        may use an alias if it names it, or then those of its models that it names."""
+        known = {route.target.model_pk for route in usable}
+        for alias_owner, plan in self._aliases:
+            if alias_owner not in (None, owner_id):
+                continue
+            is_named = not allowed or plan.alias in allowed
+            fit = plan.only(
+                lambda r, whole=is_named: (
+                    r.model_pk in known  # type: ignore[misc]
+                    and (whole or _is_allowed(r, allowed))
+                )
+            )
+            if fit.members:
+                yield fit
 
 
 def _is_allowed(route: Route, allowed: frozenset[str]) -> bool:
@@ -132,6 +134,27 @@ def _is_allowed(route: Route, allowed: frozenset[str]) -> bool:
 
 
 def load_directory() -> Directory:
+    routes = _load_routes()
+    by_pk = {route.model_pk: route for route in routes}
+    return Directory(routes, _load_aliases(by_pk))
+
+
+def _load_aliases(routes: dict[int, Route]) -> list[tuple[int | None, Plan]]:
+    found = []
+    rows = Alias.objects.filter(is_enabled=True)
+    for alias in rows.prefetch_related("members__model__provider"):
+        usable = [row for row in alias.members.all() if row.model_id in routes]
+        is_cheapest = alias.strategy == Strategy.COST
+        costs = blended_costs([row.model for row in usable]) if is_cheapest else {}
+        members = tuple(
+            Member(routes[row.model_id], row.weight, costs.get(row.model_id)) for row in usable
+        )
+        plan = Plan(members, alias.name, alias.strategy, 1 + alias.retries)
+        found.append((alias.owner_id, plan))
+    return found
+
+
+def _load_routes() -> list[Route]:
     providers = {row.pk: row for row in Provider.objects.filter(is_enabled=True)}
     targets = {pk: _target(row) for pk, row in providers.items()}
     routes = []
@@ -151,7 +174,7 @@ def load_directory() -> Directory:
                 created=int(provider.created_at.timestamp()),
             )
         )
-    return Directory(routes)
+    return routes
 
 
 def _target(provider: Provider) -> Target | None:
@@ -162,8 +185,16 @@ def _target(provider: Provider) -> Target | None:
         return None
 
 
-def directory_snapshot() -> Refreshed[Directory]:
+def directory_snapshot(health: Health) -> Refreshed[Directory]:
+    """With every renewal `health` learns what other processes have found."""
+
+    def read() -> tuple[Directory, list[tuple[int, str, float]]]:
+        return load_directory(), resting()
+
     async def load() -> Directory:
-        return await in_database(load_directory)
+        directory, rows = await in_database(read)
+        for model_pk, reason, wait_s in rows:
+            health.rests(model_pk, reason=reason, for_s=wait_s)
+        return directory
 
     return Refreshed(load)

@@ -1,0 +1,124 @@
+"""Verbs about aliases: names of the gateway behind which several models stand."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.services import audit
+from llmplatform.text import validate_name
+from providers.models import Alias, AliasMember, ProviderModel, Strategy
+
+FIELDS = ("name", "strategy", "retries", "is_enabled")
+MEMBERS_MAX = 20
+
+
+def _snapshot(alias: Alias) -> dict[str, Any]:
+    members = [str(member.model) for member in alias.members.select_related("model__provider")]
+    return {name: getattr(alias, name) for name in FIELDS} | {"models": members}
+
+
+def _check(alias: Alias) -> None:
+    try:
+        validate_name(alias.name)
+    except ValidationError as error:
+        raise ValidationError({"name": error.messages}) from error
+    if alias.strategy not in Strategy.values:
+        raise ValidationError({"strategy": [_("There is no such strategy.")]})
+    twins = Alias.objects.filter(owner=alias.owner, name=alias.name).exclude(pk=alias.pk)
+    if twins.exists():
+        raise ValidationError({"name": [_("There is an alias of this name already.")]})
+    alias.clean_fields()
+
+
+def create_alias(
+    *,
+    actor: User,
+    name: str,
+    strategy: str = Strategy.ORDER,
+    retries: int = 1,
+    models: Sequence[int] = (),
+    is_shared: bool = False,
+    request: HttpRequest | None = None,
+) -> Alias:
+    """`models`: primary keys in the order in which they are tried. ValidationError by field."""
+    if is_shared and not actor.is_admin:
+        raise ValidationError({"is_shared": [_("Only administrators can share an alias.")]})
+    owner = None if is_shared else actor
+    alias = Alias(owner=owner, name=name.strip(), strategy=strategy, retries=retries)
+    _check(alias)
+    with transaction.atomic():
+        alias.save()
+        _set_models(alias, models)
+        after = _snapshot(alias)
+        audit(actor=actor, action="alias.create", target=alias, after=after, request=request)
+    return alias
+
+
+def change_alias(
+    *,
+    alias: Alias,
+    actor: User,
+    models: Sequence[int] | None = None,
+    weights: dict[int, int] | None = None,
+    request: HttpRequest | None = None,
+    **changes: Any,
+) -> Alias:
+    """`models` replaces the whole list; `weights` by primary key of the model."""
+    before = _snapshot(alias)
+    for name in changes.keys() & set(FIELDS):
+        setattr(alias, name, changes[name])
+    alias.name = alias.name.strip()
+    _check(alias)
+    with transaction.atomic():
+        alias.save()
+        if models is not None:
+            _set_models(alias, models)
+        for model_pk, weight in (weights or {}).items():
+            if not 1 <= weight <= 1000:
+                raise ValidationError({"weight": [_("A weight is between 1 and 1000.")]})
+            alias.members.filter(model_id=model_pk).update(weight=weight)
+        audit(
+            actor=actor,
+            action="alias.update",
+            target=alias,
+            before=before,
+            after=_snapshot(alias),
+            request=request,
+        )
+    return alias
+
+
+def delete_alias(*, alias: Alias, actor: User, request: HttpRequest | None = None) -> None:
+    with transaction.atomic():
+        audit(actor=actor, action="alias.delete", target=alias, request=request)
+        alias.delete()
+
+
+def usable_models(alias_owner: User | None) -> "Any":
+    """Models that may stand behind an alias: everybody who uses it must be allowed to."""
+    rows = ProviderModel.objects.usable().select_related("provider")
+    if alias_owner is None:
+        return rows.filter(provider__owner=None)
+    return rows.for_user(alias_owner)
+
+
+def _set_models(alias: Alias, models: Sequence[int]) -> None:
+    wanted = list(dict.fromkeys(models))
+    if len(wanted) > MEMBERS_MAX:
+        text = _("An alias has at most %(count)d models.") % {"count": MEMBERS_MAX}
+        raise ValidationError({"models": [text]})
+    known = set(usable_models(alias.owner).filter(pk__in=wanted).values_list("pk", flat=True))
+    kept = {member.model_id: member for member in alias.members.all()}
+    if set(wanted) - known - kept.keys():
+        raise ValidationError({"models": [_("There is no such model for everyone who uses it.")]})
+    alias.members.exclude(model_id__in=wanted).delete()
+    for position, model_pk in enumerate(wanted):
+        weight = kept[model_pk].weight if model_pk in kept else 1
+        AliasMember.objects.update_or_create(
+            alias=alias, model_id=model_pk, defaults={"position": position, "weight": weight}
+        )

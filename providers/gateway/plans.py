@@ -1,0 +1,72 @@
+"""What a name stands for, and in which order its models are tried."""
+
+import random
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from providers.gateway.health import Health
+from providers.gateway.route import Route
+
+# Now and then another one goes first, or a model that was slow once would never be measured again.
+EXPLORE = 0.05
+
+
+@dataclass(frozen=True)
+class Member:
+    """`cost`: USD for a million tokens, three of input to one of output; None: unknown."""
+
+    route: Route
+    weight: int = 1
+    cost: float | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`alias` is empty where the name is a model's own; such a call is sent once and to it alone.
+
+    `rounds`: how often all members are tried at most.
+    """
+
+    members: tuple[Member, ...]
+    alias: str = ""
+    strategy: str = "order"
+    rounds: int = 1
+
+    def that_chats(self) -> "Plan":
+        """Raises GatewayError where none of the members does."""
+        if all(member.route.chats for member in self.members):
+            return self
+        fit = self.only(lambda route: route.chats)
+        if not fit.members:
+            self.members[0].route.check_chat()
+        return fit
+
+    def only(self, is_fit: Callable[[Route], bool]) -> "Plan":
+        """Of the members those that fit. Empty plans are possible."""
+        fit = tuple(member for member in self.members if is_fit(member.route))
+        return Plan(fit, self.alias, self.strategy, self.rounds)
+
+    def order(self, health: Health, draw: Callable[[], float] = random.random) -> Sequence[Route]:
+        """Those that may be tried now, best first; where all of them rest, the one that rests
+        least: a call that may succeed is better than a refusal."""
+        if len(self.members) == 1:
+            return (self.members[0].route,)
+        ranked = [member.route for member in self._ranked(health, draw)]
+        ready = [route for route in ranked if health.may_try(route.model_pk)]
+        if ready or not ranked:
+            return ready
+        return [min(ranked, key=lambda route: health.wait_s(route.model_pk))]
+
+    def _ranked(self, health: Health, draw: Callable[[], float]) -> Iterable[Member]:
+        if self.strategy == "weight":
+            # Each comes first with a chance of its weight, and so on among those that are left.
+            return sorted(self.members, key=lambda m: draw() ** (1 / m.weight), reverse=True)
+        if self.strategy == "cost":
+            unknown = float("inf")
+            return sorted(self.members, key=lambda m: unknown if m.cost is None else m.cost)
+        if self.strategy == "latency":
+            if draw() < EXPLORE:
+                return sorted(self.members, key=lambda m: draw())
+            # Those that nobody has measured go first.
+            return sorted(self.members, key=lambda m: health.of(m.route.model_pk).ttft_s or 0.0)
+        return self.members

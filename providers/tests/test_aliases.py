@@ -1,0 +1,202 @@
+"""Aliases from end to end: fallback, rounds, records, scopes; and the pages that keep them."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import openai
+import pytest
+from django.core.exceptions import ValidationError
+from django.test import Client
+
+from accounts.models import User
+from providers import aliases
+from providers.models import Alias, ModelHealth, Provider, ProviderModel
+from providers.services import create_provider
+from providers.tests.conftest import MakeKey, Records
+from providers.tests.stand_in import StandIn
+
+HELLO = [{"role": "user", "content": "hello there"}]
+ClientFor = Callable[[User], Client]
+
+
+@pytest.fixture
+def second(remote: Provider) -> Iterator[StandIn]:
+    """Another provider, which has the model `n`."""
+    server = StandIn()
+    server.start()
+    provider = create_provider(
+        actor=remote.owner,  # type: ignore[arg-type]
+        kind="openai",
+        name="spare",
+        base_url=server.url,
+        api_key="sk-another-key-12345",
+    )
+    ProviderModel.objects.create(provider=provider, model_id="n", name="n", types=["chat"])
+    yield server
+    server.stop()
+
+
+def make_alias(alice: User, **fields: Any) -> Alias:
+    models = ProviderModel.objects.order_by("model_id").values_list("pk", flat=True)
+    return aliases.create_alias(actor=alice, name="default", models=list(models), **fields)
+
+
+def ask(sdk: Any, **fields: Any) -> Any:
+    wanted = {"model": "default", "messages": HELLO} | fields
+    return sdk.chat.completions.with_raw_response.create(**wanted)
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+@pytest.mark.parametrize("mode", ["500", "401", "429", "html"])
+def test_the_next_one_answers(
+    sdk: Any,
+    alice: User,
+    stand_in: StandIn,
+    second: StandIn,
+    recorded: Records,
+    mode: str,
+    is_stream: bool,
+) -> None:
+    make_alias(alice)
+    stand_in.mode = mode
+    raw = ask(sdk, stream=is_stream)
+    answer = raw.parse()
+    if is_stream:
+        text = "".join(c.choices[0].delta.content or "" for c in answer if c.choices)
+        assert text == "one two three"
+    else:
+        assert answer.choices[0].message.content == "hi"
+    assert raw.headers["x-platform-model"] == "spare/n"
+    [row] = recorded(1)
+    assert (row.status, row.model_label, row.alias_label) == ("done", "n", "default")
+    [attempt] = row.attempts
+    assert attempt["model"] == "up/m" and attempt["error"]
+    assert row.completion_tokens == 3
+
+
+def test_what_the_caller_did_wrong_is_tried_once(
+    sdk: Any, alice: User, stand_in: StandIn, second: StandIn
+) -> None:
+    make_alias(alice)
+    with pytest.raises(openai.BadRequestError):
+        ask(sdk, messages=[])
+    assert stand_in.seen == [] and second.seen == []
+
+
+def test_after_the_first_token_nothing_is_tried_again(
+    sdk: Any, alice: User, stand_in: StandIn, second: StandIn, recorded: Records
+) -> None:
+    make_alias(alice)
+    stand_in.mode = "cut"
+    with pytest.raises(openai.APIError):
+        list(ask(sdk, stream=True).parse())
+    assert second.seen == []
+    assert recorded(1)[0].status == "interrupted"
+
+
+def test_all_are_tried_again_in_a_further_round(
+    sdk: Any, alice: User, stand_in: StandIn, second: StandIn, recorded: Records
+) -> None:
+    make_alias(alice, retries=1)
+    stand_in.mode = second.mode = "500"
+    with pytest.raises(openai.APIStatusError):
+        ask(sdk)
+    assert (len(stand_in.seen), len(second.seen)) == (2, 2)
+    assert [each["model"] for each in recorded(1)[0].attempts] == ["up/m", "spare/n"] * 2
+
+
+def test_what_is_out_of_credit_rests_and_others_learn_of_it(
+    sdk: Any, alice: User, stand_in: StandIn, second: StandIn, recorded: Records
+) -> None:
+    make_alias(alice)
+    stand_in.mode = "401"
+    for _each in range(3):
+        ask(sdk)
+    recorded(3)
+    assert len(stand_in.seen) == 1 and len(second.seen) == 3
+    health = ModelHealth.objects.get()
+    assert (health.model.model_id, health.state, health.reason) == ("m", "open", "authentication")
+
+
+def test_an_alias_is_listed_and_found(sdk: Any, alice: User, second: StandIn) -> None:
+    make_alias(alice)
+    assert "default" in [model.id for model in sdk.models.list()]
+    assert sdk.models.retrieve("default").owned_by == "alias"
+
+
+def test_a_key_may_use_what_it_names(
+    sdk_for: Callable[..., Any], alice: User, make_key: MakeKey, second: StandIn, stand_in: StandIn
+) -> None:
+    make_alias(alice)
+    ask(sdk_for(make_key(allowed_models=["default"])))
+    assert len(stand_in.seen) == 1
+    ask(sdk_for(make_key(allowed_models=["n"])))
+    assert (len(stand_in.seen), len(second.seen)) == (1, 1)
+    with pytest.raises(openai.NotFoundError):
+        ask(sdk_for(make_key(allowed_models=["other"])))
+
+
+def test_a_strangers_alias_is_unknown(
+    sdk_for: Callable[..., Any], alice: User, bob: User, make_key: MakeKey, second: StandIn
+) -> None:
+    make_alias(alice)
+    with pytest.raises(openai.NotFoundError):
+        ask(sdk_for(make_key(user=bob)))
+
+
+@pytest.mark.django_db
+def test_what_may_not_be_saved(alice: User, bob: User, admin_user: User) -> None:
+    theirs = create_provider(actor=bob, preset="echo").models.all()[0]
+    for fields, name in (
+        ({"name": "a/b"}, "name"),
+        ({"name": "a", "strategy": "nosuch"}, "strategy"),
+        ({"name": "a", "retries": 99}, "retries"),
+        ({"name": "a", "models": [theirs.pk]}, "models"),
+        ({"name": "a", "is_shared": True}, "is_shared"),
+    ):
+        with pytest.raises(ValidationError) as error:
+            aliases.create_alias(actor=alice, **fields)  # type: ignore[arg-type]
+        assert name in error.value.message_dict
+    own = create_provider(actor=admin_user, preset="echo").models.all()[0]
+    with pytest.raises(ValidationError):
+        aliases.create_alias(actor=admin_user, name="all", models=[own.pk], is_shared=True)
+    aliases.create_alias(actor=alice, name="a")
+    with pytest.raises(ValidationError):
+        aliases.create_alias(actor=alice, name="a")
+    aliases.create_alias(actor=bob, name="a")
+
+
+@pytest.mark.django_db
+def test_the_pages(alice: User, client_for: ClientFor) -> None:
+    client = client_for(alice)
+    models = list(create_provider(actor=alice, preset="echo", name="e").models.all())
+    assert "No alias yet" in client.get("/providers/aliases/").text
+    wrong = client.post("/providers/aliases/new/", {"name": "", "strategy": "order"})
+    assert wrong.status_code == 422
+    form = {"name": "default", "strategy": "weight", "retries": "1"}
+    url = client.post("/providers/aliases/new/", form).headers["Location"]
+    assert "No models behind it yet" in client.get(url).text
+    for model in models:
+        client.post(f"{url}models/", {"add": model.pk})
+    first = models[0]
+    client.post(f"{url}models/", {f"weight-{first.pk}": "9"})
+    alias = Alias.objects.get()
+    assert alias.members.get(model=first).weight == 9
+    if len(models) > 1:
+        client.post(f"{url}models/", {"up": models[1].pk})
+        assert alias.members.first().model_id == models[1].pk  # type: ignore[union-attr]
+    assert "That was no number" in client.post(f"{url}models/", {"add": "x"}, follow=True).text
+    bad = client.post(f"{url}models/", {f"weight-{first.pk}": "0"}, follow=True).text
+    assert "between 1 and 1000" in bad
+    tried = client.post(f"{url}try/").text
+    assert first.model_id in tried and "Answers" in tried
+    part = client.get(url, headers={"HX-Request": "true"}).text
+    assert first.model_id in part and "<html" not in part
+    client.post(f"{url}models/", {"remove": first.pk})
+    assert not alias.members.filter(model=first).exists()
+    client.post(f"{url}edit/", form | {"name": "other", "strategy": "cost"})
+    client.post(f"{url}toggle/")
+    alias.refresh_from_db()
+    assert (alias.name, alias.strategy, alias.is_enabled) == ("other", "cost", False)
+    assert client.post(f"{url}delete/").headers["Location"] == "/providers/aliases/"
+    assert not Alias.objects.exists()
