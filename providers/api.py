@@ -13,6 +13,7 @@ from providers.errors import ProviderError
 from providers.models import Provider, ProviderModel
 from providers.presets import PRESETS
 from providers.schemas import (
+    ModelIn,
     ModelOut,
     ModelPatch,
     PresetOut,
@@ -94,6 +95,17 @@ def refresh_models(request: HttpRequest, provider_id: int) -> Any:
         "missing": len(result.missing),
         "models": list(provider.models.filter(missing_since=None)),
     }
+
+
+@providers_router.post("{provider_id}/models", response={201: ModelOut})
+def add_model(request: HttpRequest, provider_id: int, body: ModelIn) -> Any:
+    """A model that the provider's own list lacks."""
+    return 201, services.add_model(
+        provider=_editable(request, provider_id),
+        model_id=body.model_id,
+        actor=current_user(request),
+        request=request,
+    )
 
 
 @models_router.get("", response=Page[ModelOut])

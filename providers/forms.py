@@ -8,6 +8,8 @@ from django.utils.translation import gettext_lazy as _
 from providers.models import ProviderModel
 from providers.presets import BY_SLUG, PRESETS, Preset
 
+ADVANCED = ("drop_params", "extra_body", "profile")
+
 
 class ProviderForm(forms.Form):
     """Add or edit; what a preset knows is filled in."""
@@ -32,8 +34,33 @@ class ProviderForm(forms.Form):
         help_text=_("Everybody in the company can use its models; nobody sees the key."),
     )
 
+    drop_params = forms.CharField(
+        label=_("Left out of every request"),
+        max_length=1000,
+        required=False,
+        help_text=_("Names of parameters with commas, such as seed, logprobs."),
+    )
+    extra_body = forms.JSONField(
+        label=_("Added to every request"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "mono"}),
+        help_text=_("A JSON object that is merged into the body of every chat."),
+    )
+    profile = forms.JSONField(
+        label=_("Differences"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "mono"}),
+        help_text=_(
+            "A JSON object: auth, headers, paths, api_version, max_tokens_field, include_usage, "
+            "thinking, starts_in_think, app_mode."
+        ),
+    )
+
     def __init__(self, *args: Any, preset: Preset, may_share: bool, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if preset.kind == "echo":
+            for name in ADVANCED:
+                del self.fields[name]
         if preset.kind == "echo":
             del self.fields["base_url"], self.fields["api_key"]
         else:
@@ -44,6 +71,30 @@ class ProviderForm(forms.Form):
         if not may_share:
             del self.fields["is_shared"]
 
+    def clean_drop_params(self) -> list[str]:
+        return [
+            each.strip() for each in self.cleaned_data["drop_params"].split(",") if each.strip()
+        ]
+
+    def clean_extra_body(self) -> Any:
+        return self.cleaned_data["extra_body"] or {}
+
+    def clean_profile(self) -> Any:
+        return self.cleaned_data["profile"] or {}
+
+    @property
+    def plain_fields(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name not in ADVANCED]
+
+    @property
+    def advanced_fields(self) -> list[forms.BoundField]:
+        return [field for field in self if field.name in ADVANCED]
+
+    @property
+    def has_advanced(self) -> bool:
+        """Whether the fold is to be open."""
+        return any(field.value() or field.errors for field in self.advanced_fields)
+
     def _key_help(self, preset: Preset) -> str:
         stored = str(self.fields["api_key"].help_text)
         return f"{preset.key_note} {stored}" if preset.key_note else stored
@@ -51,6 +102,10 @@ class ProviderForm(forms.Form):
 
 def preset_of(slug: str) -> Preset:
     return BY_SLUG.get(slug, PRESETS[0])
+
+
+class NewModelForm(forms.Form):
+    model_id = forms.CharField(label=_("Model id"), max_length=200)
 
 
 class ModelForm(forms.ModelForm[ProviderModel]):

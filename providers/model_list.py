@@ -103,7 +103,9 @@ def plan_refresh(provider: Provider, listed: Iterable[ListedModel]) -> RefreshPl
             plan.added.append(row)
         elif change := _change(model, row):
             plan.changed.append(change)
-    plan.missing = [model for model in known.values() if model.missing_since is None]
+    plan.missing = [
+        model for model in known.values() if model.missing_since is None and not model.is_manual
+    ]
     return plan
 
 

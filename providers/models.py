@@ -55,6 +55,24 @@ class Provider(models.Model):
     preset = models.CharField(_("preset"), max_length=40, blank=True)
     base_url = models.CharField(_("base URL"), max_length=500, blank=True)
     credential = models.TextField(_("credential"), blank=True, editable=False)
+    profile = models.JSONField(
+        _("differences"),
+        default=dict,
+        blank=True,
+        help_text=_("What differs from the preset, such as max_tokens_field or api_version."),
+    )
+    extra_body = models.JSONField(
+        _("added to every request"),
+        default=dict,
+        blank=True,
+        help_text=_("An object that is merged into the body of every chat."),
+    )
+    drop_params = models.JSONField(
+        _("left out of every request"),
+        default=list,
+        blank=True,
+        help_text=_("Parameters that the provider refuses, such as seed or logprobs."),
+    )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     is_managed = models.BooleanField(
         _("managed"),
@@ -86,6 +104,7 @@ class Provider(models.Model):
 
     def target(self, model_id: str = "") -> Target:
         preset = BY_SLUG.get(self.preset)
+        known = preset.profile_at(self.base_url) if preset else {}
         return Target(
             kind=self.kind,
             base_url=self.base_url,
@@ -94,9 +113,9 @@ class Provider(models.Model):
             is_managed=self.is_managed,
             provider_id=self.pk,
             provider_name=self.name,
-            profile=Profile(**preset.profile_at(self.base_url)) if preset else Profile(),
-            extra_body=preset.extra_body if preset else {},
-            drop_params=preset.drop_params if preset else (),
+            profile=Profile(**{**known, **self.profile}),
+            extra_body={**(preset.extra_body if preset else {}), **self.extra_body},
+            drop_params=(*(preset.drop_params if preset else ()), *self.drop_params),
         )
 
 
@@ -141,6 +160,12 @@ class ProviderModel(models.Model):
         blank=True,
     )
     edited = models.JSONField(default=list, editable=False)
+    is_manual = models.BooleanField(
+        _("added by hand"),
+        default=False,
+        editable=False,
+        help_text=_("No refresh takes it off the list."),
+    )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, editable=False)
 

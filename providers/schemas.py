@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from pydantic import Field
 
@@ -44,6 +45,9 @@ class ProviderIn(Schema):
     base_url: Str = Field("", max_length=500)
     api_key: Str = Field("", max_length=4000)
     is_shared: bool = False
+    profile: dict[str, Any] = Field(default_factory=dict)
+    extra_body: dict[str, Any] = Field(default_factory=dict)
+    drop_params: list[Str] = Field(default_factory=list, max_length=50)
 
 
 class ProviderPatch(Schema):
@@ -51,6 +55,9 @@ class ProviderPatch(Schema):
     base_url: Str | None = Field(None, max_length=500)
     api_key: Str | None = Field(None, max_length=4000)
     is_enabled: bool | None = None
+    profile: dict[str, Any] | None = None
+    extra_body: dict[str, Any] | None = None
+    drop_params: list[Str] | None = Field(None, max_length=50)
 
 
 class ProviderOut(Answer):
@@ -63,6 +70,9 @@ class ProviderOut(Answer):
     is_enabled: bool
     is_shared: bool
     is_managed: bool
+    profile: dict[str, Any]
+    extra_body: dict[str, Any]
+    drop_params: list[str]
     refreshed_at: datetime | None
 
     @staticmethod
@@ -86,6 +96,10 @@ class RefreshOut(Answer):
     updated: int
     missing: int
     models: list[ListedOut]
+
+
+class ModelIn(Schema):
+    model_id: Str = Field(min_length=1, max_length=200)
 
 
 class ModelPatch(Schema):

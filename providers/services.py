@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,16 +20,18 @@ from llmplatform.text import validate_name
 from providers.adapters.echo import EchoAdapter
 from providers.addresses import is_allowed, problem_with_url
 from providers.detection import detect_types
+from providers.differences import check_drop_params, check_extra_body, check_profile
 from providers.errors import NoSuchModel, ProviderError
 from providers.http import fetch, make_client, sent
 from providers.measuring import Measurement as Measurement
-from providers.model_list import RefreshPlan, carry_out, plan_refresh
+from providers.model_list import RefreshPlan, carry_out, looked_up, plan_refresh
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.presets import BY_SLUG
 from providers.registry import ADAPTERS
 from providers.types import ChatMessage, ChatRequest, Event, ListedModel, Target
 
-AUDITED = ("name", "kind", "base_url", "is_enabled")
+DIFFERENCES = ("profile", "extra_body", "drop_params")
+AUDITED = ("name", "kind", "base_url", "is_enabled", *DIFFERENCES)
 
 
 def _check_url(url: str) -> None:
@@ -59,8 +61,11 @@ def create_provider(
     api_key: str = "",
     is_shared: bool = False,
     request: PageRequest | None = None,
+    **differences: Any,
 ) -> Provider:
     """A provider from a preset or a kind. ValidationError keyed by field.
+
+    `differences`: profile, extra_body and drop_params of this connection.
 
     `is_shared` makes it the company's, which only administrators may do.
     """
@@ -83,6 +88,7 @@ def create_provider(
     provider = Provider(
         owner=None if is_shared else actor, name=name, kind=kind, preset=preset, base_url=base_url
     )
+    _set_differences(provider, differences)
     provider.set_key(api_key.strip())
     with transaction.atomic():
         provider.save()
@@ -105,6 +111,7 @@ def change_provider(
     before, old_url = _snapshot(provider), provider.base_url
     for name in changes.keys() & {"name", "base_url", "is_enabled"}:
         setattr(provider, name, changes[name])
+    _set_differences(provider, changes)
     try:
         validate_name(provider.name)
     except ValidationError as error:
@@ -130,10 +137,55 @@ def change_provider(
     return provider
 
 
+def _set_differences(provider: Provider, given: Mapping[str, Any]) -> None:
+    checks = {
+        "profile": check_profile,
+        "extra_body": check_extra_body,
+        "drop_params": check_drop_params,
+    }
+    for name in given.keys() & checks.keys():
+        checks[name](given[name])
+        setattr(provider, name, given[name])
+
+
 def delete_provider(*, provider: Provider, actor: User, request: PageRequest | None = None) -> None:
     with transaction.atomic():
         audit(actor=actor, action="provider.delete", target=provider, request=request)
         provider.delete()
+
+
+def add_model(
+    *, provider: Provider, model_id: str, actor: User, request: PageRequest | None = None
+) -> ProviderModel:
+    """A model that the provider's list lacks, such as a deployment on Azure; no refresh takes it
+    away. ValidationError keyed by `model_id`."""
+    model_id = model_id.strip()
+    if not model_id or len(model_id) > 200 or not model_id.isprintable():
+        raise ValidationError({"model_id": [_("Enter the id as the provider writes it.")]})
+    if provider.models.filter(model_id=model_id, missing_since=None).exists():
+        raise ValidationError({"model_id": [_("This model is on the list already.")]})
+    [row] = looked_up(provider, [ListedModel(model_id, *_detected(model_id))])
+    found = {"types": list(row.types), "main_type": row.types[0], "type_evidence": row.evidence}
+    with transaction.atomic():
+        model, _created = ProviderModel.objects.update_or_create(
+            provider=provider,
+            model_id=model_id,
+            defaults={
+                **found,
+                "name": model_id,
+                "context_tokens": row.context_tokens,
+                "is_manual": True,
+                "missing_since": None,
+            },
+        )
+        after = {"model_id": model_id}
+        audit(actor=actor, action="model.create", target=model, after=after, request=request)
+    return model
+
+
+def _detected(model_id: str) -> tuple[tuple[str, ...], int | None, str]:
+    types, evidence = detect_types(model_id)
+    return types, None, evidence
 
 
 def change_model(

@@ -24,5 +24,6 @@ urlpatterns = [
     path("<int:provider_id>/refresh/apply/", views.apply_refresh, name="apply-refresh"),
     path("<int:provider_id>/toggle/", views.toggle, name="toggle"),
     path("<int:provider_id>/delete/", views.delete, name="delete"),
+    path("<int:provider_id>/models/", views.add_model, name="add-model"),
     path("<int:provider_id>/models/<int:model_id>/", views.edit_model, name="model"),
 ]

@@ -121,7 +121,13 @@ def detail(request: HttpRequest, provider_id: int) -> HttpResponse:
 def edit(request: HttpRequest, provider_id: int) -> HttpResponse:
     user, provider = current_user(request), _editable(request, provider_id)
     preset = preset_of(provider.preset if provider.kind != "echo" else "echo")
-    initial = {"name": provider.name, "base_url": provider.base_url}
+    initial = {
+        "name": provider.name,
+        "base_url": provider.base_url,
+        "drop_params": ", ".join(provider.drop_params),
+        "extra_body": provider.extra_body or None,
+        "profile": provider.profile or None,
+    }
     form = ProviderForm(request.POST or None, preset=preset, may_share=False, initial=initial)
     if form.is_valid():
         try:
@@ -203,6 +209,22 @@ def delete(request: HttpRequest, provider_id: int) -> HttpResponse:
     services.delete_provider(provider=provider, actor=current_user(request), request=request)
     messages.success(request, _("“%(name)s” is deleted.") % {"name": provider.name})
     return redirect("providers:list")
+
+
+@require_POST
+def add_model(request: HttpRequest, provider_id: int) -> HttpResponse:
+    provider = _editable(request, provider_id)
+    try:
+        model = services.add_model(
+            provider=provider,
+            model_id=request.POST.get("model_id", ""),
+            actor=current_user(request),
+            request=request,
+        )
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("providers:detail", provider.pk)
+    return redirect("providers:model", provider.pk, model.pk)
 
 
 @require_http_methods(["GET", "POST"])
