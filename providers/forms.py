@@ -93,7 +93,7 @@ class ProviderForm(forms.Form):
     @property
     def has_advanced(self) -> bool:
         """Whether the fold is to be open."""
-        return any(field.value() or field.errors for field in self.advanced_fields)
+        return any(field.initial or field.errors for field in self.advanced_fields)
 
     def _key_help(self, preset: Preset) -> str:
         stored = str(self.fields["api_key"].help_text)

@@ -1,5 +1,7 @@
 """Provider pages."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
@@ -121,13 +123,13 @@ def detail(request: HttpRequest, provider_id: int) -> HttpResponse:
 def edit(request: HttpRequest, provider_id: int) -> HttpResponse:
     user, provider = current_user(request), _editable(request, provider_id)
     preset = preset_of(provider.preset if provider.kind != "echo" else "echo")
-    initial = {
+    initial: dict[str, Any] = {
         "name": provider.name,
         "base_url": provider.base_url,
         "drop_params": ", ".join(provider.drop_params),
-        "extra_body": provider.extra_body or None,
-        "profile": provider.profile or None,
     }
+    objects = {"extra_body": provider.extra_body, "profile": provider.profile}
+    initial |= {name: value for name, value in objects.items() if value}
     form = ProviderForm(request.POST or None, preset=preset, may_share=False, initial=initial)
     if form.is_valid():
         try:
