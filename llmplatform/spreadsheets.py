@@ -36,7 +36,7 @@ def csv_pieces(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterato
 
 async def _in_thread(pieces: Iterator[str]) -> AsyncIterator[str]:
     """Under ASGI a plain iterator would be gathered in memory first."""
-    while (piece := await sync_to_async(next)(pieces, None)) is not None:
+    while (piece := await sync_to_async(lambda: next(pieces, None))()) is not None:
         yield piece
 
 

@@ -296,9 +296,7 @@ class CallRecord(models.Model):
 
     call_id = models.UUIDField(default=uuid.uuid4, null=True, unique=True, editable=False)
     at = models.DateTimeField(_("time"), default=timezone.now, db_index=True)
-    kind = models.CharField(
-        _("kind"), max_length=20, choices=Charged.choices, default=Charged.CHAT
-    )
+    kind = models.CharField(_("kind"), max_length=20, choices=Charged.choices, default=Charged.CHAT)
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="calls"
     )

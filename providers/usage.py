@@ -11,8 +11,10 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Case, Count, IntegerField, Q, QuerySet, Sum, Value, When
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, User
 from providers.charging import UNIT
@@ -23,7 +25,8 @@ COLUMNS = {
     **{"user": "user_id", "key": "api_key_id"},
     **{"model": "model_label", "provider": "provider_label"},
 }
-MAX_DAYS = 366
+MAX_DAYS, USUAL_DAYS = 366, 30
+EARLIEST, LATEST = date(2000, 1, 1), date(2200, 1, 1)
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,20 @@ class Period:
     def start_of(self, day: date) -> datetime:
         return datetime.combine(day, time.min, timezone.get_default_timezone())
 
+    @classmethod
+    def between(cls, first: date | None, last: date | None) -> "Period":
+        """Open ends are 30 days before the last one, and today. ValidationError by field."""
+        last = last or today()
+        if not EARLIEST < last < LATEST:
+            raise ValidationError({"to": [_("This date is too far away.")]})
+        first = first or last - timedelta(days=USUAL_DAYS - 1)
+        if first > last:
+            raise ValidationError({"to": [_("The last day is before the first.")]})
+        if (last - first).days >= MAX_DAYS:
+            text = _("Choose at most %(days)d days.") % {"days": MAX_DAYS}
+            raise ValidationError({"from": [text]})
+        return cls(first, last)
+
     def rows(self, records: "QuerySet[CallRecord]") -> "QuerySet[CallRecord]":
         end = self.start_of(self.last + timedelta(days=1))
         return records.filter(at__gte=self.start_of(self.first), at__lt=end)
@@ -52,6 +69,24 @@ def today() -> date:
 def last_days(count: int) -> Period:
     """`count` days, today the last of them."""
     return Period(today() - timedelta(days=count - 1), today())
+
+
+def records_of(viewer: User, whose: str = "") -> "QuerySet[CallRecord]":
+    """Calls that `viewer` may see; of one person, where `whose` is an e-mail address or an id.
+
+    Raises PermissionDenied where that is somebody else and the viewer no administrator, and
+    ValidationError (user) where there is nobody of that name.
+    """
+    rows = CallRecord.objects.visible_to(viewer)
+    if not whose:
+        return rows
+    by_id = Q(pk=int(whose)) if whose.isdecimal() and len(whose) < 19 else Q()
+    found = User.objects.filter(by_id or Q(email__iexact=whose)).first()
+    if not viewer.is_admin and found != viewer:
+        raise PermissionDenied
+    if found is None:
+        raise ValidationError({"user": [_("There is no such person.")]})
+    return rows.filter(user=found)
 
 
 @dataclass
@@ -116,7 +151,8 @@ COUNTED = [name.removesuffix("_sum") for name in SUMS if name != "cost_sum"]
 
 
 def _usage_of(row: dict[str, Any]) -> Usage:
-    found = Usage(**{name: row.get(f"{name}_sum", row.get(name)) for name in COUNTED})
+    counts: dict[str, Any] = {name: row.get(f"{name}_sum", row.get(name)) for name in COUNTED}
+    found = Usage(**counts)
     if row["cost_sum"] is not None:
         found.cost[row["currency"]] = row["cost_sum"].quantize(UNIT)
     return found
