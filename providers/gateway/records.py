@@ -80,7 +80,8 @@ def write(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
     tariff = current_tariff()
     rows = [call.row(tariff) for call in calls]
     try:
-        CallRecord.objects.bulk_create(rows)
+        with transaction.atomic():
+            CallRecord.objects.bulk_create(rows)
     except IntegrityError:
         for row in rows:
             _write_one(row)
