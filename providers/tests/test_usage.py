@@ -261,6 +261,10 @@ def test_a_chat_is_on_the_page(
     wait_until_done(page)
     assert re.search(r"\$0\.00\d+", page.locator(".figures").inner_text())
     page.get_by_role("link", name="Usage").click()
+    page.get_by_label("From").fill(str((NOW - timedelta(days=3)).date()))
+    assert page.get_by_label("Period").input_value() == "range"
+    page.get_by_label("Period").select_option("7")
+    assert page.get_by_label("From").input_value() == ""
     page.get_by_label("Group by").select_option("model")
     page.get_by_role("button", name="Show").click()
     page.wait_for_url("**by=model**")
