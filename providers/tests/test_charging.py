@@ -204,3 +204,14 @@ def test_spent(
     assert spent(key_id=key.pk, since=since) == {"USD": Decimal("0.1")}
     assert spent(since=since) == {"USD": Decimal("5.3"), "CNY": Decimal(3)}
     assert spent(user_id=bob.pk, since=NOW + timedelta(seconds=1)) == {}
+
+
+def test_a_call_through_the_gateway_has_its_cost(
+    sdk: Any, remote: Provider, recorded: Callable[[int], list[CallRecord]]
+) -> None:
+    ProviderModel.objects.update(price_in_usd_per_mtok=1, price_out_usd_per_mtok=2)
+    sdk.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
+    [row] = recorded(1)
+    assert (row.prompt_tokens, row.completion_tokens) == (9, 3)
+    assert (row.cost, row.currency, row.cost_source) == (Decimal("0.000015"), "USD", "price")
+    assert row.call_id and not row.is_estimated
