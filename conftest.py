@@ -169,8 +169,11 @@ def api() -> Callable[[User], ApiClient]:
 def _clean_cache() -> Iterator[None]:
     from django.core.cache import cache
 
+    from providers.charging import forget_prices
+
     yield
     cache.clear()
+    forget_prices()
 
 
 def free_port() -> int:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from chat.models import ChatSession, Message, MessageStatus
 from chat.running import Generation
-from providers.services import record_call
+from providers.services import Charge, charge_of, record_call
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +102,8 @@ def finish(generation: Generation) -> None:
     if generation.is_saved:
         return
     generation.end_thinking()
+    at = timezone.now()
+    charge = charge_of(target=generation.target, measured=generation.measured, at=at)
     with transaction.atomic():
         sessions = ChatSession.objects.filter(pk=generation.session_id)
         sessions.update(revision=F("revision") + 1, updated_at=timezone.now())
@@ -109,12 +111,12 @@ def finish(generation: Generation) -> None:
         mine = Message.objects.filter(pk=generation.message_id, run=generation.run).filter(
             Q(status=MessageStatus.STREAMING) | Q(status=MessageStatus.INTERRUPTED)
         )
-        mine.update(revision=revision or 0, **_outcome(generation), **_text(generation))
+        mine.update(revision=revision or 0, **_outcome(generation, charge), **_text(generation))
     generation.is_saved = True
-    _record(generation)
+    _record(generation, charge, at)
 
 
-def _outcome(generation: Generation) -> dict[str, Any]:
+def _outcome(generation: Generation, charge: Charge) -> dict[str, Any]:
     measured = generation.measured
     usage, is_estimated = measured.final_usage()
     return {
@@ -126,10 +128,12 @@ def _outcome(generation: Generation) -> dict[str, Any]:
         "is_estimated": is_estimated,
         "ttft_ms": measured.ttft_ms,
         "duration_ms": measured.duration_ms,
+        "cost": charge.cost,
+        "currency": charge.currency,
     }
 
 
-def _record(generation: Generation) -> None:
+def _record(generation: Generation, charge: Charge, at: datetime) -> None:
     try:
         record_call(
             target=generation.target,
@@ -138,6 +142,9 @@ def _record(generation: Generation) -> None:
             status=generation.ending or MessageStatus.INTERRUPTED,
             error_code=generation.error_code,
             measured=generation.measured,
+            call_id=generation.run,
+            charge=charge,
+            at=at,
         )
     except DatabaseError:
         # Its user or model may be gone meanwhile; the answer itself is saved.

@@ -1,6 +1,7 @@
 """What the chat API reads and writes."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -88,6 +89,8 @@ class MessageOut(Answer):
     prompt_tokens: int | None
     completion_tokens: int | None
     is_estimated: bool = Field(description="The provider did not count; we did, roughly.")
+    cost: Decimal | None = Field(description="In `currency`; null when unknown.")
+    currency: str
     tokens_per_second: float | None
     ttft_ms: int | None
     duration_ms: int | None

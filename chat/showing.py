@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from chat.models import Message, MessageStatus
 from chat.rendering import render
 from chat.threads import Turn
+from llmplatform.text import money
 from providers.errors import ProviderError
 
 
@@ -84,6 +85,7 @@ class ShownTurn:
             "tokens_shown": _grouped(message.completion_tokens),
             "prompt_tokens": _grouped(message.prompt_tokens),
             "is_estimated": message.is_estimated,
+            "cost": None if message.cost is None else money(message.cost, message.currency),
         }
 
 

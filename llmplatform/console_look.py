@@ -105,7 +105,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
-    "STYLES": [_stylesheet("css/tokens.css"), _stylesheet("css/console.css")],
+    "STYLES": [_stylesheet(f"css/{name}.css") for name in ("tokens", "bars", "console")],
     "SCRIPTS": [_stylesheet("js/console.js")],
     "COMMAND": {"search_models": False, "show_history": False},
     "COLORS": {

@@ -43,5 +43,11 @@ GROUPS: tuple[Group, ...] = (
             Entry(_("Keys"), "accounts:key-list", "key"),
         ),
     ),
-    Group(_("Insight"), (Entry(_("Console"), "admin:index", "gauge", admins_only=True),)),
+    Group(
+        _("Insight"),
+        (
+            Entry(_("Usage"), "usage", "usage"),
+            Entry(_("Console"), "admin:index", "gauge", admins_only=True),
+        ),
+    ),
 )

@@ -1,7 +1,8 @@
-"""What counts as text that every database can keep and every page can show."""
+"""What counts as text that every database can keep and every page can show; money as text."""
 
 import re
 import unicodedata
+from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -10,6 +11,20 @@ from django.utils.translation import gettext as _
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # Bidirectional overrides, isolates and controls make a name look like another one.
 DECEIVING = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+
+SIGNS = {"USD": "$", "CNY": "¥"}
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """For people: cents, and of less than a cent two digits that are not zero."""
+    if not amount:
+        shown = "0"
+    elif abs(amount) >= 1:
+        shown = f"{amount:,.2f}"
+    else:
+        shown = f"{amount:.{max(4, 1 - amount.adjusted())}f}"
+    sign = SIGNS.get(currency)
+    return f"{sign}{shown}" if sign else f"{currency} {shown}"
 
 
 def storable(value: str) -> str:

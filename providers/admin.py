@@ -363,6 +363,8 @@ class CallRecordAdmin(ReadOnlyAdmin):
         "status_label",
         "prompt_tokens",
         "completion_tokens",
+        "cost",
+        "currency",
         "ttft_ms",
         "duration_ms",
     )
@@ -380,10 +382,12 @@ class CallRecordAdmin(ReadOnlyAdmin):
     fields = (
         ("at", "user"),
         ("model_label", "provider_label"),
-        ("source", "api_key"),
+        ("source", "kind", "api_key"),
         ("status", "error_code"),
         ("prompt_tokens", "completion_tokens", "is_estimated"),
-        ("reasoning_tokens", "cached_tokens"),
+        ("reasoning_tokens", "cached_tokens", "cache_write_tokens"),
+        ("cost", "currency"),
+        ("cost_source", "price"),
         ("ttft_ms", "duration_ms"),
     )
 

@@ -1,8 +1,10 @@
-"""API: `provider-presets`, `providers`, `models`."""
+"""API: `provider-presets`, `providers`, `models`, `usage`."""
 
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from ninja import Query, Router
 
 from accounts.access import current_user, owned_or_404
@@ -22,11 +24,16 @@ from providers.schemas import (
     ProviderPatch,
     RefreshOut,
     TestOut,
+    UsageOut,
+    UsageQuery,
 )
+from providers.usage import GROUPS, Period, records_of
+from providers.usage_export import items
 
 presets_router = Router(tags=["Providers"])
 providers_router = Router(tags=["Providers"])
 models_router = Router(tags=["Models"])
+usage_router = Router(tags=["Usage"])
 
 
 @presets_router.get("", response=list[PresetOut])
@@ -122,3 +129,20 @@ def change_model(request: HttpRequest, model_id: int, body: ModelPatch) -> Provi
     model = owned_or_404(ProviderModel.objects.filter(provider__in=editable), pk=model_id)
     changes = body.model_dump(exclude_unset=True)
     return services.change_model(model=model, actor=user, request=request, **changes)
+
+
+def _groups(text: str) -> list[str]:
+    groups = list(dict.fromkeys(each.strip() for each in text.split(",") if each.strip()))
+    if not groups or not set(groups) <= set(GROUPS):
+        known = ", ".join(GROUPS)
+        raise ValidationError({"group_by": [_("Choose from %(groups)s.") % {"groups": known}]})
+    return groups
+
+
+@usage_router.get("", response=Page[UsageOut], exclude_unset=True)
+def list_usage(request: HttpRequest, query: Query[UsageQuery]) -> Any:
+    """Calls, tokens and cost in groups. Costs in different currencies are never added."""
+    groups = _groups(query.group_by)
+    period = Period.between(query.from_, query.to)
+    found = items(records_of(current_user(request), query.user), period, groups)
+    return {"items": found[query.offset : query.offset + query.limit], "count": len(found)}

@@ -1,6 +1,6 @@
 """What the providers API reads and writes."""
 
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -133,3 +133,44 @@ class ModelOut(Answer):
     @staticmethod
     def resolve_provider(model: object) -> str:
         return str(model.provider.name)  # type: ignore[attr-defined]
+
+
+class UsageQuery(Schema):
+    """Days are whole ones in the platform's time zone; both ends are included."""
+
+    from_: date | None = Field(None, alias="from", description="Without it: 30 days up to `to`.")
+    to: date | None = Field(None, description="Without it: today.")
+    group_by: Str = Field(
+        "day",
+        max_length=100,
+        description="One or several of day, user, key, model, provider, separated by commas.",
+    )
+    user: Str = Field(
+        "",
+        max_length=254,
+        description="An e-mail address or id. Administrators see everybody without it.",
+    )
+    limit: int = Field(5000, ge=1, le=50_000)
+    offset: int = Field(0, ge=0, le=10_000_000)
+
+
+class UsageOut(Answer):
+    """Only the groups that were asked for are there. Null is unknown, never zero."""
+
+    day: date | None = None
+    user: str | None = Field(None, description="E-mail address; null when deleted.")
+    user_id: int | None = None
+    key: str | None = Field(None, description="The key's name; null for calls without one.")
+    key_id: int | None = None
+    model: str | None = None
+    provider: str | None = None
+    calls: int
+    failed: int
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    reasoning_tokens: int | None
+    cached_tokens: int | None
+    cost: dict[str, Decimal] = Field(description="By currency; what is unknown is not in it.")
+    unknown_cost_calls: int
+    ttft_ms: int | None = Field(description="Mean.")
+    duration_ms: int | None = Field(description="Mean.")

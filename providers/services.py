@@ -2,8 +2,10 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest as PageRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, User
@@ -19,6 +22,8 @@ from accounts.services import audit
 from llmplatform.text import validate_name
 from providers.adapters.echo import EchoAdapter
 from providers.addresses import is_allowed, problem_with_url
+from providers.charging import Charge as Charge
+from providers.charging import current_tariff, ledger_fields
 from providers.detection import detect_types
 from providers.differences import check_drop_params, check_extra_body, check_profile
 from providers.errors import NoSuchModel, ProviderError
@@ -367,6 +372,12 @@ async def stream_chat(target: Target, request: ChatRequest) -> AsyncGenerator[Ev
             yield event
 
 
+def charge_of(*, target: Target, measured: Measurement, at: datetime) -> Charge:
+    """What the call that ended at `at` costs."""
+    usage, _is_estimated = measured.final_usage()
+    return current_tariff().charge(usage, model_pk=target.model_pk, at=at)
+
+
 def record_call(
     *,
     target: Target,
@@ -377,23 +388,34 @@ def record_call(
     error_code: str = "",
     api_key: ApiKey | None = None,
     duration_ms: int | None = None,
+    call_id: uuid.UUID | None = None,
+    at: datetime | None = None,
+    charge: Charge | None = None,
 ) -> CallRecord:
-    """`duration_ms`: where the row is written later than the call ended."""
+    """A row of the ledger. `duration_ms`: where it is written later than the call ended.
+
+    `call_id`: a second row with the same one is not written, the first is returned. `charge`: where
+    it is known already.
+    """
     usage, is_estimated = measured.final_usage()
-    return CallRecord.objects.create(
-        user=user,
-        api_key=api_key,
-        model_id=target.model_pk,
-        provider_label=target.provider_name[:100],
-        model_label=target.model_id[:200],
-        source=source,
-        status=status,
-        error_code=error_code,
-        prompt_tokens=usage.prompt_tokens,
-        completion_tokens=usage.completion_tokens,
-        reasoning_tokens=usage.reasoning_tokens,
-        cached_tokens=usage.cached_tokens,
-        is_estimated=is_estimated,
-        ttft_ms=measured.ttft_ms,
-        duration_ms=measured.duration_ms if duration_ms is None else duration_ms,
+    at = at or timezone.now()
+    charge = charge or charge_of(target=target, measured=measured, at=at)
+    row, _is_new = CallRecord.objects.get_or_create(
+        call_id=call_id or uuid.uuid4(),
+        defaults={
+            "at": at,
+            "user": user,
+            "api_key": api_key,
+            "model_id": target.model_pk,
+            "provider_label": target.provider_name[:100],
+            "model_label": target.model_id[:200],
+            "source": source,
+            "status": status,
+            "error_code": error_code,
+            "is_estimated": is_estimated,
+            "ttft_ms": measured.ttft_ms,
+            "duration_ms": measured.duration_ms if duration_ms is None else duration_ms,
+            **ledger_fields(usage, charge),
+        },
     )
+    return row

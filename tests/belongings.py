@@ -14,7 +14,7 @@ from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
 from providers import aliases
 from providers import services as providers
-from providers.models import Provider
+from providers.models import CallRecord, Provider
 from tests.routes import Route
 from training import datasets
 from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
@@ -26,6 +26,8 @@ Make = Callable[[User], Parameters]
 
 def _key(owner: User) -> Parameters:
     key, _text = ApiKey.issue(user=owner, name=CANARY)
+    labels = {"model_label": CANARY, "provider_label": CANARY}
+    CallRecord.objects.create(user=owner, api_key=key, source="gateway", status="done", **labels)
     return {"key_id": key.pk}
 
 

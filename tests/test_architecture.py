@@ -19,7 +19,10 @@ ALSO_PUBLIC = {"accounts.access"}
 # The part of llmplatform that knows no app, so that every app may use it.
 SHARED = {
     f"llmplatform.{name}"
-    for name in ("audited_admin", "encryption", "env", "errors", "schemas", "text")
+    for name in (
+        *("audited_admin", "charts", "encryption", "env", "errors", "schemas", "spreadsheets"),
+        *("text",),
+    )
 }
 EDGES = {"views", "api", "consumers", "tasks", "admin"}
 QDRANT = {"qdrant_client", "qdrant_edge"}

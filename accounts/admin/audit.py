@@ -1,14 +1,11 @@
 """Console: the audit log. Nobody adds, changes or deletes there."""
 
-import csv
-from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 
@@ -16,19 +13,7 @@ from accounts import services
 from accounts.access import current_user
 from accounts.models import AuditEvent
 from llmplatform.audited_admin import ReadOnlyAdmin
-
-
-class Echo:
-    """A file for csv.writer that hands back what it is given."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _cell(value: Any) -> str:
-    """Text that a spreadsheet shows instead of computing."""
-    text = "" if value is None else str(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+from llmplatform.spreadsheets import csv_response
 
 
 @admin.register(AuditEvent)
@@ -72,10 +57,8 @@ class AuditEventAdmin(ReadOnlyAdmin):
             after={"events": events.count()},
             request=request,
         )
-        response = StreamingHttpResponse(_as_csv(events), content_type="text/csv; charset=utf-8")
-        name = f"audit-{timezone.now():%Y%m%d-%H%M%S}.csv"
-        response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return response
+        rows = events.values_list(*COLUMNS).iterator(chunk_size=1000)
+        return csv_response("audit", COLUMNS, rows)
 
 
 COLUMNS = (
@@ -90,12 +73,3 @@ COLUMNS = (
     "before",
     "after",
 )
-
-
-def _as_csv(events: QuerySet[AuditEvent]) -> Iterator[str]:
-    writer = csv.writer(Echo())
-    # Spreadsheets take UTF-8 only with this mark.
-    yield "\ufeff"
-    yield writer.writerow(COLUMNS)
-    for row in events.values_list(*COLUMNS).iterator(chunk_size=1000):
-        yield writer.writerow([_cell(value) for value in row])

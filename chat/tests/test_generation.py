@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -106,6 +107,17 @@ def test_a_whole_answer_with_its_figures(make: Callable[..., Generation]) -> Non
     assert message.finish_reason == "stop"
     assert None not in (message.ttft_ms, message.duration_ms, message.thinking_ms)
     assert CallRecord.objects.get().status == "done"
+
+
+def test_an_answer_knows_what_it_cost(make: Callable[..., Generation]) -> None:
+    generation = make()
+    generator = Generator(stream=of(TextDelta("Hi"), Usage(3, 2, cost=Decimal("0.002"))))
+    generator.start(generation)
+    assert generator.wait(10)
+    message, record = saved(generation), CallRecord.objects.get()
+    assert (message.cost, message.currency) == (Decimal("0.002"), "USD")
+    assert (record.cost, record.cost_source) == (message.cost, "provider")
+    assert record.call_id == generation.run
 
 
 def test_tokens_that_nobody_counted_are_estimated(

@@ -11,18 +11,16 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from llmplatform.charts import Bar, Line, bars, line
-from providers.models import CallRecord
+from providers.models import ENDED_WELL, CallRecord
 
 HOURS = 24
 TOP_MODELS = 6
-# People who stop an answer made no error.
-GOOD = ("done", "stopped")
 # What the caller did wrong says nothing about the platform or a provider.
 CALLERS_FAULT = (
     *("bad_request", "invalid_host", "model_not_found", "model_not_chat", "ambiguous_model"),
     *("context_too_long", "content_filter", "too_large", "request_too_large"),
 )
-FAILED = ~Q(status__in=GOOD) & ~Q(error_code__in=CALLERS_FAULT)
+FAILED = ~Q(status__in=ENDED_WELL) & ~Q(error_code__in=CALLERS_FAULT)
 # Several administrators looking at the page cost the database one look.
 KEPT_S = 5
 

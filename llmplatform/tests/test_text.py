@@ -1,11 +1,13 @@
 """Text that every database keeps and every page shows as it is."""
 
+from decimal import Decimal
+
 import pytest
 from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmplatform.text import storable, validate_name
+from llmplatform.text import money, storable, validate_name
 
 
 def test_it_is_composed() -> None:
@@ -36,3 +38,16 @@ def test_names_that_deceive_are_refused(name: str) -> None:
 @pytest.mark.parametrize("name", ["枫叶", "a.b", "v1.0 (final)", "naïve"])
 def test_names_that_people_write_pass(name: str) -> None:
     validate_name(name)
+
+
+@pytest.mark.parametrize(
+    ("amount", "currency", "shown"),
+    [
+        *(("0", "USD", "$0"), ("0E-10", "CNY", "¥0"), ("1234.5", "USD", "$1,234.50")),
+        *(("1", "CNY", "¥1.00"), ("0.25", "USD", "$0.2500"), ("0.0123", "USD", "$0.0123")),
+        *(("0.0000123", "USD", "$0.000012"), ("0.0000000001", "USD", "$0.00000000010")),
+        ("3", "EUR", "EUR 3.00"),
+    ],
+)
+def test_money(amount: str, currency: str, shown: str) -> None:
+    assert money(Decimal(amount), currency) == shown

@@ -4,17 +4,20 @@ import asyncio
 import contextlib
 import logging
 import time
+import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import Error as DatabaseError
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ApiKey
+from providers.charging import Tariff, current_tariff, ledger_fields
 from providers.gateway.route import Route
 from providers.gateway.snapshot import in_database
 from providers.measuring import Measurement
@@ -32,8 +35,10 @@ LAST_USED_RESOLUTION_S = 60.0
 
 @dataclass(kw_only=True)
 class Call(Measurement):
-    """One call while it runs; what is unknown stays None."""
+    """One call while it runs; what is unknown stays None. `call_id` is our own: callers may send
+    the same x-request-id again and again."""
 
+    call_id: uuid.UUID = field(default_factory=uuid.uuid4)
     user_id: int
     key_id: int
     model_pk: int | None = None
@@ -54,9 +59,12 @@ class Call(Measurement):
     def end(self, status: str, error_code: str = "") -> None:
         self.status, self.error_code, self.ended = status, error_code, time.monotonic()
 
-    def row(self) -> CallRecord:
+    def row(self, tariff: Tariff) -> CallRecord:
+        """For the thread that writes it: the price may have to be read first."""
         usage, is_estimated = self.final_usage()
+        charge = tariff.charge(usage, model_pk=self.model_pk, at=self.at)
         return CallRecord(
+            call_id=self.call_id,
             at=self.at,
             user_id=self.user_id,
             api_key_id=self.key_id,
@@ -68,21 +76,23 @@ class Call(Measurement):
             source=SOURCE,
             status=self.status,
             error_code=self.error_code[:40],
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens,
-            reasoning_tokens=usage.reasoning_tokens,
-            cached_tokens=usage.cached_tokens,
             is_estimated=is_estimated,
             ttft_ms=self.ttft_ms,
             duration_ms=self.duration_ms,
+            **ledger_fields(usage, charge),
         )
 
 
 def write(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
-    """Raises DatabaseError when the database cannot take them now."""
-    rows = [call.row() for call in calls]
+    """Raises DatabaseError when the database cannot take them now.
+
+    A batch that is written again, because the answer to the first time was lost, adds nothing.
+    """
+    tariff = current_tariff()
+    rows = [call.row(tariff) for call in calls]
     try:
-        CallRecord.objects.bulk_create(rows)
+        with transaction.atomic():
+            CallRecord.objects.bulk_create(rows)
     except IntegrityError:
         for row in rows:
             _write_one(row)
@@ -94,13 +104,26 @@ def write(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
 
 
 def _write_one(row: CallRecord) -> None:
-    """The user, key or model may have been deleted meanwhile: the labels still tell."""
+    """It may be there already; what it points at may have been deleted: the labels still tell."""
+    if CallRecord.objects.filter(call_id=row.call_id).exists():
+        return
     row.pk = None
     try:
-        row.save(force_insert=True)
+        with transaction.atomic():
+            row.save(force_insert=True)
     except IntegrityError:
-        row.pk = row.user_id = row.api_key_id = row.model_id = None
+        row.pk = None
+        _let_go_of_deleted(row)
         row.save(force_insert=True)
+
+
+def _let_go_of_deleted(row: CallRecord) -> None:
+    for name in ("user", "api_key", "model", "price"):
+        field = CallRecord._meta.get_field(name)
+        pk = getattr(row, f"{name}_id")
+        related: Any = field.related_model
+        if pk is not None and not related._base_manager.filter(pk=pk).exists():
+            setattr(row, f"{name}_id", None)
 
 
 Write = Callable[[Sequence[Call], Sequence[int]], Awaitable[None]]

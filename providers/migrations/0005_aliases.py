@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('providers', '0003_seed_prices'),
+        ('providers', '0004_ledger'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

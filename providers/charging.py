@@ -1,0 +1,156 @@
+"""What a call costs, decided in one place for chats, the gateway and whatever else is charged.
+
+What the provider itself charges wins, then the price of the model at the moment of the call. What
+neither tells is unknown, which is not zero.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Sum
+
+from providers.models import CallRecord, CostSource, ProviderModel
+from providers.presets import catalog_slug
+from providers.prices import PriceBook, price_book, price_of_model
+from providers.rates import NOT_RATES, Price, cost_of
+from providers.types import Usage
+
+logger = logging.getLogger(__name__)
+
+# A price that an administrator changes applies within this time.
+TARIFF_FOR_S = 10.0
+UNIT = Decimal("0.0000000001")  # what CallRecord.cost keeps
+MOST = Decimal(10) ** 10
+DOLLARS = "USD"
+
+
+@dataclass(frozen=True)
+class Charge:
+    """`cost` None: unknown. `price_id`: the row of the price table, where one was applied."""
+
+    cost: Decimal | None = None
+    currency: str = ""
+    source: str = CostSource.UNKNOWN
+    price_id: int | None = None
+
+
+def _kept(cost: Decimal) -> Decimal | None:
+    """As the ledger keeps it; None for what it cannot hold."""
+    return cost.quantize(UNIT) if cost.is_finite() and 0 <= cost < MOST else None
+
+
+def _stated(usage: Usage) -> Charge | None:
+    """What the provider says that it charges, where that is usable."""
+    currency = (usage.currency or DOLLARS).strip().upper()
+    cost = None if usage.cost is None else _kept(usage.cost)
+    if cost is None or len(currency) != 3 or not currency.isascii() or not currency.isalpha():
+        return None
+    return Charge(cost, currency, CostSource.PROVIDER)
+
+
+@dataclass
+class Tariff:
+    """Models and their prices as they were when first asked for; threads may share it."""
+
+    _models: dict[int, ProviderModel | None] = field(default_factory=dict)
+    _books: dict[str, PriceBook] = field(default_factory=dict)
+    _prices: dict[tuple[int, datetime], Price | None] = field(default_factory=dict)
+
+    def price_of(self, model_pk: int, at: datetime) -> Price | None:
+        # Rows are valid from a day on and off-peak hours from a minute on.
+        key = model_pk, at.replace(second=0, microsecond=0)
+        if key not in self._prices:
+            self._prices[key] = self._look_up(model_pk, at)
+        return self._prices[key]
+
+    def _look_up(self, model_pk: int, at: datetime) -> Price | None:
+        if model_pk not in self._models:
+            rows = ProviderModel.objects.select_related("provider")
+            self._models[model_pk] = rows.filter(pk=model_pk).first()
+        model = self._models[model_pk]
+        if model is None:
+            return None
+        slug = catalog_slug(model.provider.preset, model.provider.base_url)
+        if slug not in self._books:
+            self._books[slug] = price_book(slug)
+        try:
+            return price_of_model(model, at, self._books[slug])
+        except NOT_RATES:
+            # A call is recorded whatever somebody wrote into the price table.
+            logger.exception("the price of %s cannot be read", model.model_id)
+            return None
+
+    def charge(self, usage: Usage, *, model_pk: int | None, at: datetime) -> Charge:
+        """What a call at `at` costs; `usage` is the provider's or an estimate."""
+        stated = _stated(usage)
+        if stated is not None:
+            return stated
+        price = None if model_pk is None else self.price_of(model_pk, at)
+        found = None if price is None else cost_of(price, usage)
+        cost = None if found is None else _kept(found)
+        if price is None or cost is None:
+            return Charge()
+        return Charge(cost, price.currency, CostSource.PRICE, price.row_id)
+
+
+class _Current:
+    """The tariff of the moment, one a process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._tariff = Tariff()
+        self._until = float("-inf")
+
+    def get(self) -> Tariff:
+        with self._lock:
+            if self._clock() >= self._until:
+                self._tariff, self._until = Tariff(), self._clock() + TARIFF_FOR_S
+            return self._tariff
+
+    def forget(self) -> None:
+        """The next call is priced anew."""
+        self._until = float("-inf")
+
+
+_current = _Current()
+current_tariff = _current.get
+forget_prices = _current.forget
+
+
+def ledger_fields(usage: Usage, charge: Charge) -> dict[str, Any]:
+    """Fields of a CallRecord: what was used, and what it costs."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "reasoning_tokens": usage.reasoning_tokens,
+        "cached_tokens": usage.cached_tokens,
+        "cache_write_tokens": usage.cache_write_tokens,
+        "cost": charge.cost,
+        "currency": charge.currency,
+        "cost_source": charge.source,
+        "price_id": charge.price_id,
+    }
+
+
+def spent(
+    *, user_id: int | None = None, key_id: int | None = None, since: datetime
+) -> dict[str, Decimal]:
+    """What was charged since then in each currency, by a user or with a key, or in all.
+
+    Calls of unknown cost are not in it, nor those of which the gateway has not yet written the
+    record (about half a second).
+    """
+    rows = CallRecord.objects.filter(at__gte=since, cost__isnull=False).order_by()
+    if user_id is not None:
+        rows = rows.filter(user_id=user_id)
+    if key_id is not None:
+        rows = rows.filter(api_key_id=key_id)
+    sums = rows.values_list("currency").annotate(Sum("cost"))
+    return {currency: total.quantize(UNIT) for currency, total in sums}

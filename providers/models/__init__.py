@@ -1,0 +1,23 @@
+"""Providers and their models, what those cost, names for several of them, and every call."""
+
+from providers.models.aliases import Alias, AliasMember, CircuitState, ModelHealth, Strategy
+from providers.models.connections import Kind, Provider, ProviderModel
+from providers.models.ledger import ENDED_WELL, CallRecord, Charged, CostSource
+from providers.models.prices import Currency, ModelPrice
+
+__all__ = [
+    "ENDED_WELL",
+    "Alias",
+    "AliasMember",
+    "CallRecord",
+    "Charged",
+    "CircuitState",
+    "CostSource",
+    "Currency",
+    "Kind",
+    "ModelHealth",
+    "ModelPrice",
+    "Provider",
+    "ProviderModel",
+    "Strategy",
+]

@@ -1,0 +1,190 @@
+"""Connections to providers, and their models."""
+
+from typing import ClassVar, Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from llmplatform.encryption import decrypt, encrypt
+from providers.presets import BY_SLUG
+from providers.types import Profile, Target
+
+
+class Kind(models.TextChoices):
+    OPENAI = "openai", _("OpenAI-compatible")
+    AZURE = "azure", "Azure OpenAI"
+    RESPONSES = "responses", _("OpenAI Responses")
+    ANTHROPIC = "anthropic", "Anthropic"
+    GEMINI = "gemini", "Google Gemini"
+    OLLAMA = "ollama", "Ollama"
+    COHERE = "cohere", "Cohere"
+    DIFY = "dify", _("Dify application")
+    ECHO = "echo", _("Echo")
+
+
+class ProviderQuerySet(models.QuerySet["Provider"]):
+    def for_user(self, user: User) -> Self:
+        """Their own and the company's."""
+        return self.filter(Q(owner=user) | Q(owner=None))
+
+    def editable_by(self, user: User) -> Self:
+        mine = Q(owner=user) | (Q(owner=None) if user.is_admin else Q(pk__in=[]))
+        return self.filter(mine, is_managed=False)
+
+
+class Provider(models.Model):
+    """Where models live. Without an owner it belongs to the company."""
+
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="providers",
+        verbose_name=_("owner"),
+    )
+    name = models.CharField(_("name"), max_length=100)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind.choices, default=Kind.OPENAI)
+    preset = models.CharField(_("preset"), max_length=40, blank=True)
+    base_url = models.CharField(_("base URL"), max_length=500, blank=True)
+    credential = models.TextField(_("credential"), blank=True, editable=False)
+    profile = models.JSONField(
+        _("differences"),
+        default=dict,
+        blank=True,
+        help_text=_("What differs from the preset, such as max_tokens_field or api_version."),
+    )
+    extra_body = models.JSONField(
+        _("added to every request"),
+        default=dict,
+        blank=True,
+        help_text=_("An object that is merged into the body of every chat."),
+    )
+    drop_params = models.JSONField(
+        _("left out of every request"),
+        default=list,
+        blank=True,
+        help_text=_("Parameters that the provider refuses, such as seed or logprobs."),
+    )
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    is_managed = models.BooleanField(
+        _("managed"),
+        default=False,
+        editable=False,
+        help_text=_("Made by the platform for a deployment; it comes and goes with it."),
+    )
+    created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
+    refreshed_at = models.DateTimeField(_("models refreshed"), null=True, editable=False)
+
+    objects = ProviderQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("provider")
+        verbose_name_plural = _("providers")
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def set_key(self, key: str) -> None:
+        self.credential = encrypt(key)
+
+    @property
+    def key_hint(self) -> str:
+        """The last four characters of the key, for recognition only."""
+        key = decrypt(self.credential)
+        return f"…{key[-4:]}" if len(key) >= 12 else ("…" if key else "")
+
+    def target(self, model_id: str = "") -> Target:
+        preset = BY_SLUG.get(self.preset)
+        known = preset.profile_at(self.base_url) if preset else {}
+        return Target(
+            kind=self.kind,
+            base_url=self.base_url,
+            api_key=decrypt(self.credential),
+            model_id=model_id,
+            is_managed=self.is_managed,
+            provider_id=self.pk,
+            provider_name=self.name,
+            profile=Profile(**{**known, **self.profile}),
+            extra_body={**(preset.extra_body if preset else {}), **self.extra_body},
+            drop_params=(*(preset.drop_params if preset else ()), *self.drop_params),
+        )
+
+
+class ProviderModelQuerySet(models.QuerySet["ProviderModel"]):
+    def for_user(self, user: User) -> Self:
+        return self.filter(Q(provider__owner=user) | Q(provider__owner=None))
+
+    def usable(self) -> Self:
+        return self.filter(is_enabled=True, missing_since=None, provider__is_enabled=True)
+
+    def chat(self) -> Self:
+        """Rows whose main type is chat, or that nobody has typed."""
+        return self.filter(main_type="chat")
+
+
+class ProviderModel(models.Model):
+    """One model of a provider. Fields named in `edited` are a person's and survive a refresh."""
+
+    provider = models.ForeignKey(Provider, models.CASCADE, related_name="models")
+    model_id = models.CharField(_("model id"), max_length=200)
+    name = models.CharField(_("name"), max_length=200)
+    main_type = models.CharField(_("type"), max_length=20, default="chat", db_index=True)
+    types = models.JSONField(_("types"), default=list)
+    type_evidence = models.CharField(_("evidence"), max_length=20, default="name")
+    context_tokens = models.PositiveIntegerField(_("context window"), null=True, blank=True)
+    system_prompt = models.TextField(_("system prompt"), blank=True)
+    temperature = models.FloatField(_("temperature"), null=True, blank=True)
+    top_p = models.FloatField("top_p", null=True, blank=True)
+    max_tokens = models.PositiveIntegerField(_("longest answer"), null=True, blank=True)
+    price_in_usd_per_mtok = models.DecimalField(
+        _("price in (USD per million tokens)"),
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+    )
+    price_out_usd_per_mtok = models.DecimalField(
+        _("price out (USD per million tokens)"),
+        max_digits=12,
+        decimal_places=6,
+        null=True,
+        blank=True,
+    )
+    edited = models.JSONField(default=list, editable=False)
+    is_manual = models.BooleanField(
+        _("added by hand"),
+        default=False,
+        editable=False,
+        help_text=_("No refresh takes it off the list."),
+    )
+    is_enabled = models.BooleanField(_("enabled"), default=True)
+    missing_since = models.DateTimeField(_("missing since"), null=True, editable=False)
+
+    objects = ProviderModelQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("model")
+        verbose_name_plural = _("models")
+        ordering = ["provider__name", "model_id"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["provider", "model_id"], name="one_row_per_model")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.provider.name}/{self.model_id}"
+
+    @property
+    def defaults(self) -> dict[str, float | int]:
+        """Parameters a person has set for this model."""
+        values = {
+            "temperature": self.temperature,
+            "top_p": self.top_p,
+            "max_tokens": self.max_tokens,
+        }
+        return {name: value for name, value in values.items() if value is not None}
