@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest as PageRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, User
@@ -20,7 +21,9 @@ from llmplatform.text import validate_name
 from providers.adapters.echo import EchoAdapter
 from providers.addresses import is_allowed, problem_with_url
 from providers.detection import detect_types
-from providers.errors import NoSuchModel, ProviderError
+from providers.errors import BudgetReached, NoSuchModel, ProviderError
+from providers.gateway.limits.holders import user_holder
+from providers.gateway.limits.spending import spent_usd
 from providers.http import fetch, make_client, sent
 from providers.measuring import Measurement as Measurement
 from providers.model_list import RefreshPlan, carry_out, plan_refresh
@@ -274,6 +277,16 @@ def resolve_chat_target(*, user: User, model_pk: int) -> Target:
 def target_of(model: ProviderModel) -> Target:
     base = model.provider.target(model.model_id)
     return Target(**{**base.__dict__, "model_pk": model.pk, "defaults": model.defaults})
+
+
+def check_limits(user: User) -> None:
+    """Before a call outside the gateway. Raises BudgetReached once the user's budget is spent."""
+    holder, now = user_holder(user), timezone.now()
+    if holder is None:
+        return
+    for period, usd in holder.budgets:
+        if spent_usd(holder, period.began(now)) >= usd:
+            raise BudgetReached(f"{period} budget of {usd} USD")
 
 
 async def stream_chat(target: Target, request: ChatRequest) -> AsyncGenerator[Event, None]:

@@ -21,18 +21,18 @@ Handler = Callable[[Core, Exchange, Caller], Awaitable[None]]
 
 
 async def list_models(core: Core, exchange: Exchange, caller: Caller) -> None:
-    core.check_rate(exchange, caller)
-    catalogue = (await core.directory.get()).for_caller(caller)
-    rows = [_model_row(catalogue, route) for route in catalogue.routes]
-    await exchange.answer(json_bytes({"object": "list", "data": rows}))
+    async with core.admitted(exchange, caller):
+        catalogue = (await core.directory.get()).for_caller(caller)
+        rows = [_model_row(catalogue, route) for route in catalogue.routes]
+        await exchange.answer(json_bytes({"object": "list", "data": rows}))
 
 
 async def show_model(core: Core, exchange: Exchange, caller: Caller) -> None:
-    core.check_rate(exchange, caller)
-    catalogue = (await core.directory.get()).for_caller(caller)
-    route = catalogue.resolve(exchange.path.removeprefix(f"{MODELS}/"))
-    exchange.set_header("x-platform-model", route.header)
-    await exchange.answer(json_bytes(_model_row(catalogue, route)))
+    async with core.admitted(exchange, caller):
+        catalogue = (await core.directory.get()).for_caller(caller)
+        route = catalogue.resolve(exchange.path.removeprefix(f"{MODELS}/"))
+        exchange.set_header("x-platform-model", route.header)
+        await exchange.answer(json_bytes(_model_row(catalogue, route)))
 
 
 def _model_row(catalogue: Catalogue, route: Route) -> dict[str, object]:

@@ -48,7 +48,6 @@ async def create_completion(core: Core, exchange: Exchange, caller: Caller) -> N
 
 
 async def _complete(core: Core, exchange: Exchange, caller: Caller, call: Call) -> None:
-    core.check_rate(exchange, caller)
     body = read_chat_body(await exchange.read_body(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
     call.model_label = body.model
     route = (await core.directory.get()).for_caller(caller).resolve(body.model)
@@ -61,7 +60,8 @@ async def _complete(core: Core, exchange: Exchange, caller: Caller, call: Call) 
     identity = Identity(f"chatcmpl-{exchange.request_id}", route.model_id)
     answering = _stream if body.is_stream else _whole
     try:
-        await exchange.while_connected(answering(core, exchange, route, body, identity, call))
+        async with core.admitted(exchange, caller, call, body.prompt_tokens):
+            await exchange.while_connected(answering(core, exchange, route, body, identity, call))
     except ProviderError as error:
         raise from_provider(error) from error
 
