@@ -87,9 +87,6 @@ class UserLimitsInline(StackedInline):  # type: ignore[misc]
     can_delete = False
     hide_title = True
 
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return obj is not None and super().has_add_permission(request, obj)
-
 
 @admin.register(User)
 class UserAdmin(AuditedAdmin):
@@ -117,6 +114,9 @@ class UserAdmin(AuditedAdmin):
         form = super().get_form(request, obj, change, **kwargs)
         form.actor = current_user(request)
         return form
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        return self.inlines if obj is not None else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
