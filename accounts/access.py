@@ -71,7 +71,7 @@ def find_key(raw: str) -> ApiKey | None:
     prefix, _dot, secret = raw.removeprefix(f"{KEY_PREFIX}_").partition(".")
     if not secret or len(raw) > 200 or not prefix.isascii() or not prefix.isalnum():
         return None
-    key = ApiKey.objects.live().with_limits().filter(prefix=prefix).first()
+    key = ApiKey.objects.live().select_related("user").filter(prefix=prefix).first()
     if key is None or not hmac.compare_digest(key.sha256, digest(secret)):
         return None
     return key

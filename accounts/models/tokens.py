@@ -84,10 +84,6 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             models.Q(expires_at=None) | models.Q(expires_at__gt=now)
         )
 
-    def with_limits(self) -> Self:
-        """Their users and those users' limits come along, in the same query."""
-        return self.select_related("user", "user__limits")
-
 
 class ApiKey(Limited):
     """A personal key `llmp_<prefix>.<secret>`; the secret is shown once and stored hashed."""

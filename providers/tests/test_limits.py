@@ -16,11 +16,11 @@ from accounts.access import find_key
 from accounts.models import ApiKey, User, UserLimits
 from accounts.services import change_key, deactivate, revoke_key
 from providers.errors import BudgetReached
-from providers.gateway.authentication import Caller, Keyring
+from providers.gateway.authentication import Caller, Keyring, load_callers
 from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError
 from providers.gateway.exchange import ClientLeft, Exchange
-from providers.gateway.limits import Holder, Limiter, holders_of
+from providers.gateway.limits import Holder, Limiter
 from providers.gateway.limits.holders import Period
 from providers.gateway.limits.memory import MemoryStore
 from providers.gateway.limits.spending import RecordedSpending, in_usd
@@ -72,15 +72,16 @@ async def refused(limiter: Limiter, *holders: Holder, tokens: int = 0) -> Gatewa
 
 def test_a_caller_without_limits_has_no_holders(alice: User) -> None:
     key, _text = ApiKey.issue(user=alice, name="k")
-    assert holders_of(key) is None
+    assert load_callers([key.pk])[key.pk].holders is None
     row = UserLimits.objects.create(user=alice)
-    alice.refresh_from_db()
-    assert holders_of(key) is None, "an empty row limits nothing"
-    row.rpm = 5
+    assert load_callers([key.pk])[key.pk].holders is None, "an empty row limits nothing"
+    row.rpm, key.tpm, key.budget_day_usd = 5, 7, Decimal("0.5")
     row.save()
-    key.tpm = 7
-    key.user = User.objects.get(pk=alice.pk)
-    assert holders_of(key) == (Holder("key", key.pk, tpm=7), Holder("user", alice.pk, rpm=5))
+    key.save()
+    assert load_callers([key.pk])[key.pk].holders == (
+        Holder("key", key.pk, tpm=7, budget_day_usd=Decimal("0.5")),
+        Holder("user", alice.pk, rpm=5),
+    )
 
 
 async def test_without_limits_nothing_is_counted() -> None:
@@ -295,7 +296,6 @@ async def test_another_process_knows_soon(
 
 def test_a_budget_of_zero_stops_chats_too(alice: User, bob: User) -> None:
     UserLimits.objects.create(user=alice, budget_month_usd=0)
-    alice.refresh_from_db()
     with pytest.raises(BudgetReached) as error:
         check_limits(alice)
     assert error.value.code == "budget_exceeded" and "budget" in str(error.value.advice)

@@ -11,6 +11,6 @@ refusals   what a refused caller reads
 """
 
 from providers.gateway.limits.admission import Limiter
-from providers.gateway.limits.holders import Holder, holders_of
+from providers.gateway.limits.holders import Holder
 
-__all__ = ["Holder", "Limiter", "holders_of"]
+__all__ = ["Holder", "Limiter"]

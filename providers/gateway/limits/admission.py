@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from django.utils import timezone
 from providers.gateway.exchange import Exchange
 from providers.gateway.limits.counting import (
     BudgetDemand,
+    Counted,
     Demand,
     Settlement,
     Store,
@@ -28,6 +30,8 @@ from providers.gateway.limits.spending import RecordedSpending, Spending
 from providers.gateway.records import Call
 from providers.gateway.snapshot import Refreshed
 
+# Names of calls, unique across processes.
+_PROCESS, _NUMBERS = uuid.uuid4().hex, itertools.count()
 FIGURES_KEPT = 10_000
 # A count outlives its period, for calls that end after it, and is read from the database again.
 KEEP_AFTER_S = 3600
@@ -107,17 +111,14 @@ class Limiter:
         return figures.known
 
     async def _settle(
-        self, lease: str, demands: Sequence[Demand], second: int, call: Call | None, tokens: int
+        self, lease: str, demands: Sequence[Demand], second: int, call: Call, tokens: int
     ) -> None:
-        cost = 0
-        real = 0
-        if call is not None:
-            usage, _is_estimated = call.final_usage()
-            real = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0)
-            if any(demand.budgets for demand in demands):
-                # The record will tell within seconds, should the database be away now.
-                with contextlib.suppress(DatabaseError):
-                    cost = units(await self._spending.cost(call))
+        usage, _is_estimated = call.final_usage()
+        real, cost = (usage.prompt_tokens or 0) + (usage.completion_tokens or 0), 0
+        if any(demand.budgets for demand in demands):
+            # The record will tell within seconds, should the database be away now.
+            with contextlib.suppress(DatabaseError):
+                cost = units(await self._spending.cost(call))
         settlements = [Settlement(demand, second, real - tokens, cost) for demand in demands]
         await self._store.settle(lease, settlements)
 
@@ -126,6 +127,11 @@ class Limiter:
     ) -> None:
         """To its end, even where the caller is cancelled meanwhile. It ends before the record is
         written: no cost is counted twice."""
+        if call is None or not any(demand.is_settled for demand in demands):
+            return
+        if self._store.is_local and not any(demand.budgets for demand in demands):
+            await self._settle(lease, demands, second, call, tokens)
+            return
         task = asyncio.create_task(self._settle(lease, demands, second, call, tokens))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
@@ -152,7 +158,7 @@ class Admission:
         self._holders = holders
         self._call = call
         self._tokens = tokens
-        self._lease = uuid.uuid4().hex
+        self._lease = f"{_PROCESS}.{next(_NUMBERS)}"
         self._demands: list[Demand] = []
         self._second = 0
 
@@ -164,23 +170,28 @@ class Admission:
             self._demands = [
                 await limiter._demand(holder, self._tokens, at) for holder in self._holders
             ]
-        # Not cancelled half way: what Redis has counted must be given back.
-        admitting = asyncio.ensure_future(limiter._store.admit(self._lease, self._demands))
-        try:
-            counted = await asyncio.shield(admitting)
-        except asyncio.CancelledError:
-            counted = await admitting
-            if counted.refused is None:
-                await self._leave(counted.second)
-            raise
+        if limiter._store.is_local:
+            counted = await limiter._store.admit(self._lease, self._demands)
+        else:
+            counted = await self._admit_remotely()
         self._second = counted.second
         set_headers(self._exchange, counted, self._demands)
         if counted.refused is not None:
             raise refusal(counted.refused, self._demands, self._holders, at)
 
+    async def _admit_remotely(self) -> Counted:
+        """Not cancelled half way: what was counted elsewhere must be given back."""
+        admitting = asyncio.ensure_future(self._limiter._store.admit(self._lease, self._demands))
+        try:
+            return await asyncio.shield(admitting)
+        except asyncio.CancelledError:
+            counted = await admitting
+            if counted.refused is None:
+                await self._leave(counted.second)
+            raise
+
     async def __aexit__(self, *_error: object) -> None:
-        if self._call is not None:
-            await self._leave(self._second)
+        await self._leave(self._second)
 
     async def _leave(self, second: int) -> None:
         await self._limiter._finish(self._lease, self._demands, second, self._call, self._tokens)

@@ -46,6 +46,11 @@ class Demand:
     tokens: int = 0
     budgets: tuple[BudgetDemand, ...] = ()
 
+    @property
+    def is_settled(self) -> bool:
+        """The end of the call changes something."""
+        return self.tpm is not None or self.max_parallel is not None or bool(self.budgets)
+
 
 @dataclass(frozen=True, slots=True)
 class Use:
@@ -90,6 +95,10 @@ class Settlement:
 
 
 class Store(Protocol):
+    """`is_local`: it never waits for anything, so nothing can be cancelled half way."""
+
+    is_local: bool
+
     async def admit(self, lease: str, demands: Sequence[Demand]) -> Counted:
         """Counts a call for all of its holders or for none."""
         ...

@@ -1,14 +1,15 @@
 """Whose limits a call counts for: its key's and its user's. The stricter of them decides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist
 from django.utils import timezone
 
-from accounts.models import LIMITS, ApiKey, User
+from accounts.models import LIMITS, User, UserLimits
 
 
 class Period(StrEnum):
@@ -61,19 +62,16 @@ class Holder:
         return tuple((period, usd) for period, usd in found if usd is not None)
 
 
-def user_holder(user: User) -> Holder | None:
-    """None where no administrator has set a limit."""
-    try:
-        row = user.limits
-    except ObjectDoesNotExist:
-        return None
-    limits = {name: getattr(row, name) for name in LIMITS}
-    return Holder("user", user.pk, **limits) if row.has_limits else None
+def holder_of(kind: str, pk: int, limits: Sequence[Any]) -> Holder | None:
+    """`limits` in the order of LIMITS. None where nothing is limited."""
+    return Holder(kind, pk, *limits) if any(limit is not None for limit in limits) else None
 
 
-def holders_of(key: ApiKey) -> tuple[Holder, ...] | None:
+def holders_of(*found: Holder | None) -> tuple[Holder, ...] | None:
     """None: no limits, so that a call without any costs one comparison."""
-    found = [user_holder(key.user)]
-    if key.has_limits:
-        found.insert(0, Holder("key", key.pk, **{name: getattr(key, name) for name in LIMITS}))
     return tuple(holder for holder in found if holder is not None) or None
+
+
+def user_holder(user: User) -> Holder | None:
+    row = UserLimits.objects.filter(user=user).values_list(*LIMITS).first()
+    return holder_of("user", user.pk, row) if row is not None else None

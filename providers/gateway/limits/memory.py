@@ -39,6 +39,8 @@ class _Counts:
 
 
 class MemoryStore:
+    is_local = True
+
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._counts: dict[str, _Counts] = {}

@@ -34,6 +34,8 @@ AWAY = (RedisError, OSError, asyncio.TimeoutError)
 class RedisStore:
     """Raises RedisError or OSError where Redis does not answer. `clock`: for tests, else Redis'."""
 
+    is_local = False
+
     def __init__(
         self, url: str, clock: Callable[[], float] | None = None, *, prefix: str = PREFIX
     ) -> None:
@@ -131,6 +133,8 @@ def _refused(row: Sequence[Any]) -> Refused:
 
 class SharedStore:
     """Redis, or memory while it is away. A call is settled where it was admitted."""
+
+    is_local = False
 
     def __init__(
         self,
