@@ -157,6 +157,26 @@ async def test_a_budget_stops_at_the_boundary() -> None:
     assert error.headers == {"x-should-retry": "false", "retry-after": str(12 * 3600)}
 
 
+async def test_a_call_that_has_just_ended_counts_before_the_next_begins() -> None:
+    class Slow(Ledger):
+        async def cost(self, call: Call) -> Decimal:
+            await priced.wait()
+            return self.price
+
+    priced = asyncio.Event()
+    limiter = Limiter(MemoryStore(), Slow(price="1"), now=lambda: NOON)
+    key = Holder("key", 1, budget_day_usd=Decimal(1))
+    first = asyncio.create_task(one_call(limiter, key))
+    while not limiter._ending:
+        await asyncio.sleep(0)
+    second = asyncio.create_task(one_call(limiter, key))
+    await asyncio.sleep(0.01)
+    priced.set()
+    await first
+    with pytest.raises(GatewayError, match="1.0000 of 1.0000 USD"):
+        await second
+
+
 async def test_budgets_begin_anew_and_what_others_spend_counts() -> None:
     at = NOON
     ledger = Ledger(recorded="3")

@@ -60,7 +60,7 @@ class Limiter:
         self._spending = spending or RecordedSpending()
         self._now = now
         self._figures: dict[Holder, Refreshed[_Figures]] = {}
-        self._ending: set[asyncio.Task[None]] = set()
+        self._ending: dict[asyncio.Task[None], frozenset[str]] = {}
 
     @classmethod
     def configured(cls) -> Self:
@@ -104,6 +104,10 @@ class Limiter:
             if len(self._figures) >= FIGURES_KEPT:
                 self._figures.clear()
             cell = self._figures[holder] = Refreshed(load)
+        # Whoever has read the end of one call and begins the next finds the first one counted.
+        ending = [task for task, names in self._ending.items() if holder.name in names]
+        if ending:
+            await asyncio.wait(ending)
         figures = await cell.get()
         if figures.day != Period.DAY.began(at):
             cell.expire()
@@ -133,8 +137,8 @@ class Limiter:
             await self._settle(lease, demands, second, call, tokens)
             return
         task = asyncio.create_task(self._settle(lease, demands, second, call, tokens))
-        self._ending.add(task)
-        task.add_done_callback(self._ending.discard)
+        self._ending[task] = frozenset(demand.name for demand in demands)
+        task.add_done_callback(self._ending.pop)
         await asyncio.shield(task)
 
     async def close(self) -> None:
