@@ -188,6 +188,37 @@ async def test_two_processes_share_their_counts(make_redis: MakeRedis) -> None:
 
 
 @needs_redis
+async def test_what_ends_in_one_process_counts_in_all_at_once(make_redis: MakeRedis) -> None:
+    one, other = make_redis(), make_redis()
+    counted = await ask(one, budget(400), lease="a")
+    await one.settle("a", [Settlement(budget(400), counted.second, 0, 600)])
+    assert (await ask(other, budget(400))).refused == Refused(0, Reason.BUDGET, spent=1000)
+
+
+@needs_redis
+async def test_many_calls_at_once_are_answered_each_with_its_own(make_redis: MakeRedis) -> None:
+    store = make_redis()
+    demands = [Demand(f"key:{number % 7}", rpm=100 + number % 7) for number in range(500)]
+    asked = await asyncio.gather(*(ask(store, demand) for demand in demands))
+    for number in range(7):
+        uses = [counted.uses[0].requests for counted in asked[number::7]]
+        allowed = min(100 + number, len(uses))
+        assert uses == list(range(1, allowed + 1)) + [allowed] * (len(uses) - allowed)
+
+
+@needs_redis
+async def test_a_caller_that_leaves_disturbs_nobody(make_redis: MakeRedis) -> None:
+    store = make_redis()
+    asked = [asyncio.create_task(ask(store, Demand("key:1", rpm=50))) for _each in range(20)]
+    await asyncio.sleep(0)
+    for task in asked[::2]:
+        task.cancel()
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert all(isinstance(each, Counted) for each in found[1::2])
+    assert all(isinstance(each, asyncio.CancelledError) for each in found[::2])
+
+
+@needs_redis
 async def test_the_place_of_a_dead_process_is_free_after_a_while(
     make_redis: MakeRedis, clock: Clock
 ) -> None:

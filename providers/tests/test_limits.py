@@ -23,9 +23,15 @@ from providers.gateway.exchange import ClientLeft, Exchange
 from providers.gateway.limits import Holder, Limiter
 from providers.gateway.limits.holders import Period
 from providers.gateway.limits.memory import MemoryStore
-from providers.gateway.limits.spending import RecordedSpending, in_usd
+from providers.gateway.limits.spending import (
+    RecordedSpending,
+    has_costs,
+    in_usd,
+    spent_by_key,
+    spent_usd,
+)
 from providers.gateway.records import Call
-from providers.models import Provider, ProviderModel
+from providers.models import CallRecord, Provider, ProviderModel
 from providers.services import check_limits
 from providers.tests.conftest import MakeKey, Records
 from providers.types import Usage
@@ -173,7 +179,7 @@ async def test_a_call_that_has_just_ended_counts_before_the_next_begins() -> Non
     await asyncio.sleep(0.01)
     priced.set()
     await first
-    with pytest.raises(GatewayError, match="1.0000 of 1.0000 USD"):
+    with pytest.raises(GatewayError, match=r"1\.0000 of 1\.0000 USD"):
         await second
 
 
@@ -193,6 +199,24 @@ async def test_budgets_begin_anew_and_what_others_spend_counts() -> None:
 def test_currencies_become_one(settings: Any) -> None:
     settings.CNY_PER_USD = Decimal("7.1")
     assert in_usd({"USD": Decimal(1), "CNY": Decimal("14.2"), "EUR": Decimal(9)}) == 3
+
+
+@pytest.mark.skipif(not has_costs(), reason="call records hold no costs")
+def test_recorded_costs_are_summed(alice: User, settings: Any) -> None:
+    settings.CNY_PER_USD = Decimal(7)
+    key, _text = ApiKey.issue(user=alice, name="k")
+    fields: Any = {"user": alice, "source": "gateway", "status": "done"}
+    for cost, currency, of_key, at in (
+        ("1.5", "USD", key, NOON),
+        ("14", "CNY", None, NOON),
+        ("9", "USD", key, NOON.replace(month=10)),
+        (None, "", key, NOON),
+    ):
+        CallRecord.objects.create(at=at, cost=cost, currency=currency, api_key=of_key, **fields)
+    user, own = Holder("user", alice.pk), Holder("key", key.pk)
+    assert spent_usd(user, Period.MONTH.began(NOON)) == Decimal("3.5")
+    assert (spent_usd(own, Period.DAY.began(NOON)), spent_usd(own, None)) == (Decimal("1.5"), 10.5)
+    assert spent_by_key([key.pk], None) == {key.pk: Decimal("10.5")}
 
 
 async def test_the_cost_of_a_call_comes_from_its_price(echo: Provider) -> None:

@@ -28,7 +28,63 @@ LEASE_S = 60
 ANSWER_WITHIN_S = 1.0
 # After a failure this process counts by itself for so long before it asks again.
 PAUSE_S = 5.0
+BATCH = 200
 AWAY = (RedisError, OSError, asyncio.TimeoutError)
+
+
+class Batches:
+    """Runs requests in Redis. Those that come while others are under way leave together, in one
+    round trip and one command: with many calls at once each costs a part of one."""
+
+    def __init__(self, url: str) -> None:
+        self._redis = Redis.from_url(
+            url,
+            socket_timeout=ANSWER_WITHIN_S,
+            socket_connect_timeout=ANSWER_WITHIN_S,
+            retry=Retry(NoBackoff(), 1),
+        )
+        self._script = self._redis.register_script(scripts.COUNT)
+        self._waiting: list[tuple[bytes, asyncio.Future[bytes]]] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    async def run(self, request: dict[str, Any]) -> Any:
+        """Raises RedisError or OSError."""
+        answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._waiting.append((orjson.dumps(request), answer))
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send())
+        return orjson.loads(await answer)
+
+    async def _send(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
+            try:
+                answers = await self._script(args=[request for request, _answer in batch])
+            except BaseException as error:
+                self._fail([answer for _request, answer in batch], error)
+                if not isinstance(error, Exception):
+                    raise
+                continue
+            for (_request, answer), text in zip(batch, answers, strict=True):
+                if not answer.done():
+                    answer.set_result(text)
+
+    @staticmethod
+    def _fail(answers: Sequence[asyncio.Future[bytes]], error: BaseException) -> None:
+        for answer in answers:
+            if answer.done():
+                continue
+            if isinstance(error, Exception):
+                answer.set_exception(error)
+            else:
+                answer.cancel()
+
+    async def close(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+        self._fail([answer for _request, answer in self._waiting], asyncio.CancelledError())
+        await self._redis.aclose()
 
 
 class RedisStore:
@@ -39,30 +95,21 @@ class RedisStore:
     def __init__(
         self, url: str, clock: Callable[[], float] | None = None, *, prefix: str = PREFIX
     ) -> None:
-        self._redis = Redis.from_url(
-            url,
-            socket_timeout=ANSWER_WITHIN_S,
-            socket_connect_timeout=ANSWER_WITHIN_S,
-            retry=Retry(NoBackoff(), 1),
-        )
+        self._batches = Batches(url)
         self._clock = clock
         self._prefix = prefix
-        self._admit = self._redis.register_script(scripts.ADMIT)
-        self._settle = self._redis.register_script(scripts.SETTLE)
-        self._renew = self._redis.register_script(scripts.RENEW)
         self._leases: dict[str, list[str]] = {}
         self._renewing: asyncio.Task[None] | None = None
 
-    async def _run(self, script: Any, **request: Any) -> Any:
-        request["prefix"] = self._prefix
+    async def _run(self, op: str, **request: Any) -> Any:
+        request |= {"op": op, "prefix": self._prefix}
         if self._clock is not None:
             request["now"] = self._clock()
-        return await script(args=[orjson.dumps(request)])
+        return await self._batches.run(request)
 
     async def admit(self, lease: str, demands: Sequence[Demand]) -> Counted:
         rows = [_row(demand) for demand in demands]
-        raw = await self._run(self._admit, lease=lease, lease_s=LEASE_S, demands=rows)
-        answer = orjson.loads(raw)
+        answer = await self._run("admit", lease=lease, lease_s=LEASE_S, demands=rows)
         counted = Counted(
             tuple(Use(*use) for use in answer["uses"]),
             int(answer["second"]),
@@ -87,7 +134,7 @@ class RedisStore:
             }
             for each in settlements
         ]
-        await self._run(self._settle, lease=lease, settlements=rows)
+        await self._run("settle", lease=lease, settlements=rows)
 
     async def _keep(self) -> None:
         """As long as anything is held."""
@@ -100,12 +147,12 @@ class RedisStore:
         leases = [(name, lease) for lease, names in self._leases.items() for name in names]
         if leases:
             with contextlib.suppress(*AWAY):
-                await self._run(self._renew, lease_s=LEASE_S, leases=leases)
+                await self._run("renew", lease_s=LEASE_S, leases=leases)
 
     async def close(self) -> None:
         if self._renewing is not None:
             self._renewing.cancel()
-        await self._redis.aclose()
+        await self._batches.close()
 
 
 def _row(demand: Demand) -> dict[str, Any]:

@@ -28,7 +28,7 @@ def in_usd(sums: Mapping[str, Decimal]) -> Decimal:
     return sums.get("USD", ZERO) + (yuan / settings.CNY_PER_USD if yuan else ZERO)
 
 
-def _has_costs() -> bool:
+def has_costs() -> bool:
     return {"cost", "currency"} <= {field.name for field in CallRecord._meta.get_fields()}
 
 
@@ -43,7 +43,7 @@ def spent(
     *, user_id: int | None = None, key_id: int | None = None, since: datetime | None
 ) -> dict[str, Decimal]:
     """Recorded costs by currency, of calls that began at `since` or later; None: of all."""
-    if not _has_costs():
+    if not has_costs():
         return {}
     rows = _costs(since)
     if user_id is not None:
@@ -61,7 +61,7 @@ def spent_usd(holder: Holder, since: datetime | None) -> Decimal:
 
 def spent_by_key(key_ids: Sequence[int], since: datetime | None) -> dict[int, Decimal] | None:
     """In USD, of the keys that have spent anything; None where records hold no costs."""
-    if not _has_costs():
+    if not has_costs():
         return None
     rows = _costs(since).filter(api_key_id__in=key_ids)
     sums = rows.values("api_key_id", "currency").annotate(total=Sum("cost"))
