@@ -3,11 +3,8 @@
 import asyncio
 import socket
 import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
 
 import pytest
-import pytest_asyncio
 from redis.exceptions import RedisError
 
 from providers.gateway.limits import memory as memory_module
@@ -23,38 +20,7 @@ from providers.gateway.limits.counting import (
 from providers.gateway.limits.memory import MemoryStore
 from providers.gateway.limits.shared import LEASE_S, RedisStore, SharedStore
 from providers.tests.clock import Clock
-
-REDIS = ("127.0.0.1", 6379)
-URL = "redis://127.0.0.1:6379/10"
-MakeRedis = Callable[[], RedisStore]
-
-
-def is_listening() -> bool:
-    with suppress(OSError), socket.create_connection(REDIS, timeout=1):
-        return True
-    return False
-
-
-needs_redis = pytest.mark.skipif(not is_listening(), reason="no Redis on this machine")
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock(1_700_000_000.0)
-
-
-@pytest_asyncio.fixture
-async def make_redis(clock: Clock) -> AsyncIterator[MakeRedis]:
-    """Stores that share their counts, which nobody else sees."""
-    prefix, made = f"test:{uuid.uuid4().hex}:", []
-
-    def make() -> RedisStore:
-        made.append(RedisStore(URL, clock, prefix=prefix))
-        return made[-1]
-
-    yield make
-    for store in made:
-        await store.close()
+from providers.tests.redis import URL, MakeRedis, needs_redis
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=needs_redis)])
