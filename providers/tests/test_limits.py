@@ -21,6 +21,7 @@ from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError
 from providers.gateway.exchange import ClientLeft, Exchange
 from providers.gateway.limits import Holder, Limiter
+from providers.gateway.limits.counting import Counted, Demand
 from providers.gateway.limits.holders import Period
 from providers.gateway.limits.memory import MemoryStore
 from providers.gateway.limits.shared import SharedStore
@@ -148,6 +149,38 @@ async def test_a_place_is_free_however_the_call_ends(ending: type[BaseException]
                     raise ending
         except (ClientLeft, asyncio.CancelledError, RuntimeError):
             pass
+
+
+class Far(MemoryStore):
+    """Answers once it may, as from another machine."""
+
+    is_local = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_answer = asyncio.Event()
+
+    async def admit(self, lease: str, demands: Sequence[Demand]) -> Counted:
+        await self.may_answer.wait()
+        return await super().admit(lease, demands)
+
+
+async def test_a_caller_that_leaves_while_it_is_let_in_holds_no_place() -> None:
+    store, key = Far(), Holder("key", 1, max_parallel=1)
+    limiter = Limiter(store, Ledger())
+    early = asyncio.create_task(one_call(limiter, key))
+    await asyncio.sleep(0.01)
+    early.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await early
+    store.may_answer.set()
+    while not limiter._ending:
+        await asyncio.sleep(0)
+    await asyncio.wait(list(limiter._ending))
+    await one_call(limiter, key)
+    limits = Holder("key", 2, tpm=5)
+    async with limiter.admission(exchange(), [limits], None, 0):
+        assert "key:2" not in store._counts, "looking at models takes no tokens"
 
 
 async def test_a_budget_stops_at_the_boundary() -> None:

@@ -5,6 +5,7 @@ counting   what a store is asked and what it answers
 windows    a minute, counted by the second
 memory     the store of one process
 shared     the store of all processes, in Redis; memory while Redis is away
+scripts    what Redis runs
 spending   what calls have cost, in USD
 admission  lets a call in and counts what it really took when it ends
 refusals   what a refused caller reads

@@ -131,15 +131,24 @@ class Limiter:
     ) -> None:
         """To its end, even where the caller is cancelled meanwhile. It ends before the record is
         written: no cost is counted twice."""
+        has_budgets = any(demand.budgets for demand in demands)
+        if call is not None and self._store.is_local and not has_budgets:
+            await self._settle(lease, demands, second, call, tokens)  # waits for nothing
+            return
+        task = self._end(lease, demands, second, call, tokens)
+        if task is not None:
+            await asyncio.shield(task)
+
+    def _end(
+        self, lease: str, demands: Sequence[Demand], second: int, call: Call | None, tokens: int
+    ) -> "asyncio.Task[None] | None":
+        """None where there is nothing to do."""
         if call is None or not any(demand.is_settled for demand in demands):
-            return
-        if self._store.is_local and not any(demand.budgets for demand in demands):
-            await self._settle(lease, demands, second, call, tokens)
-            return
+            return None
         task = asyncio.create_task(self._settle(lease, demands, second, call, tokens))
         self._ending[task] = frozenset(demand.name for demand in demands)
         task.add_done_callback(self._ending.pop)
-        await asyncio.shield(task)
+        return task
 
     async def close(self) -> None:
         await asyncio.gather(*self._ending, return_exceptions=True)
@@ -159,7 +168,8 @@ class Admission:
     ) -> None:
         self._limiter = limiter
         self._exchange = exchange
-        self._holders = holders
+        # A request that is no call counts only where requests are limited.
+        self._holders = [each for each in holders if call is not None or each.rpm is not None]
         self._call = call
         self._tokens = tokens
         self._lease = f"{_PROCESS}.{next(_NUMBERS)}"
@@ -168,6 +178,8 @@ class Admission:
 
     async def __aenter__(self) -> None:
         limiter, at = self._limiter, self._limiter._now()
+        if not self._holders:
+            return
         if self._call is None:
             self._demands = [Demand(holder.name, holder.rpm) for holder in self._holders]
         else:
@@ -189,16 +201,20 @@ class Admission:
         try:
             return await asyncio.shield(admitting)
         except asyncio.CancelledError:
-            counted = await admitting
-            if counted.refused is None:
-                await self._leave(counted.second)
+            admitting.add_done_callback(self._give_back)
             raise
 
-    async def __aexit__(self, *_error: object) -> None:
-        await self._leave(self._second)
+    def _give_back(self, admitting: "asyncio.Future[Counted]") -> None:
+        if admitting.cancelled() or admitting.exception() is not None:
+            return
+        counted = admitting.result()
+        if counted.refused is None:
+            self._limiter._end(self._lease, self._demands, counted.second, self._call, self._tokens)
 
-    async def _leave(self, second: int) -> None:
-        await self._limiter._finish(self._lease, self._demands, second, self._call, self._tokens)
+    async def __aexit__(self, *_error: object) -> None:
+        await self._limiter._finish(
+            self._lease, self._demands, self._second, self._call, self._tokens
+        )
 
 
 def _label(period: Period, at: datetime) -> str:
