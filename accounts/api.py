@@ -16,6 +16,7 @@ from accounts.schemas import (
     Credentials,
     KeyIn,
     KeyOut,
+    KeyPatch,
     NewKeyOut,
     PasswordChange,
     ProfileOut,
@@ -136,6 +137,20 @@ def create_key(request: HttpRequest, body: KeyIn) -> Any:
     )
     key.key = text  # type: ignore[attr-defined]  # only on this instance, only for this answer
     return 201, key
+
+
+@keys_router.patch("{key_id}", response=KeyOut)
+def change_key(request: HttpRequest, key_id: int, body: KeyPatch) -> ApiKey:
+    """Only what the body names; null takes a limit away."""
+    user = current_user(request)
+    key = owned_or_404(ApiKey.objects.for_user(user).filter(revoked_at=None), pk=key_id)
+    changes = body.model_dump(exclude_unset=True)
+    for name in ("name", "models"):
+        if changes.get(name, ...) is None:
+            del changes[name]
+    if "models" in changes:
+        changes["allowed_models"] = changes.pop("models")
+    return services.change_key(key=key, actor=user, request=request, **changes)
 
 
 @keys_router.delete("{key_id}", response={204: None})

@@ -1,11 +1,14 @@
 """Forms of the account pages."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
+from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import ApiKey, Language, Theme
+from accounts.models import LIMITS, ApiKey, Language, Theme
 
 
 class SignInForm(forms.Form):
@@ -53,13 +56,59 @@ class PreferencesForm(forms.Form):
     theme = forms.ChoiceField(label=_("Theme"), choices=Theme.choices)
 
 
+class ScopeField(forms.MultipleChoiceField):
+    """Names of models. They are not checked: what a key may use is decided when it is used."""
+
+    def valid_value(self, value: object) -> bool:
+        return 0 < len(str(value)) <= 310
+
+
+class Expiry(models.TextChoices):
+    NEVER = "never", _("Never")
+    MONTH = "30", _("In 30 days")
+    QUARTER = "90", _("In 90 days")
+    DATE = "date", _("On a date")
+
+
 class KeyForm(forms.ModelForm[ApiKey]):
+    allowed_models = ScopeField(label=_("Models"), required=False)
+    expiry = forms.ChoiceField(label=_("Expires"), choices=Expiry.choices, required=False)
+
     class Meta:
         model = ApiKey
-        fields = ("name", "expires_at", "rpm")
-        widgets = {"expires_at": forms.DateTimeInput(attrs={"type": "datetime-local"})}
+        fields = ("name", "expiry", "expires_at", "allowed_models", *LIMITS)
+        widgets = {
+            "expires_at": forms.DateTimeInput(
+                attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"
+            )
+        }
+        labels = {"expires_at": _("Date and time (UTC)")}
         help_texts = {"name": _("Where it is used, for example “laptop” or “CI”.")}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["rpm"].min_value = 1  # type: ignore[attr-defined]
+        self.initial.setdefault("expiry", Expiry.DATE if self.instance.expires_at else Expiry.NEVER)
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean() or {}
+        expiry = cleaned.get("expiry") or Expiry.DATE
+        if expiry == Expiry.NEVER:
+            cleaned["expires_at"] = None
+        elif expiry != Expiry.DATE:
+            cleaned["expires_at"] = timezone.now() + timedelta(days=int(expiry))
+        elif self.data.get("expiry") and not cleaned.get("expires_at"):
+            self.add_error("expires_at", _("Choose the date."))
+        return cleaned
+
+    def values(self) -> dict[str, Any]:
+        """What the services take."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "expiry"}
+
+    @property
+    def limit_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in LIMITS]
+
+    @property
+    def has_limits(self) -> bool:
+        """Something is limited, or wrong about a limit: show that part."""
+        return any(field.value() not in (None, "") or field.errors for field in self.limit_fields)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from typing import Annotated
 
 from pydantic import Field
 
@@ -36,12 +37,32 @@ class TokenOut(Answer):
     user: UserOut
 
 
-class KeyIn(Schema):
-    name: Name
+ModelName = Annotated[Str, Field(min_length=1, max_length=310)]
+Budget = Annotated[Decimal, Field(ge=0, max_digits=12, decimal_places=4)]
+
+
+class KeyLimits(Schema):
+    """null: no limit. Days and months begin at midnight UTC; `budget_usd` never resets."""
+
     expires_at: datetime | None = None
-    models: list[Str] = []
     rpm: int | None = Field(None, ge=1, le=1_000_000)
-    budget_usd: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=4)
+    tpm: int | None = Field(None, ge=1, le=2_000_000_000)
+    max_parallel: int | None = Field(None, ge=1, le=100_000)
+    budget_day_usd: Budget | None = None
+    budget_month_usd: Budget | None = None
+    budget_usd: Budget | None = None
+
+
+class KeyIn(KeyLimits):
+    name: Name
+    models: list[ModelName] = Field([], max_length=1000)
+
+
+class KeyPatch(KeyLimits):
+    """What is left out stays as it is."""
+
+    name: Name | None = None
+    models: list[ModelName] | None = Field(None, max_length=1000)
 
 
 class KeyOut(Answer):
@@ -50,6 +71,10 @@ class KeyOut(Answer):
     prefix: str
     models: list[str] = Field(validation_alias="allowed_models")
     rpm: int | None
+    tpm: int | None
+    max_parallel: int | None
+    budget_day_usd: Decimal | None
+    budget_month_usd: Decimal | None
     budget_usd: Decimal | None
     created_at: datetime
     expires_at: datetime | None

@@ -9,17 +9,20 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
+from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import (
+    LIMITS,
     ApiKey,
     AuditEvent,
     AuthSession,
     PlatformSettings,
     RegistrationMode,
     User,
+    UserLimits,
 )
 from accounts.models.tokens import digest
 from accounts.models.user import normal_email
@@ -178,6 +181,37 @@ def deactivate(*, user: User, actor: User, request: HttpRequest | None = None) -
         user.is_active = False
         end_sessions(user, reason="deactivated")
         audit(actor=actor, action="user.deactivate", target=user, request=request)
+        announce_keys()
+
+
+# Sent after the commit when a key, its user or the limits of one have changed in this process.
+keys_changed = Signal()
+
+
+def announce_keys() -> None:
+    transaction.on_commit(lambda: keys_changed.send(sender=ApiKey))
+
+
+def _check_key(user: User, values: dict[str, Any]) -> None:
+    """ValidationError keyed by field, also where a key would get more than its user has."""
+    errors: dict[str, list[str]] = {}
+    if "name" in values:
+        try:
+            validate_name(values["name"])
+        except ValidationError as error:
+            errors["name"] = error.messages
+    expires_at = values.get("expires_at")
+    if expires_at is not None and timezone.is_naive(expires_at):
+        expires_at = values["expires_at"] = timezone.make_aware(expires_at)
+    if expires_at is not None and expires_at <= timezone.now():
+        errors["expires_at"] = [_("The expiry must lie in the future.")]
+    own = UserLimits.objects.filter(user=user).first()
+    for name in LIMITS:
+        asked, most = values.get(name), getattr(own, name, None)
+        if asked is not None and most is not None and asked > most:
+            errors[name] = [_("Your account is limited to %(limit)s.") % {"limit": most}]
+    if errors:
+        raise ValidationError({name: list(found) for name, found in errors.items()})
 
 
 def create_key(
@@ -189,21 +223,47 @@ def create_key(
     **limits: Any,
 ) -> tuple[ApiKey, str]:
     """A personal key and its text. ValidationError keyed by field."""
-    try:
-        validate_name(name)
-    except ValidationError as error:
-        raise ValidationError({"name": error.messages}) from error
-    if expires_at is not None and timezone.is_naive(expires_at):
-        expires_at = timezone.make_aware(expires_at)
-    if expires_at is not None and expires_at <= timezone.now():
-        raise ValidationError({"expires_at": [_("The expiry must lie in the future.")]})
+    values: dict[str, Any] = {"name": name, "expires_at": expires_at, **limits}
+    _check_key(user, values)
     with transaction.atomic():
-        key, text = ApiKey.issue(user=user, name=name, expires_at=expires_at, **limits)
+        key, text = ApiKey.issue(user=user, **values)
         audit(actor=user, action="key.create", target=key, after={"name": name}, request=request)
     return key, text
 
 
+def change_key(
+    *, key: ApiKey, actor: User, request: HttpRequest | None = None, **changes: Any
+) -> ApiKey:
+    """Name, expiry, `allowed_models` or LIMITS. ValidationError keyed by field."""
+    changes = {name: to for name, to in changes.items() if getattr(key, name) != to}
+    _check_key(key.user, changes)
+    before = {name: _recorded(getattr(key, name)) for name in changes}
+    for name, value in changes.items():
+        setattr(key, name, value)
+    if changes:
+        with transaction.atomic():
+            key.save(update_fields=list(changes))
+            after = {name: _recorded(value) for name, value in changes.items()}
+            audit(
+                actor=actor,
+                action="key.update",
+                target=key,
+                before=before,
+                after=after,
+                request=request,
+            )
+            announce_keys()
+    return key
+
+
+def _recorded(value: Any) -> Any:
+    """As the audit log can keep it."""
+    return value if isinstance(value, int | list | None) else str(value)
+
+
 def revoke_key(*, key: ApiKey, actor: User, request: HttpRequest | None = None) -> None:
+    """Refused at once in this process, within a second in others."""
     with transaction.atomic():
         ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=timezone.now())
         audit(actor=actor, action="key.revoke", target=key, request=request)
+        announce_keys()

@@ -12,5 +12,6 @@ urlpatterns = [
     path("profile/", views.profile, name="profile"),
     path("password/", views.change_password, name="password"),
     path("keys/", views.keys, name="key-list"),
+    path("keys/<int:key_id>/", views.edit_key, name="key-edit"),
     path("keys/<int:key_id>/revoke/", views.revoke_key, name="key-revoke"),
 ]

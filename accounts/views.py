@@ -142,7 +142,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     text = ""
     if form.is_valid():
         try:
-            _key, text = services.create_key(user=user, request=request, **form.cleaned_data)
+            _key, text = services.create_key(user=user, request=request, **form.values())
             form = KeyForm()
         except ValidationError as error:
             form.add_error(None, error)
@@ -150,6 +150,23 @@ def keys(request: HttpRequest) -> HttpResponse:
     response = _show(request, "accounts/keys.html", form, keys=rows, new_key=text)
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+@require_http_methods(["GET", "POST"])
+def edit_key(request: HttpRequest, key_id: int) -> HttpResponse:
+    user = current_user(request)
+    key = owned_or_404(ApiKey.objects.for_user(user).filter(revoked_at=None), pk=key_id)
+    form = KeyForm(request.POST or None, instance=key)
+    if form.is_valid():
+        key.refresh_from_db()  # the form has put its values on it
+        try:
+            services.change_key(key=key, actor=user, request=request, **form.values())
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, _("The key “%(name)s” is changed.") % {"name": key.name})
+            return redirect("accounts:key-list")
+    return _show(request, "accounts/key.html", form, key=key)
 
 
 @require_POST

@@ -22,9 +22,9 @@ from chat.generation import generator
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from chat.running import Generation
 from chat.threads import Tree
-from providers.errors import NoSuchModel
+from providers.errors import BudgetReached, NoSuchModel
 from providers.models import ProviderModel
-from providers.services import resolve_chat_target
+from providers.services import check_limits, resolve_chat_target
 from providers.types import Target
 
 logger = logging.getLogger(__name__)
@@ -220,10 +220,18 @@ def _checked(content: str) -> str:
 
 
 def _target(session: ChatSession, actor: User) -> Target:
+    _check_limits(actor)
     try:
         return resolve_chat_target(user=actor, model_pk=session.model_id or 0)
     except NoSuchModel as error:
         raise ValidationError({"model": [_("Choose a model that is available.")]}) from error
+
+
+def _check_limits(actor: User) -> None:
+    try:
+        check_limits(actor)
+    except BudgetReached as error:
+        raise ValidationError({"model": [str(error.advice)]}) from error
 
 
 def _claim(session: ChatSession) -> ChatSession:

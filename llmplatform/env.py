@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
@@ -32,6 +33,18 @@ def read_int(name: str, default: int, env: Mapping[str, str] = os.environ) -> in
         return int(value)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} must be a whole number, not {value!r}.") from error
+
+
+def read_decimal(name: str, default: str, env: Mapping[str, str] = os.environ) -> Decimal:
+    """A number above zero."""
+    value = read_text(name, default, env)
+    try:
+        number = Decimal(value)
+        if number.is_finite() and number > 0:
+            return number
+    except InvalidOperation:
+        pass
+    raise ImproperlyConfigured(f"{name} must be a number above zero, not {value!r}.")
 
 
 def read_list(

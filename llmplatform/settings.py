@@ -11,7 +11,7 @@ from csp.constants import NONCE, NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
 from llmplatform.console_look import UNFOLD as UNFOLD
-from llmplatform.env import read_bool, read_int, read_list, read_path, read_text
+from llmplatform.env import read_bool, read_decimal, read_int, read_list, read_path, read_text
 from llmplatform.secrets import kept_encryption_key, kept_secret_key
 
 # Generic classes of Django (ModelForm[X]) can be written as the type checker reads them.
@@ -264,6 +264,8 @@ CONTENT_SECURITY_POLICY = {
 
 # --- Models and training -----------------------------------------------------
 ALLOW_PRIVATE_PROVIDER_URLS = read_bool("ALLOW_PRIVATE_PROVIDER_URLS")
+# Budgets are in USD; costs in CNY are converted.
+CNY_PER_USD = read_decimal("CNY_PER_USD", "7.1")
 TRAINING_PYTHON = read_path("TRAINING_PYTHON", BASE_DIR / ".venv-training" / "bin" / "python")
 TRAINING_ROOT = PLATFORM_DATA / "training"
 # Folders base models may be loaded from; anything else needs an administrator's setting.

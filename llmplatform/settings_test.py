@@ -32,5 +32,6 @@ if REDIS_URL:
     # A database of its own for each process of the suite: clearing the cache empties all of it.
     _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     _redis = f"{REDIS_URL.rsplit('/', 1)[0]}/{8 + _worker}"
+    REDIS_URL = _redis
     CACHES["default"]["LOCATION"] = _redis
     CHANNEL_LAYERS["default"]["CONFIG"]["hosts"] = [_redis]

@@ -7,13 +7,13 @@ neither tells is unknown, which is not zero.
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from providers.models import CallRecord, CostSource, ProviderModel
 from providers.presets import catalog_slug
@@ -68,6 +68,10 @@ class Tariff:
         if key not in self._prices:
             self._prices[key] = self._look_up(model_pk, at)
         return self._prices[key]
+
+    def knows(self, model_pk: int, at: datetime) -> bool:
+        """Whether `charge` will reach no database."""
+        return (model_pk, at.replace(second=0, microsecond=0)) in self._prices
 
     def _look_up(self, model_pk: int, at: datetime) -> Price | None:
         if model_pk not in self._models:
@@ -140,17 +144,32 @@ def ledger_fields(usage: Usage, charge: Charge) -> dict[str, Any]:
 
 
 def spent(
-    *, user_id: int | None = None, key_id: int | None = None, since: datetime
+    *, user_id: int | None = None, key_id: int | None = None, since: datetime | None
 ) -> dict[str, Decimal]:
-    """What was charged since then in each currency, by a user or with a key, or in all.
+    """What was charged since then (None: ever) in each currency, by a user or with a key, or in
+    all.
 
     Calls of unknown cost are not in it, nor those of which the gateway has not yet written the
     record (about half a second).
     """
-    rows = CallRecord.objects.filter(at__gte=since, cost__isnull=False).order_by()
+    rows = _charged(since)
     if user_id is not None:
         rows = rows.filter(user_id=user_id)
     if key_id is not None:
         rows = rows.filter(api_key_id=key_id)
     sums = rows.values_list("currency").annotate(Sum("cost"))
     return {currency: total.quantize(UNIT) for currency, total in sums}
+
+
+def spent_by(
+    column: str, values: Sequence[int], since: datetime | None
+) -> dict[tuple[int, str], Decimal]:
+    """The same for each of `values` in a column of the ledger and each currency, at once."""
+    rows = _charged(since).filter(**{f"{column}__in": values})
+    sums = rows.values_list(column, "currency").annotate(Sum("cost"))
+    return {(value, currency): total.quantize(UNIT) for value, currency, total in sums}
+
+
+def _charged(since: datetime | None) -> QuerySet[CallRecord]:
+    rows = CallRecord.objects.filter(cost__isnull=False).order_by()
+    return rows if since is None else rows.filter(at__gte=since)

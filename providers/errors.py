@@ -4,6 +4,7 @@ ProviderError
 ├── Authentication     the key is wrong or missing
 ├── Forbidden          the key may not use this model
 ├── NoMoney            the account is out of credit: not the same as too many requests
+├── BudgetReached      the user's own budget is used up: nothing the provider said
 ├── RateLimited        too many requests; `retry_after_s` where the provider said
 ├── Overloaded         the provider is busy
 ├── Unavailable        server error, refused or lost connection
@@ -69,6 +70,11 @@ class Forbidden(ProviderError):
 class NoMoney(ProviderError):
     code, status = "no_money", 502
     advice = _("The provider account is out of credit. Top it up, or choose another model.")
+
+
+class BudgetReached(ProviderError):
+    code, status = "budget_exceeded", 429
+    advice = _("Your budget is used up. Wait until it resets, or ask for a higher one.")
 
 
 class RateLimited(ProviderError):

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from functools import lru_cache
 
+from django.conf import settings
 from django.utils import timezone
 
 from providers.models import ModelPrice, ProviderModel
@@ -19,8 +20,6 @@ from providers.rates import NAMES, Price, Rates, cost_of, read_off_peak, read_ti
 __all__ = ["PriceBook", "cost_of", "price_book", "price_of", "price_of_model"]
 
 ANY = "*"
-# Good enough to compare prices with; nobody is charged by it.
-CNY_PER_USD = 7
 
 
 @lru_cache(maxsize=4096)
@@ -106,7 +105,9 @@ def blended_costs(models: Sequence[ProviderModel]) -> dict[int, float]:
         rates = price.rates_for(1) if price is not None else Rates()
         if price is not None and rates.input is not None and rates.output is not None:
             cost = (3 * rates.input + rates.output) / 4
-            found[model.pk] = float(cost if price.currency == "USD" else cost / CNY_PER_USD)
+            found[model.pk] = float(
+                cost if price.currency == "USD" else cost / settings.CNY_PER_USD
+            )
     return found
 
 

@@ -26,7 +26,9 @@ from providers.charging import Charge as Charge
 from providers.charging import current_tariff, ledger_fields
 from providers.detection import detect_types
 from providers.differences import check_drop_params, check_extra_body, check_profile
-from providers.errors import NoSuchModel, ProviderError
+from providers.errors import BudgetReached, NoSuchModel, ProviderError
+from providers.gateway.limits.holders import user_holder
+from providers.gateway.limits.spending import spent_usd
 from providers.http import fetch, make_client, sent
 from providers.measuring import Measurement as Measurement
 from providers.model_list import RefreshPlan, carry_out, looked_up, plan_refresh
@@ -350,6 +352,16 @@ def resolve_chat_target(*, user: User, model_pk: int) -> Target:
 def target_of(model: ProviderModel) -> Target:
     base = model.provider.target(model.model_id)
     return Target(**{**base.__dict__, "model_pk": model.pk, "defaults": model.defaults})
+
+
+def check_limits(user: User) -> None:
+    """Before a call outside the gateway. Raises BudgetReached once the user's budget is spent."""
+    holder, now = user_holder(user), timezone.now()
+    if holder is None:
+        return
+    for period, usd in holder.budgets:
+        if spent_usd(holder, period.began(now)) >= usd:
+            raise BudgetReached(f"{period} budget of {usd} USD")
 
 
 async def stream_chat(target: Target, request: ChatRequest) -> AsyncGenerator[Event, None]:

@@ -12,7 +12,7 @@ from llmplatform.routing import websocket_urlpatterns
 from tests.sources import PACKAGES, ROOT
 
 DOCS = ROOT / "docs"
-READERS = {"read_text", "read_bool", "read_int", "read_list", "read_path"}
+READERS = {"read_text", "read_bool", "read_int", "read_decimal", "read_list", "read_path"}
 VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 # Read from the environment but set by the platform itself or by pytest.

@@ -31,7 +31,8 @@ class ApiKeyAdmin(ReadOnlyAdmin):
     fields = (
         ("name", "user"),
         ("shown_key", "allowed_models"),
-        ("rpm", "budget_usd"),
+        ("rpm", "tpm", "max_parallel"),
+        ("budget_day_usd", "budget_month_usd", "budget_usd"),
         ("created_at", "expires_at"),
         ("last_used_at", "revoked_at"),
     )

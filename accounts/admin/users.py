@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+from unfold.admin import StackedInline
 from unfold.contrib.filters.admin import RangeDateTimeFilter
 from unfold.decorators import action, display
 from unfold.forms import BaseDialogForm
@@ -18,8 +19,8 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from accounts import administration, services
 from accounts.access import current_user, owned_or_404
-from accounts.models import Role, User
-from llmplatform.audited_admin import AuditedAdmin, done_in_dialog
+from accounts.models import Role, User, UserLimits
+from llmplatform.audited_admin import AuditedAdmin, done_in_dialog, shown
 
 ROLE_COLOURS = {Role.ADMIN: "primary", Role.USER: "default"}
 PASSWORD_HELP = _("At least 12 characters; a few words are easier than symbols.")
@@ -78,6 +79,15 @@ class PasswordResetForm(BaseDialogForm):  # type: ignore[misc]
         return password
 
 
+class UserLimitsInline(StackedInline):  # type: ignore[misc]
+    """Over all keys and chats of the person; the stricter of these and a key's counts."""
+
+    model = UserLimits
+    fields = (("rpm", "tpm", "max_parallel"), ("budget_day_usd", "budget_month_usd", "budget_usd"))
+    can_delete = False
+    hide_title = True
+
+
 @admin.register(User)
 class UserAdmin(AuditedAdmin):
     audit_noun = "user"
@@ -88,6 +98,7 @@ class UserAdmin(AuditedAdmin):
     search_fields = ("email",)
     readonly_fields = ("date_joined", "last_login")
     form = UserForm
+    inlines = (UserLimitsInline,)
     actions = ("activate", "deactivate", "make_admin", "make_user")
     actions_detail = ("reset_password",)
 
@@ -103,6 +114,9 @@ class UserAdmin(AuditedAdmin):
         form = super().get_form(request, obj, change, **kwargs)
         form.actor = current_user(request)
         return form
+
+    def get_inlines(self, request: HttpRequest, obj: User | None) -> Any:
+        return self.inlines if obj is not None else ()
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         if obj is None:
@@ -131,6 +145,15 @@ class UserAdmin(AuditedAdmin):
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         if change:  # a new account is recorded by its service
             super().save_related(request, form, formsets, change)
+
+    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
+        super().save_formset(request, form, formset, change)
+        for each in formset.forms:
+            if each.has_changed():
+                before = shown({name: each.initial.get(name) for name in each.changed_data})
+                after = shown({name: each.cleaned_data.get(name) for name in each.changed_data})
+                self._recorder.record(request, "user.limits", form.instance, before, after)
+                services.announce_keys()
 
     @admin.action(description=_("Activate or approve"))
     def activate(self, request: HttpRequest, users: QuerySet[User]) -> None:

@@ -1,9 +1,11 @@
 from accounts.models.audit import AuditEvent
+from accounts.models.limits import LIMITS, UserLimits
 from accounts.models.platform import PlatformSettings, RegistrationMode
 from accounts.models.tokens import ApiKey, AuthSession, RefreshToken
 from accounts.models.user import Language, Role, Theme, User, UserManager
 
 __all__ = [
+    "LIMITS",
     "ApiKey",
     "AuditEvent",
     "AuthSession",
@@ -14,5 +16,6 @@ __all__ = [
     "Role",
     "Theme",
     "User",
+    "UserLimits",
     "UserManager",
 ]

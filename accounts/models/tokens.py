@@ -14,6 +14,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models.limits import Limited
+
 if TYPE_CHECKING:
     from accounts.models.user import User
 
@@ -83,7 +85,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         )
 
 
-class ApiKey(models.Model):
+class ApiKey(Limited):
     """A personal key `llmp_<prefix>.<secret>`; the secret is shown once and stored hashed."""
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="api_keys")
@@ -92,10 +94,6 @@ class ApiKey(models.Model):
     sha256 = models.CharField(max_length=64)
     allowed_models = models.JSONField(
         _("models"), default=list, blank=True, help_text=_("Empty: every model the owner may use.")
-    )
-    rpm = models.PositiveIntegerField(_("requests per minute"), null=True, blank=True)
-    budget_usd = models.DecimalField(
-        _("budget (USD)"), max_digits=12, decimal_places=4, null=True, blank=True
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now)
     expires_at = models.DateTimeField(_("expires"), null=True, blank=True)

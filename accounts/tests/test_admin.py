@@ -1,6 +1,7 @@
 """Console: people, keys, sessions, settings and the audit log."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -8,7 +9,15 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts import administration
-from accounts.models import ApiKey, AuditEvent, AuthSession, PlatformSettings, Role, User
+from accounts.models import (
+    ApiKey,
+    AuditEvent,
+    AuthSession,
+    PlatformSettings,
+    Role,
+    User,
+    UserLimits,
+)
 from accounts.services import audit
 from accounts.tokens import open_session
 
@@ -31,8 +40,12 @@ def event(action: str) -> AuditEvent:
     return AuditEvent.objects.get(action=action)
 
 
+LIMITS_FORM = {"limits-TOTAL_FORMS": "1", "limits-INITIAL_FORMS": "0"}
+
+
 def change(client: Client, user: User, **fields: Any) -> Any:
     body = {"email": user.email, "role": user.role, "is_active": "on", "theme": user.theme}
+    body |= LIMITS_FORM
     body |= {"language": user.language, **fields}
     body = {name: value for name, value in body.items() if value is not None}
     return client.post(reverse("admin:accounts_user_change", args=[user.pk]), body)
@@ -70,6 +83,23 @@ def test_a_taken_address_is_refused_by_the_service_too(admin_user: User) -> None
         administration.create_user(email=admin_user.email, password=PASSWORD, actor=admin_user)
     with pytest.raises(Exception, match="at least 12"):
         administration.create_user(email="x@example.com", password="short", actor=admin_user)
+
+
+def test_it_limits_a_user_and_records_it(console: Client, alice: User) -> None:
+    limits = {"limits-0-rpm": "60", "limits-0-budget_day_usd": "2.5", "limits-0-user": alice.pk}
+    assert change(console, alice, **limits).status_code == 302
+    row = UserLimits.objects.get(user=alice)
+    assert (row.rpm, row.tpm, row.budget_day_usd) == (60, None, Decimal("2.5"))
+    seen = event("user.limits")
+    assert seen.target_id == str(alice.pk)
+    assert seen.after == {"rpm": 60, "budget_day_usd": "2.5"}
+    page = console.get(reverse("admin:accounts_user_change", args=[alice.pk])).content.decode()
+    assert 'name="limits-0-max_parallel"' in page
+    limits |= {"limits-INITIAL_FORMS": "1", "limits-0-id": str(row.pk), "limits-0-rpm": "0"}
+    assert change(console, alice, **limits).status_code == 200, "zero requests are no limit"
+    assert change(console, alice, **limits | {"limits-0-rpm": ""}).status_code == 302
+    row.refresh_from_db()
+    assert row.rpm is None and row.budget_day_usd == Decimal("2.5")
 
 
 def test_it_changes_role_and_records_it(console: Client, alice: User) -> None:

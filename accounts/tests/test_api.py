@@ -1,10 +1,11 @@
 """The accounts API: tokens, keys, errors in one shape."""
 
 from collections.abc import Callable
+from decimal import Decimal
 
 from django.test import Client
 
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, AuditEvent, User, UserLimits
 from conftest import PASSWORD, ApiClient
 
 Api = Callable[[User], ApiClient]
@@ -75,6 +76,34 @@ def test_keys_are_created_used_and_revoked(alice: User, bob: User, api: Api) -> 
     assert api(alice).delete(f"keys/{key['id']}").status_code == 204
     assert ApiClient(key["key"]).get("auth/me").status_code == 401
     assert ApiKey.objects.count() == 1
+
+
+def test_keys_are_changed(alice: User, bob: User, api: Api) -> None:
+    limits = {"rpm": 60, "tpm": 9000, "max_parallel": 2, "budget_day_usd": "0.5"}
+    created = api(alice).post("keys", name="ci", models=["echo"], budget_month_usd=10, **limits)
+    path = f"keys/{created.json()['id']}"
+    assert api(bob).patch(path, rpm=1).status_code == 404
+    changed = api(alice).patch(path, rpm=None, tpm=8000, models=[], name=None)
+    assert changed.status_code == 200
+    row = changed.json()
+    assert (row["name"], row["models"], row["rpm"], row["tpm"]) == ("ci", [], None, 8000)
+    assert (row["max_parallel"], row["budget_usd"]) == (2, None)
+    assert Decimal(row["budget_day_usd"]) == Decimal("0.5")
+    [event] = AuditEvent.objects.filter(action="key.update")
+    assert event.before == {"rpm": 60, "tpm": 9000, "allowed_models": ["echo"]}
+    for wrong in ({"rpm": 0}, {"tpm": -1}, {"budget_usd": -1}, {"user": 1}, {"models": [""]}):
+        assert api(alice).patch(path, **wrong).status_code == 422, wrong
+    past = api(alice).patch(path, expires_at="2020-01-01T00:00:00Z")
+    assert past.status_code == 422 and past.json()["error"]["fields"]["expires_at"]
+
+
+def test_a_key_gets_no_more_than_its_user_has(alice: User, api: Api) -> None:
+    UserLimits.objects.create(user=alice, rpm=60, budget_day_usd=2)
+    refused = api(alice).post("keys", name="ci", rpm=61, budget_day_usd="2.5")
+    assert refused.status_code == 422
+    assert refused.json()["error"]["fields"].keys() == {"rpm", "budget_day_usd"}
+    key = api(alice).post("keys", name="ci", rpm=60).json()
+    assert api(alice).patch(f"keys/{key['id']}", rpm=100).status_code == 422
 
 
 def test_the_session_cookie_needs_csrf(alice: User) -> None:

@@ -4,9 +4,11 @@ from collections.abc import Callable
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from accounts.models import ApiKey, AuditEvent, PlatformSettings, User
+from accounts.models import ApiKey, AuditEvent, PlatformSettings, User, UserLimits
 from conftest import PASSWORD
+from providers.services import create_provider
 
 
 def test_registering_signs_in(db: None, client: Client) -> None:
@@ -96,6 +98,49 @@ def test_a_key_is_shown_once(alice: User, client_for: Callable[[User], Client]) 
     assert text.startswith("llmp_") and text in response.content.decode()
     assert text not in client.get("/accounts/keys/").content.decode()
     assert text.split(".")[1] not in str(ApiKey.objects.values())
+
+
+def test_a_key_is_limited_and_changed(alice: User, client_for: Callable[[User], Client]) -> None:
+    client = client_for(alice)
+    create_provider(actor=alice, preset="echo", name="Mine")
+    page = client.get("/accounts/keys/").content.decode()
+    assert 'value="Mine/echo"' in page
+    form = {"name": "ci", "expiry": "30", "allowed_models": ["Mine/echo", "gone"], "rpm": "60"}
+    page = client.post("/accounts/keys/", form).content.decode()
+    assert "2 models" in page and "60 requests/min" in page
+    key = ApiKey.objects.get()
+    assert key.expires_at is not None and (key.expires_at - timezone.now()).days in (29, 30)
+    url = f"/accounts/keys/{key.pk}/"
+    page = client.get(url).content.decode()
+    assert 'value="Mine/echo" checked' in page and 'value="gone" checked' in page
+    form = {"name": "CI", "expiry": "never", "allowed_models": ["Mine/echo"], "budget_usd": "5"}
+    assert client.post(url, form).status_code == 302
+    key.refresh_from_db()
+    assert (key.name, key.allowed_models, key.rpm) == ("CI", ["Mine/echo"], None)
+    assert key.expires_at is None and key.budget_usd == 5
+    assert "$5 in all" in client.get("/accounts/keys/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"rpm": "0"}, "rpm"),
+        ({"rpm": "61"}, "rpm"),
+        ({"budget_day_usd": "-1"}, "budget_day_usd"),
+        ({"expiry": "date"}, "expires_at"),
+        ({"expiry": "date", "expires_at": "2020-01-01T00:00"}, "expires_at"),
+        ({"allowed_models": ["x" * 400]}, "allowed_models"),
+    ],
+)
+def test_a_key_is_not_changed_to_nonsense(
+    alice: User, client_for: Callable[[User], Client], fields: dict[str, object], wrong: str
+) -> None:
+    UserLimits.objects.create(user=alice, rpm=60)
+    key, _text = ApiKey.issue(user=alice, name="laptop")
+    answer = client_for(alice).post(f"/accounts/keys/{key.pk}/", {"name": "other", **fields})
+    assert answer.status_code == 422 and answer.context["form"].errors.keys() == {wrong}
+    key.refresh_from_db()
+    assert key.name == "laptop"
 
 
 def test_it_requires_the_owner_to_revoke(

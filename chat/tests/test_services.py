@@ -6,7 +6,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, User, UserLimits
 from chat import context, exporting, services
 from chat.errors import StillAnswering
 from chat.generation import generator
@@ -96,6 +96,13 @@ def test_a_model_that_is_gone_is_refused_before_anything_is_stored(session: Chat
     with pytest.raises(ValidationError) as found:
         services.ask(session=session, actor=session.owner, content="x")
     assert "model" in found.value.message_dict and not Message.objects.exists()
+
+
+def test_a_spent_budget_is_told_before_anything_is_stored(session: ChatSession) -> None:
+    UserLimits.objects.create(user=session.owner, budget_day_usd=0)
+    with pytest.raises(ValidationError, match="budget is used up"):
+        ask(session, "one")
+    assert not session.messages.exists()
 
 
 def test_a_refused_first_question_leaves_no_session(echo: ProviderModel, alice: User) -> None:

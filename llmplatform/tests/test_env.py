@@ -1,11 +1,12 @@
 """Reading environment variables: typed, and a wrong value is named."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from llmplatform.env import read_bool, read_int, read_list, read_path, read_text
+from llmplatform.env import read_bool, read_decimal, read_int, read_list, read_path, read_text
 
 
 @pytest.mark.parametrize(
@@ -29,6 +30,13 @@ def test_numbers() -> None:
     assert read_int("X", 5, env={"X": " 7 "}) == 7
     with pytest.raises(ImproperlyConfigured, match="X must be a whole number, not 'seven'"):
         read_int("X", 5, env={"X": "seven"})
+
+
+def test_decimals_are_above_zero() -> None:
+    assert read_decimal("X", "7.1", env={}) == Decimal("7.1")
+    for value in ("seven", "0", "-1", "NaN", "inf"):
+        with pytest.raises(ImproperlyConfigured, match="X must be a number above zero"):
+            read_decimal("X", "7.1", env={"X": value})
 
 
 def test_text_of_blanks_is_the_default() -> None:

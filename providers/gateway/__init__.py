@@ -8,5 +8,6 @@ exchange.py       one request and its answer over ASGI's callables
 authentication.py personal keys        routing.py  model name -> deployment
 chat_request.py   reads the body       completions.py  answers it
 passthrough.py    OpenAI bytes, forwarded     compose.py  events of other dialects as OpenAI's
+limits/           of keys and users: per minute, at the same time, in money
 upstream.py       the guarded, pooled way out     records.py  call records in batches
 """

@@ -23,23 +23,23 @@ Handler = Callable[[Core, Exchange, Caller], Awaitable[None]]
 
 
 async def list_models(core: Core, exchange: Exchange, caller: Caller) -> None:
-    core.check_rate(exchange, caller)
-    catalogue = (await core.directory.get()).for_caller(caller)
-    rows = [_alias_row(plan) for plan in catalogue.aliases.values()]
-    rows += [_model_row(catalogue, route) for route in catalogue.routes]
-    await exchange.answer(json_bytes({"object": "list", "data": rows}))
+    async with core.admitted(exchange, caller):
+        catalogue = (await core.directory.get()).for_caller(caller)
+        rows = [_alias_row(plan) for plan in catalogue.aliases.values()]
+        rows += [_model_row(catalogue, route) for route in catalogue.routes]
+        await exchange.answer(json_bytes({"object": "list", "data": rows}))
 
 
 async def show_model(core: Core, exchange: Exchange, caller: Caller) -> None:
-    core.check_rate(exchange, caller)
-    catalogue = (await core.directory.get()).for_caller(caller)
-    name = exchange.path.removeprefix(f"{MODELS}/")
-    if name in catalogue.aliases:
-        await exchange.answer(json_bytes(_alias_row(catalogue.aliases[name])))
-        return
-    route = catalogue.resolve(name)
-    exchange.set_header("x-platform-model", route.header)
-    await exchange.answer(json_bytes(_model_row(catalogue, route)))
+    async with core.admitted(exchange, caller):
+        catalogue = (await core.directory.get()).for_caller(caller)
+        name = exchange.path.removeprefix(f"{MODELS}/")
+        if name in catalogue.aliases:
+            await exchange.answer(json_bytes(_alias_row(catalogue.aliases[name])))
+            return
+        route = catalogue.resolve(name)
+        exchange.set_header("x-platform-model", route.header)
+        await exchange.answer(json_bytes(_model_row(catalogue, route)))
 
 
 def _alias_row(plan: Plan) -> dict[str, object]:

@@ -7,25 +7,34 @@ from hashlib import sha256
 from typing import Any
 
 from accounts.access import find_key
-from accounts.models import ApiKey
+from accounts.models import LIMITS, ApiKey
+from accounts.services import keys_changed
 from providers.gateway.errors import GatewayError
 from providers.gateway.exchange import Exchange
-from providers.gateway.snapshot import USABLE_FOR_S, Refreshed, in_database
+from providers.gateway.limits.holders import Holder, holder_of, holders_of
+from providers.gateway.snapshot import Refreshed, in_database
 
 KEYS_KEPT = 10_000
 FORGET_AFTER_S = 60.0
+# A key revoked in another process is refused within a second: the oldest row that is used, plus the
+# time to read a new one. In this process it is refused at once.
+REFRESH_AFTER_S, USABLE_FOR_S = 0.5, 0.8
+REFUSED_FOR_S = 3.0
 # Databases limit how many values one query may name.
 CHUNK = 500
 
 
 @dataclass(frozen=True)
 class Caller:
-    """A live personal key and its active user. `allowed` empty: every model the user may use."""
+    """A live personal key and its active user. `allowed` empty: every model the user may use.
+
+    `holders`: the key and the user as far as they have limits, None where neither has.
+    """
 
     key_id: int
     user_id: int
     allowed: frozenset[str]
-    rpm: int | None
+    holders: tuple[Holder, ...] | None
     expires_at: float | None
 
     @property
@@ -59,27 +68,37 @@ def read_token(exchange: Exchange) -> str:
     return token
 
 
-def _caller(key: ApiKey) -> Caller:
+# A row is read several times a second: plain values cost a fifth of a model's instance.
+_VALUES = (
+    *("pk", "user_id", "allowed_models", "expires_at"),
+    *LIMITS,
+    *(f"user__limits__{name}" for name in LIMITS),
+)
+
+
+def _caller(row: Sequence[Any]) -> Caller:
+    key_id, user_id, allowed, expires_at, *limits = row
+    own, users = limits[: len(LIMITS)], limits[len(LIMITS) :]
     return Caller(
-        key_id=key.pk,
-        user_id=key.user_id,
-        allowed=frozenset(str(name) for name in key.allowed_models or ()),
-        rpm=key.rpm,
-        expires_at=key.expires_at.timestamp() if key.expires_at else None,
+        key_id=key_id,
+        user_id=user_id,
+        allowed=frozenset(str(name) for name in allowed or ()),
+        holders=holders_of(holder_of("key", key_id, own), holder_of("user", user_id, users)),
+        expires_at=expires_at.timestamp() if expires_at else None,
     )
 
 
 def find_caller(token: str) -> Caller | None:
     key = find_key(token)
-    return _caller(key) if key is not None else None
+    return load_callers([key.pk]).get(key.pk) if key is not None else None
 
 
 def load_callers(key_ids: Sequence[int]) -> dict[int, Caller]:
     """Those of `key_ids` that are live now."""
     found: dict[int, Caller] = {}
     for start in range(0, len(key_ids), CHUNK):
-        rows = ApiKey.objects.live().filter(pk__in=key_ids[start : start + CHUNK])
-        found |= {row.pk: _caller(row) for row in rows}
+        rows = ApiKey.objects.live().filter(pk__in=key_ids[start : start + CHUNK]).order_by()
+        found |= {row[0]: _caller(row) for row in rows.values_list(*_VALUES)}
     return found
 
 
@@ -96,7 +115,14 @@ class Keyring:
     def __init__(self) -> None:
         self._seen: dict[bytes, _Seen] = {}
         self._refused: dict[bytes, float] = {}
-        self._callers: Refreshed[dict[int, Caller]] = Refreshed(self._load)
+        self._callers: Refreshed[dict[int, Caller]] = Refreshed(
+            self._load, refresh_after_s=REFRESH_AFTER_S, usable_for_s=USABLE_FOR_S
+        )
+        keys_changed.connect(self._forget)
+
+    def _forget(self, **_signal: Any) -> None:
+        """A key, its user or their limits have changed in this process; from any thread."""
+        self._callers.expire()
 
     async def caller(self, token: str) -> Caller | None:
         """The live key with this text, or None."""
@@ -121,7 +147,7 @@ class Keyring:
         if caller is None:
             self._seen.pop(digest, None)
             _make_room(self._refused)
-            self._refused[digest] = now + USABLE_FOR_S
+            self._refused[digest] = now + REFUSED_FOR_S
             return None
         _make_room(self._seen)
         self._seen[digest] = _Seen(caller.key_id, now)

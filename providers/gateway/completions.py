@@ -49,7 +49,6 @@ async def create_completion(core: Core, exchange: Exchange, caller: Caller) -> N
 
 
 async def _complete(core: Core, exchange: Exchange, caller: Caller, call: Call) -> None:
-    core.check_rate(exchange, caller)
     body = read_chat_body(await exchange.read_body(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
     call.model_label = body.model
     plan = (await core.directory.get()).for_caller(caller).plan(body.model).that_chats()
@@ -63,7 +62,8 @@ async def _complete(core: Core, exchange: Exchange, caller: Caller, call: Call) 
         await answering(core, exchange, route, body, identity, call)
 
     try:
-        await exchange.while_connected(answer(core, exchange, plan, call, run))
+        async with core.admitted(exchange, caller, call, body.prompt_tokens):
+            await exchange.while_connected(answer(core, exchange, plan, call, run))
     except ProviderError as error:
         raise from_provider(error) from error
 

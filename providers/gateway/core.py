@@ -2,32 +2,33 @@
 
 import asyncio
 import logging
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
 from django.db import Error as DatabaseError
 
 from providers.gateway.authentication import Caller, Keyring, invalid_key, read_token
-from providers.gateway.errors import rate_limited
 from providers.gateway.exchange import Exchange
 from providers.gateway.health import Circuit, Health
 from providers.gateway.health_rows import save
-from providers.gateway.limits import RequestLimits
-from providers.gateway.records import Recorder
+from providers.gateway.limits import Limiter
+from providers.gateway.records import Call, Recorder
 from providers.gateway.routing import directory_snapshot
 from providers.gateway.snapshot import in_database
 from providers.gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
+_UNLIMITED = nullcontext()
 
 
 class Core:
     """Lives until it is closed or its event loop ends, which cancels every task."""
 
-    def __init__(self) -> None:
+    def __init__(self, limiter: Limiter | None = None) -> None:
         self.keyring = Keyring()
         self.health = Health(changed=self._save_health)
         self.directory = directory_snapshot(self.health)
-        self.limits = RequestLimits()
+        self.limiter = limiter or Limiter.configured()
         self.recorder = Recorder()
         self.upstream = Upstream()
         self._saving: set[asyncio.Task[None]] = set()
@@ -41,15 +42,22 @@ class Core:
         self.recorder.note_use(caller.key_id)
         return caller
 
-    def check_rate(self, exchange: Exchange, caller: Caller) -> None:
-        """Counts the request. Raises GatewayError (429)."""
-        if caller.rpm is None:
-            return
-        allowance = self.limits.take(caller.key_id, caller.rpm)
-        exchange.set_header("x-ratelimit-limit-requests", str(allowance.limit))
-        exchange.set_header("x-ratelimit-remaining-requests", str(allowance.remaining))
-        if allowance.retry_after_s is not None:
-            raise rate_limited(allowance.limit, allowance.retry_after_s)
+    def admitted(
+        self,
+        exchange: Exchange,
+        caller: Caller,
+        call: Call | None = None,
+        estimated_tokens: int = 0,
+    ) -> AbstractAsyncContextManager[None]:
+        """`async with` around a call: counts it for the limits of its key and its user.
+
+        Raises GatewayError (429). When it ends, however it ends, its place is free again, and what
+        `call` really used is counted instead of the estimate. Without a `call` it is a request
+        only, which costs nothing.
+        """
+        if caller.holders is None:
+            return _UNLIMITED
+        return self.limiter.admission(exchange, caller.holders, call, estimated_tokens)
 
     def _save_health(self, model_pk: int) -> None:
         """Away from the call that found it out."""
@@ -69,6 +77,7 @@ class Core:
         try:
             await asyncio.get_running_loop().create_future()
         finally:
+            await self.limiter.close()
             await self.recorder.close()
             await self.upstream.close()
 

@@ -77,16 +77,6 @@ def no_such_model(name: str) -> GatewayError:
     )
 
 
-def rate_limited(limit: int, retry_after_s: int) -> GatewayError:
-    return GatewayError(
-        429,
-        f"This key is limited to {limit} requests per minute. Try again in {retry_after_s} s.",
-        kind="rate_limit_error",
-        code="rate_limit_exceeded",
-        headers={"retry-after": str(retry_after_s)},
-    )
-
-
 def unavailable(message: str, *, retry_after_s: int = 5) -> GatewayError:
     return GatewayError(
         503,

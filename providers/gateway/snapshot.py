@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 P = ParamSpec("P")
 
-# Revocation must hold within 5 s: the oldest value that is used, plus the time to read a new one.
+# A change must hold within 5 s: the oldest value that is used, plus the time to read a new one.
 REFRESH_AFTER_S = 2.0
 USABLE_FOR_S = 3.0
 
@@ -52,8 +52,15 @@ class Refreshed(Generic[T]):
         self._value: T | None = None
         self._read_at = float("-inf")
         self._running: asyncio.Task[T] | None = None
+        self._expiries = self._read_in = 0
+
+    def expire(self) -> None:
+        """What is known, or being read, is out of date. From any thread."""
+        self._expiries += 1
 
     async def get(self) -> T:
+        if self._expiries != self._read_in:
+            self._read_in, self._read_at, self._running = self._expiries, float("-inf"), None
         age = self._clock() - self._read_at
         if self._value is not None and age < self._refresh_after_s:
             return self._value
@@ -65,13 +72,15 @@ class Refreshed(Generic[T]):
         return await asyncio.shield(self._running)
 
     async def _renew(self) -> T:
-        started = self._clock()
+        started, expiries = self._clock(), self._expiries
         value = await self._load()
-        self._value, self._read_at = value, started
+        if expiries == self._expiries:
+            self._value, self._read_at = value, started
         return value
 
     def _finished(self, task: "asyncio.Task[T]") -> None:
-        self._running = None
+        if self._running is task:
+            self._running = None
         error = None if task.cancelled() else task.exception()
         if error is not None:
             level = logging.WARNING if isinstance(error, DatabaseError) else logging.ERROR

@@ -1,16 +1,21 @@
 """What the gateway's tests share: a stand-in provider, keys, the official SDK, call records."""
 
 import time
-from collections.abc import Callable, Iterator
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import openai
 import pytest
+import pytest_asyncio
 
 from accounts.models import User
 from accounts.services import create_key
+from providers.gateway.limits.shared import RedisStore
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.services import create_provider
+from providers.tests.clock import Clock
+from providers.tests.redis import URL, MakeRedis
 from providers.tests.stand_in import StandIn
 
 MakeKey = Callable[..., str]
@@ -77,3 +82,22 @@ def recorded() -> Records:
         raise AssertionError(f"{len(rows)} records, not {count}")
 
     return wait
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock(1_700_000_000.0)
+
+
+@pytest_asyncio.fixture
+async def make_redis(clock: Clock) -> AsyncIterator[MakeRedis]:
+    """Stores that share their counts, which nobody else sees."""
+    prefix, made = f"test:{uuid.uuid4().hex}:", []
+
+    def make() -> RedisStore:
+        made.append(RedisStore(URL, clock, prefix=prefix))
+        return made[-1]
+
+    yield make
+    for store in made:
+        await store.close()

@@ -20,13 +20,14 @@ from providers.gateway.compose import Identity
 from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError
 from providers.gateway.exchange import Exchange
-from providers.gateway.limits import RequestLimits
+from providers.gateway.limits import Holder
 from providers.gateway.passthrough import ForwardedStream, forwarded_answer
 from providers.gateway.records import Call, Recorder, write
 from providers.gateway.routing import Catalogue, Directory, Route
 from providers.gateway.snapshot import Refreshed
 from providers.gateway.upstream import Upstream, guarded_connector
 from providers.models import CallRecord
+from providers.tests.clock import Clock
 from providers.tests.stand_in import STREAMS, USAGE, chunk, sse
 from providers.tokens import estimated_prompt_tokens, estimated_tokens
 from providers.types import HttpRequest, Target, Usage
@@ -67,51 +68,6 @@ def test_a_directory_shows_shared_and_own_routes_only() -> None:
     narrow = directory.for_caller(caller(1, "p/mine", "yours"))
     assert [r.model_id for r in narrow.routes] == ["mine"]
     assert directory.for_caller(caller(1)) is directory.for_caller(caller(1))
-
-
-# --- Limits ------------------------------------------------------------------
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.mark.parametrize("limit", [1, 2, 7, 600])
-def test_the_wait_that_is_named_is_long_enough(limit: int) -> None:
-    clock = Clock()
-    limits = RequestLimits(clock)
-    for _each in range(limit):
-        assert limits.take(1, limit).retry_after_s is None
-    refused = limits.take(1, limit)
-    assert refused.remaining == 0 and refused.retry_after_s is not None
-    assert 60 <= refused.retry_after_s <= 61
-    clock.now += refused.retry_after_s
-    assert limits.take(1, limit).retry_after_s is None
-    assert limits.take(2, limit).retry_after_s is None, "each key has its own count"
-
-
-def test_no_minute_holds_more_than_the_limit() -> None:
-    clock = Clock()
-    limits = RequestLimits(clock)
-    taken: list[float] = []
-    for _each in range(3000):
-        clock.now += 0.1
-        if limits.take(1, 30).retry_after_s is None:
-            taken.append(clock.now)
-    assert all(sum(t <= s < t + 60 for s in taken) <= 30 for t in taken)
-    assert len(taken) >= 30 * 4, "and it is used up"
-
-
-def test_counts_of_many_keys_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("providers.gateway.limits.KEYS_KEPT", 20)
-    limits = RequestLimits()
-    for key_id in range(100):
-        limits.take(key_id, 5)
-    assert len(limits._keys) <= 20
 
 
 # --- Snapshots ---------------------------------------------------------------
@@ -156,6 +112,27 @@ async def test_a_snapshot_outlives_a_short_failure_of_the_database() -> None:
     with pytest.raises(OperationalError):
         await cell.get()
     assert await cell.get() == 2
+
+
+async def test_an_expired_snapshot_is_read_again_even_where_a_reading_runs() -> None:
+    value, gate = "old", asyncio.Event()
+
+    async def load() -> str:
+        read = value
+        await gate.wait()
+        return read
+
+    cell = Refreshed(load, clock=Clock())
+    early = asyncio.create_task(cell.get())
+    for _step in range(2):  # the task, then its reading
+        await asyncio.sleep(0)
+    value = "new"
+    cell.expire()
+    late = asyncio.create_task(cell.get())
+    await asyncio.sleep(0)
+    gate.set()
+    assert (await early, await late) == ("old", "new")
+    assert await cell.get() == "new"
 
 
 async def ask(gateway: Gateway, path: str, key: str) -> tuple[int, dict[str, Any], dict[str, Any]]:
@@ -203,7 +180,8 @@ def test_only_live_keys_are_loaded(transactional_db: None, alice: User, bob: Use
     ApiKey.objects.filter(pk=keys[2].pk).update(expires_at=timezone.now())
     User.objects.filter(pk=bob.pk).update(is_active=False)
     found = load_callers([key.pk for key in keys])
-    assert list(found.values()) == [Caller(keys[0].pk, alice.pk, frozenset({"m"}), 5, None)]
+    limited = (Holder("key", keys[0].pk, rpm=5),)
+    assert list(found.values()) == [Caller(keys[0].pk, alice.pk, frozenset({"m"}), limited, None)]
 
 
 async def test_a_warm_key_needs_no_query(

@@ -1,0 +1,123 @@
+"""The counts of one process."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from providers.gateway.limits.counting import (
+    BudgetDemand,
+    Counted,
+    Demand,
+    Reason,
+    Refused,
+    Settlement,
+    Use,
+)
+from providers.gateway.limits.windows import Window
+
+HOLDERS_KEPT = 10_000
+
+
+@dataclass
+class _Counts:
+    requests: Window = field(default_factory=Window)
+    tokens: Window = field(default_factory=Window)
+    leases: set[str] = field(default_factory=set)
+    spent: dict[str, int] = field(default_factory=dict)
+
+    def forget(self, now: float) -> None:
+        self.requests.forget(now)
+        self.tokens.forget(now)
+
+    @property
+    def is_idle(self) -> bool:
+        return not (self.requests.seconds or self.tokens.seconds or self.leases)
+
+    def learn(self, budgets: Sequence[BudgetDemand]) -> None:
+        """The database may know more than this process; what is past is dropped."""
+        self.spent = {each.name: max(each.known, self.spent.get(each.name, 0)) for each in budgets}
+
+
+class MemoryStore:
+    is_local = True
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counts: dict[str, _Counts] = {}
+
+    async def admit(self, lease: str, demands: Sequence[Demand]) -> Counted:
+        now = self._clock()
+        counts = [self._of(demand, now) for demand in demands]
+        pairs = list(zip(demands, counts, strict=True))
+        refused = next(_refusals(pairs, now), None)
+        if refused is None:
+            for demand, each in pairs:
+                _count(demand, each, lease, now)
+        return Counted(tuple(_use(each, now) for each in counts), int(now), refused)
+
+    async def settle(self, lease: str, settlements: Sequence[Settlement]) -> None:
+        for each in settlements:
+            counts = self._counts.get(each.demand.name)
+            if counts is None:
+                continue
+            counts.leases.discard(lease)
+            if each.demand.tpm is not None:
+                counts.tokens.correct(each.second, each.tokens)
+            for budget in each.demand.budgets:
+                if budget.name in counts.spent:
+                    counts.spent[budget.name] += each.cost
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+    def _of(self, demand: Demand, now: float) -> _Counts:
+        counts = self._counts.get(demand.name)
+        if counts is None:
+            self._make_room(now)
+            counts = self._counts[demand.name] = _Counts()
+        counts.forget(now)
+        if demand.budgets:
+            counts.learn(demand.budgets)
+        return counts
+
+    def _make_room(self, now: float) -> None:
+        if len(self._counts) < HOLDERS_KEPT:
+            return
+        for counts in self._counts.values():
+            counts.forget(now)
+        idle = [name for name, counts in self._counts.items() if counts.is_idle]
+        for name in idle or list(self._counts)[: max(1, HOLDERS_KEPT // 10)]:
+            del self._counts[name]
+
+
+def _refusals(pairs: Sequence[tuple[Demand, _Counts]], now: float) -> Iterator[Refused]:
+    for place, (demand, counts) in enumerate(pairs):
+        for index, budget in enumerate(demand.budgets):
+            spent = counts.spent[budget.name]
+            if spent >= budget.limit:
+                yield Refused(place, Reason.BUDGET, budget=index, spent=spent)
+        if demand.max_parallel is not None and len(counts.leases) >= demand.max_parallel:
+            yield Refused(place, Reason.PARALLEL, 1)
+        if demand.rpm is not None and counts.requests.total >= demand.rpm:
+            yield Refused(place, Reason.REQUESTS, counts.requests.wait_s(1, demand.rpm, now))
+        if demand.tpm is not None and counts.tokens.total + demand.tokens > demand.tpm:
+            wait_s = counts.tokens.wait_s(demand.tokens, demand.tpm, now)
+            yield Refused(place, Reason.TOKENS, wait_s)
+
+
+def _count(demand: Demand, counts: _Counts, lease: str, now: float) -> None:
+    if demand.rpm is not None:
+        counts.requests.add(now)
+    if demand.tpm is not None:
+        counts.tokens.add(now, demand.tokens)
+    if demand.max_parallel is not None:
+        counts.leases.add(lease)
+
+
+def _use(counts: _Counts, now: float) -> Use:
+    return Use(
+        counts.requests.total,
+        counts.requests.reset_s(now),
+        counts.tokens.total,
+        counts.tokens.reset_s(now),
+    )

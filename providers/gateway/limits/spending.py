@@ -1,0 +1,62 @@
+"""What calls have cost, in USD: from their records, and from the price table as a call ends."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol
+
+from django.conf import settings
+
+from providers.charging import current_tariff, spent, spent_by
+from providers.gateway.limits.holders import Holder
+from providers.gateway.records import Call
+from providers.gateway.snapshot import in_database
+
+ZERO = Decimal(0)
+
+
+def in_usd(sums: Mapping[str, Decimal]) -> Decimal:
+    """Sums by currency as one. A currency that is neither USD nor CNY has no known rate."""
+    yuan = sums.get("CNY", ZERO)
+    return sums.get("USD", ZERO) + (yuan / settings.CNY_PER_USD if yuan else ZERO)
+
+
+def spent_usd(holder: Holder, since: datetime | None) -> Decimal:
+    who = {"key_id": holder.pk} if holder.kind == "key" else {"user_id": holder.pk}
+    return in_usd(spent(**who, since=since))
+
+
+def spent_by_key(key_ids: Sequence[int], since: datetime | None) -> dict[int, Decimal]:
+    """In USD, of the keys that have spent anything."""
+    found: dict[int, Decimal] = {}
+    for (key_id, currency), total in spent_by("api_key_id", key_ids, since).items():
+        found[key_id] = found.get(key_id, ZERO) + in_usd({currency: total})
+    return found
+
+
+class Spending(Protocol):
+    async def spent(self, holder: Holder, since: Sequence[datetime | None]) -> list[Decimal]:
+        """What the records say, in USD, for each beginning in `since`."""
+        ...
+
+    async def cost(self, call: Call) -> Decimal:
+        """What a call that has just ended costs, in USD; zero where nobody knows."""
+        ...
+
+
+class RecordedSpending:
+    """From the ledger, and from the same tariff that fills it."""
+
+    async def spent(self, holder: Holder, since: Sequence[datetime | None]) -> list[Decimal]:
+        return await in_database(lambda: [spent_usd(holder, each) for each in since])
+
+    async def cost(self, call: Call) -> Decimal:
+        usage, _is_estimated = call.final_usage()
+        if (usage.prompt_tokens, usage.completion_tokens) == (None, None):
+            return ZERO
+        tariff = current_tariff()
+        if call.model_pk is None or tariff.knows(call.model_pk, call.at):
+            charge = tariff.charge(usage, model_pk=call.model_pk, at=call.at)
+        else:
+            charge = await in_database(tariff.charge, usage, model_pk=call.model_pk, at=call.at)
+        return ZERO if charge.cost is None else in_usd({charge.currency: charge.cost})
