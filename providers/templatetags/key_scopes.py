@@ -7,11 +7,12 @@ from decimal import Decimal
 
 from django import template
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, User
 from providers.gateway.limits.holders import Period
 from providers.gateway.limits.spending import spent_by_key
-from providers.models import ProviderModel
+from providers.models import Alias, ProviderModel
 
 register = template.Library()
 
@@ -25,7 +26,7 @@ class Choice:
 
 @dataclass
 class Group:
-    """The models of one provider; without a name: chosen ones that nobody offers now."""
+    """The models of one provider, or the aliases; without a name: chosen ones that nobody offers now."""
 
     provider: str
     choices: list[Choice] = field(default_factory=list)
@@ -33,7 +34,7 @@ class Group:
 
 @register.simple_tag
 def scope_groups(user: User, chosen: Collection[str] | None) -> list[Group]:
-    """Every usable model of `user` by provider, under the name that the gateway knows it by."""
+    """The aliases, then every usable model of `user` by provider, under the name that the gateway knows it by."""
     wanted = set(chosen or ())
     known: set[str] = set()
     rows = list(
@@ -54,8 +55,17 @@ def scope_groups(user: User, chosen: Collection[str] | None) -> list[Group]:
         value = unique if len(ids[row.provider.name]) > 1 else qualified
         group = groups.setdefault(row.provider_id, Group(row.provider.name))
         group.choices.append(Choice(value, row.model_id, bool(names)))
+    aliases = _aliases(user, wanted)
+    known |= {choice.value for choice in aliases}
     others = [Choice(name, name, True) for name in sorted(wanted - known)]
-    return [*groups.values(), *([Group("", others)] if others else [])]
+    first = [Group(_("Aliases"), aliases)] if aliases else []
+    return [*first, *groups.values(), *([Group("", others)] if others else [])]
+
+
+def _aliases(user: User, wanted: Collection[str]) -> list[Choice]:
+    rows = Alias.objects.for_user(user).filter(is_enabled=True)
+    names = sorted(set(rows.values_list("name", flat=True)))
+    return [Choice(name, name, name in wanted) for name in names]
 
 
 @register.simple_tag
