@@ -60,6 +60,14 @@ class Route:
                 code="model_not_chat",
             )
 
+    def check_type(self, wanted: str, *, code: str) -> None:
+        if wanted != self.main_type and wanted not in self.types:
+            raise bad_request(
+                f"'{self.model_id}' is of the type '{self.main_type}', not '{wanted}'.",
+                param="model",
+                code=code,
+            )
+
 
 class Catalogue:
     """The models one caller may use, and their names."""
