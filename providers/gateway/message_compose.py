@@ -47,9 +47,14 @@ def usage_body(call: Call) -> dict[str, Any]:
 
 
 def message(message_id: str, model: str, content: list[Any], usage: Mapping[str, Any]) -> Any:
-    head = {"id": message_id, "type": "message", "role": "assistant", "model": model}
-    ends = {"stop_reason": None, "stop_sequence": None}
-    return head | {"content": content} | ends | {"usage": usage}
+    head: dict[str, Any] = {
+        "id": message_id,
+        "type": "message",
+        "role": "assistant",
+        "model": model,
+    }
+    ends: dict[str, Any] = {"stop_reason": None, "stop_sequence": None}
+    return head | {"model": model, "content": content} | ends | {"usage": usage}
 
 
 class MessageStream:
@@ -127,8 +132,8 @@ class MessageStream:
             found += self._close() + b"".join(map(self._call_piece, pieces))
         if self._state is not None:
             found += self._next("state", kept_block(self._state))
-        delta = {"stop_reason": reason_of(self._call), "stop_sequence": None}
-        end = {"type": "message_delta", "delta": delta, "usage": usage_body(self._call)}
+        ended: dict[str, Any] = {"stop_reason": reason_of(self._call), "stop_sequence": None}
+        end = {"type": "message_delta", "delta": ended, "usage": usage_body(self._call)}
         return found + self._close() + named_event(end) + named_event({"type": "message_stop"})
 
 

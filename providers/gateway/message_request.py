@@ -106,6 +106,10 @@ def read_question(raw: bytes) -> MessagesBody:
         raise bad_request("'messages' must be a list with at least one message.", param="messages")
     is_stream = read_flag(body.get("stream"), "stream")
     check_numbers(body)
+    stops = body.get("stop_sequences")
+    is_list = isinstance(stops, list) and all(isinstance(stop, str) for stop in stops)
+    if stops is not None and not is_list:
+        raise bad_request("'stop_sequences' must be a list of texts.", param="stop_sequences")
     messages, unknown = [], list[str]()
     system = _system(body.get("system"))
     if system:

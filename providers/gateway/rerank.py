@@ -57,10 +57,11 @@ def read_rerank_body(raw: bytes) -> RerankBody:
 def _documents(value: Any) -> Sequence[str]:
     rows = value if isinstance(value, list) else []
     texts = [row.get("text") if isinstance(row, dict) else row for row in rows]
-    if not texts or not all(isinstance(text, str) for text in texts):
+    found = [text for text in texts if isinstance(text, str)]
+    if not found or len(found) < len(rows):
         message = "'documents' must be a list of texts or of objects with a 'text'."
         raise bad_request(message, param="documents")
-    return texts
+    return found
 
 
 async def create_ranking(core: Core, exchange: Exchange, caller: Caller) -> None:

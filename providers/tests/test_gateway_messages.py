@@ -9,7 +9,7 @@ import openai
 import pytest
 
 from providers.gateway.sealed_state import seal, unseal
-from providers.models import Provider, ProviderModel
+from providers.models import Provider
 from providers.tests.conftest import MakeKey, Records
 from providers.tests.stand_in import LEAK, Replay, StandIn
 from providers.types import ProviderState
@@ -115,8 +115,7 @@ def test_a_request_is_said_in_openais_words(
         tools=[WEATHER],
         tool_choice={"type": "any", "disable_parallel_tool_use": True},
         stop_sequences=["END"],
-        temperature=0.5,
-        top_k=3,
+        extra_body={"temperature": 0.5, "top_k": 3},
     )
     assert answer.content[0].text == "hi" and answer.stop_reason == "end_turn"
     usage = answer.usage
@@ -141,15 +140,16 @@ def test_a_request_is_said_in_openais_words(
     assert "top_k" not in sent and "system" not in sent
 
 
+@pytest.mark.parametrize("types", [("chat",), ("chat", "reasoning")])
 def test_thinking_is_asked_for_where_a_model_reasons(
-    claude: Any, remote: Provider, stand_in: StandIn
+    claude: Any, replayed: Callable[..., Provider], replay: Replay, types: tuple[str, ...]
 ) -> None:
-    stand_in.mode = "reasoning"
-    thinking = {"type": "enabled", "budget_tokens": 2048}
-    streamed(claude, thinking=thinking)
-    ProviderModel.objects.update(types=["chat", "reasoning"])
-    Provider.objects.update(name="again")  # a name of its own is a fresh snapshot's
-    assert "reasoning_effort" not in stand_in.seen[0]
+    replayed("openai", *types)
+    replay.mode = "openai_reasoning"
+    streamed(claude, thinking={"type": "enabled", "budget_tokens": 2048})
+    expected = "low" if "reasoning" in types else None
+    assert replay.seen[0].get("reasoning_effort") == expected
+    assert "thinking" not in replay.seen[0]
 
 
 def test_a_stream_of_openai_becomes_messages(
@@ -194,11 +194,7 @@ def test_errors_of_the_caller(claude: Any, echo: Provider, live_url: str) -> Non
     with pytest.raises(anthropic.NotFoundError) as missing:
         ask(claude, model="nothing")
     assert missing.value.body["error"]["type"] == "not_found_error"  # type: ignore[index]
-    with pytest.raises(
-        anthropic.OverloadedError
-        if hasattr(anthropic, "OverloadedError")
-        else anthropic.APIStatusError
-    ) as busy:
+    with pytest.raises(anthropic.APIStatusError, match="overloaded_error") as busy:
         ask(claude, "/error", model="echo")
     assert busy.value.status_code == 529
     stranger = anthropic.Anthropic(base_url=live_url, api_key="llmp_no.no", max_retries=0)
@@ -222,6 +218,7 @@ GOOD = {"model": "echo", "max_tokens": 9, "messages": [USER]}
         GOOD | {"messages": [{"role": "user", "content": 7}]},
         GOOD | {"messages": [{"role": "user", "content": [{"type": "odd"}]}]},
         GOOD | {"system": 7},
+        GOOD | {"stop_sequences": 7},
         GOOD | {"tools": [{"type": "web_search_20250305", "name": "web_search"}]},
         GOOD | {"api_base": "http://127.0.0.1/"},
         GOOD
