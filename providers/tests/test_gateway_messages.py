@@ -338,3 +338,25 @@ def test_a_state_is_ours_or_nothing() -> None:
     assert unseal(sealed) == state and "s1" not in sealed
     for wrong in (None, 7, "", "llmp.", sealed[:-3], "x" + sealed, "llmp.é", {"kind": "gemini"}):
         assert unseal(wrong) is None
+
+
+def test_signatures_of_other_providers_survive_a_loop_of_tools(
+    claude: Any, replayed: Callable[..., Provider], replay: Replay
+) -> None:
+    replayed("gemini")
+    replay.mode = "gemini_thinking_tool"
+    _events, message = streamed(claude, tools=[WEATHER])
+    [call] = [block for block in message.content if block.type == "tool_use"]
+    assert message.stop_reason == "tool_use" and message.content[-1].type == "redacted_thinking"
+    result = {"type": "tool_result", "tool_use_id": call.id, "content": "8 degrees"}
+    said = [block.model_dump(exclude_none=True) for block in message.content]
+    history = [
+        *HELLO,
+        {"role": "assistant", "content": said},
+        {"role": "user", "content": [result]},
+    ]
+    streamed(claude, tools=[WEATHER], messages=history)
+    parts = replay.seen[1]["contents"][1]["parts"]
+    [signed] = [part for part in parts if "functionCall" in part]
+    assert signed["functionCall"]["name"] == "get_weather"
+    assert signed["thoughtSignature"] not in ("", "skip_thought_signature_validator")
