@@ -10,6 +10,7 @@ import orjson
 
 from providers.gateway.chat_request import (
     ChatBody,
+    check_media_url,
     check_numbers,
     read_flag,
     read_json_body,
@@ -188,6 +189,8 @@ def _part(block: Mapping[str, Any], unknown: list[str]) -> Iterator[dict[str, An
         yield {"type": "text", "text": str(source.get("data") or "")}
     else:
         unknown.append(str(kind)[:100])
+        if isinstance(source, Mapping) and "url" in source:
+            check_media_url(source["url"], False, "messages")
 
 
 def _without_kept(message: Mapping[str, Any]) -> Mapping[str, Any]:

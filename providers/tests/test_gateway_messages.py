@@ -283,6 +283,22 @@ def test_a_whole_answer_passes_through(
     assert recorded(1)[0].completion_tokens == 4
 
 
+def test_documents_pass_through_but_no_internal_addresses(
+    claude: Any, replayed: Callable[..., Provider], replay: Replay
+) -> None:
+    replayed("anthropic")
+    replay.mode = "anthropic_blocking"
+    for url, is_good in (("https://example.com/a.pdf", True), ("http://127.0.0.1/a.pdf", False)):
+        block = {"type": "document", "source": {"type": "url", "url": url}}
+        messages = [{"role": "user", "content": [block]}]
+        if is_good:
+            assert ask(claude, messages=messages).content[0].text == "A cat."
+            continue
+        with pytest.raises(anthropic.BadRequestError, match="public"):
+            ask(claude, messages=messages)
+    assert len(replay.seen) == 1
+
+
 def test_an_error_event_of_anthropic(
     claude: Any, replayed: Callable[..., Provider], replay: Replay, recorded: Records
 ) -> None:
