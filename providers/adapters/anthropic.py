@@ -183,6 +183,19 @@ def _is_supported(capabilities: Mapping[str, Any], name: str) -> bool:
     return isinstance(found, Mapping) and found.get("supported") is True
 
 
+def read_usage(raw: dict[str, Any]) -> Usage:
+    read = count_of(raw, "cache_read_input_tokens")
+    written = count_of(raw, "cache_creation_input_tokens")
+    fresh = count_of(raw, "input_tokens")
+    return Usage(
+        prompt_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
+        completion_tokens=count_of(raw, "output_tokens"),
+        reasoning_tokens=count_of(raw, "output_tokens_details", "thinking_tokens"),
+        cached_tokens=read,
+        cache_write_tokens=written,
+    )
+
+
 class AnthropicReader(JsonReader):
     kind = "anthropic"
 
@@ -256,13 +269,4 @@ class AnthropicReader(JsonReader):
         if not isinstance(raw, dict):
             return
         self._usage |= {name: value for name, value in raw.items() if value is not None}
-        read = count_of(self._usage, "cache_read_input_tokens")
-        written = count_of(self._usage, "cache_creation_input_tokens")
-        fresh = count_of(self._usage, "input_tokens")
-        yield Usage(
-            prompt_tokens=None if fresh is None else fresh + (read or 0) + (written or 0),
-            completion_tokens=count_of(self._usage, "output_tokens"),
-            reasoning_tokens=count_of(self._usage, "output_tokens_details", "thinking_tokens"),
-            cached_tokens=read,
-            cache_write_tokens=written,
-        )
+        yield read_usage(self._usage)

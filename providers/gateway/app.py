@@ -10,11 +10,12 @@ from django.db import Error as DatabaseError
 from providers.gateway.authentication import Caller
 from providers.gateway.completions import create_completion
 from providers.gateway.core import Core
+from providers.gateway.embeddings import create_embeddings
 from providers.gateway.errors import GatewayError, bad_request, unavailable
-from providers.gateway.exchange import ClientLeft, Exchange, Receive, Scope, Send, json_bytes
-from providers.gateway.plans import Plan
-from providers.gateway.route import Route
-from providers.gateway.routing import Catalogue
+from providers.gateway.exchange import MODELS, ClientLeft, Exchange, Receive, Scope, Send
+from providers.gateway.messages import count_tokens, create_message
+from providers.gateway.model_pages import list_models, show_model
+from providers.gateway.rerank import create_ranking
 
 logger = logging.getLogger(__name__)
 
@@ -22,51 +23,13 @@ PREFIX = "/v1/"
 Handler = Callable[[Core, Exchange, Caller], Awaitable[None]]
 
 
-async def list_models(core: Core, exchange: Exchange, caller: Caller) -> None:
-    async with core.admitted(exchange, caller):
-        catalogue = (await core.directory.get()).for_caller(caller)
-        rows = [_alias_row(plan) for plan in catalogue.aliases.values()]
-        rows += [_model_row(catalogue, route) for route in catalogue.routes]
-        await exchange.answer(json_bytes({"object": "list", "data": rows}))
-
-
-async def show_model(core: Core, exchange: Exchange, caller: Caller) -> None:
-    async with core.admitted(exchange, caller):
-        catalogue = (await core.directory.get()).for_caller(caller)
-        name = exchange.path.removeprefix(f"{MODELS}/")
-        if name in catalogue.aliases:
-            await exchange.answer(json_bytes(_alias_row(catalogue.aliases[name])))
-            return
-        route = catalogue.resolve(name)
-        exchange.set_header("x-platform-model", route.header)
-        await exchange.answer(json_bytes(_model_row(catalogue, route)))
-
-
-def _alias_row(plan: Plan) -> dict[str, object]:
-    first = plan.members[0].route
-    return {
-        "id": plan.alias,
-        "object": "model",
-        "created": first.created,
-        "owned_by": "alias",
-        "types": list(first.types),
-    }
-
-
-def _model_row(catalogue: Catalogue, route: Route) -> dict[str, object]:
-    return {
-        "id": catalogue.name_of(route),
-        "object": "model",
-        "created": route.created,
-        "owned_by": route.target.provider_name,
-        "types": list(route.types),
-    }
-
-
-MODELS = f"{PREFIX}models"
 # A new endpoint is one entry.
 HANDLERS: dict[str, tuple[str, Handler]] = {
     f"{PREFIX}chat/completions": ("POST", create_completion),
+    f"{PREFIX}messages": ("POST", create_message),
+    f"{PREFIX}messages/count_tokens": ("POST", count_tokens),
+    f"{PREFIX}embeddings": ("POST", create_embeddings),
+    f"{PREFIX}rerank": ("POST", create_ranking),
     MODELS: ("GET", list_models),
 }
 

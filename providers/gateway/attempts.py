@@ -34,7 +34,7 @@ def may_pass(error: ProviderError) -> bool:
     return may_help(error) and not is_lasting
 
 
-async def answer(core: Core, exchange: Exchange, plan: Plan, call: Call, run: Run) -> None:
+async def tried(core: Core, exchange: Exchange, plan: Plan, call: Call, run: Run) -> None:
     """Runs `run` on one route after another until one answers. Raises the last ProviderError."""
     for round_number in range(plan.rounds):
         errors: list[ProviderError] = []

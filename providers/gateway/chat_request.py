@@ -14,6 +14,7 @@ import orjson
 from providers.addresses import is_allowed
 from providers.gateway.errors import bad_request
 from providers.gateway.route import Route
+from providers.gateway.sealed_state import unseal
 from providers.tokens import estimated_prompt_tokens
 from providers.types import ChatRequest
 
@@ -57,17 +58,21 @@ class ChatBody:
             messages = [{"role": "system", "content": route.system_prompt}, *messages]
         return ChatRequest(route.model_id, messages, parameters, self.is_stream)
 
+    def check(self, route: Route) -> None:
+        route.check_chat()
+        self.check_media(is_managed=route.target.is_managed)
+
     def check_media(self, *, is_managed: bool) -> None:
         """No local files and no internal addresses; a deployment of ours fetches nothing at all."""
         for position, message in enumerate(self.messages):
             for part in message["content"] if isinstance(message.get("content"), list) else ():
                 for name in MEDIA:
                     if name in part:
-                        _check_media_url(part[name], is_managed, f"messages[{position}].content")
+                        check_media_url(part[name], is_managed, f"messages[{position}].content")
 
 
-def read_chat_body(raw: bytes) -> ChatBody:
-    """Raises GatewayError (400)."""
+def read_json_body(raw: bytes) -> dict[str, Any]:
+    """An object without names that a caller may not set. Raises GatewayError (400)."""
     try:
         body = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -76,24 +81,30 @@ def read_chat_body(raw: bytes) -> ChatBody:
         raise bad_request("The body must be a JSON object.")
     for name in sorted(FORBIDDEN & body.keys()):
         raise bad_request(f"'{name}' may not be set by a request.", param=name)
-    model = _model(body.pop("model", None))
+    return body
+
+
+def read_chat_body(raw: bytes) -> ChatBody:
+    """Raises GatewayError (400)."""
+    body = read_json_body(raw)
+    model = read_model(body.pop("model", None))
     messages = _messages(body.pop("messages", None))
-    is_stream = _flag(body.pop("stream", None), "stream")
+    is_stream = read_flag(body.pop("stream", None), "stream")
     options = body.pop("stream_options", None)
     if options is not None and not isinstance(options, Mapping):
         raise bad_request("'stream_options' must be an object.", param="stream_options")
-    wants = _flag((options or {}).get("include_usage"), "stream_options.include_usage")
-    _check_numbers(body)
+    wants = read_flag((options or {}).get("include_usage"), "stream_options.include_usage")
+    check_numbers(body)
     return ChatBody(model, messages, body, is_stream, wants)
 
 
-def _model(value: Any) -> str:
+def read_model(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise bad_request("'model' must name a model.", param="model")
     return value
 
 
-def _flag(value: Any, name: str) -> bool:
+def read_flag(value: Any, name: str) -> bool:
     if value is not None and not isinstance(value, bool):
         raise bad_request(f"'{name}' must be true or false.", param=name)
     return bool(value)
@@ -107,6 +118,8 @@ def _messages(value: Any) -> list[dict[str, Any]]:
         if not isinstance(message, dict) or not isinstance(message.get("role"), str):
             raise bad_request(f"'{where}' must be an object with a role.", param=where)
         _check_content(message.get("content"), f"{where}.content")
+        if "provider_state" in message:
+            message["provider_state"] = unseal(message["provider_state"])
     return value
 
 
@@ -118,7 +131,7 @@ def _check_content(content: Any, where: str) -> None:
         raise bad_request(f"'{where}' must be text, a list of parts, or null.", param=where)
 
 
-def _check_numbers(body: Mapping[str, Any]) -> None:
+def check_numbers(body: Mapping[str, Any]) -> None:
     for name in NUMBERS:
         value = body.get(name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
@@ -130,7 +143,7 @@ def _check_numbers(body: Mapping[str, Any]) -> None:
             raise bad_request(f"'{name}' must be a whole number of at least 1.", param=name)
 
 
-def _check_media_url(value: Any, is_managed: bool, where: str) -> None:
+def check_media_url(value: Any, is_managed: bool, where: str) -> None:
     url = value.get("url") if isinstance(value, Mapping) else value
     if isinstance(url, str) and url.startswith("data:"):
         return

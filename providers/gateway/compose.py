@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 
 from providers.gateway.records import Call
+from providers.gateway.sealed_state import seal
 from providers.types import (
     Event,
+    ProviderState,
     TextDelta,
     TextReplaced,
     ThinkingDelta,
@@ -65,8 +67,9 @@ def reason_of(call: Call) -> str:
 
 
 class ComposedStream:
-    """`start`, then a chunk for each event, then `finish`. Nothing that was sent can be taken back,
-    so text that a provider replaces stays as it is."""
+    """`start`, then a chunk for each event, then `finish`. `provider_state` is ours: a client that
+    sends it back with the message keeps a provider's signatures in a loop of tools. Nothing that
+    was sent can be taken back, so text that a provider replaces stays as it is."""
 
     def __init__(self, identity: Identity, call: Call, *, wants_usage: bool) -> None:
         self._base = identity.body("chat.completion.chunk")
@@ -84,6 +87,8 @@ class ComposedStream:
             return self._chunk({"reasoning_content": found.text})
         if isinstance(found, ToolCallDelta):
             return self._chunk({"tool_calls": [call_piece(found)]})
+        if isinstance(found, ProviderState):
+            return self._chunk({"provider_state": seal(found)})
         return b""
 
     def finish(self) -> bytes:
@@ -108,6 +113,7 @@ class ComposedAnswer:
         self._text: list[str] = []
         self._thought: list[str] = []
         self._calls: dict[int, dict[str, Any]] = {}
+        self._state = ""
 
     def feed(self, found: Event) -> None:
         self._call.note(found)
@@ -119,6 +125,8 @@ class ComposedAnswer:
             self._text = [found.text]
         elif isinstance(found, ToolCallDelta):
             self._add_call(found)
+        elif isinstance(found, ProviderState):
+            self._state = seal(found)
 
     def _add_call(self, found: ToolCallDelta) -> None:
         new = {"id": found.id, "type": "function", "function": {"name": "", "arguments": ""}}
@@ -133,6 +141,8 @@ class ComposedAnswer:
         if self._calls:
             message["tool_calls"] = list(self._calls.values())
             message["content"] = message["content"] or None
+        if self._state:
+            message["provider_state"] = self._state
         reason = reason_of(self._call)
         choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
         usage, is_estimated = self._call.final_usage()

@@ -12,6 +12,7 @@ import orjson
 from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
+from providers.gateway import message_errors
 from providers.gateway.errors import GatewayError, bad_request
 
 Scope = MutableMapping[str, Any]
@@ -24,6 +25,8 @@ BODY_WITHIN_S = 60
 # Proxies and SDKs give up on a silent stream after a minute or less.
 HEARTBEAT_S = 15.0
 JSON = b"application/json"
+MESSAGES = "/v1/messages"
+MODELS = "/v1/models"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
 
@@ -53,6 +56,12 @@ class Exchange:
         given = self.headers(b"x-request-id")
         text = given[0].decode("latin-1") if given else ""
         self.request_id = text if REQUEST_ID.fullmatch(text) else uuid.uuid4().hex
+        # The dialect of the caller decides how failures look, whoever finds them.
+        self.is_anthropic = self.path.startswith(MESSAGES) or (
+            self.path.startswith(MODELS) and bool(self.headers(b"anthropic-version"))
+        )
+        if self.is_anthropic:
+            self.set_header("request-id", self.request_id)
 
     def headers(self, name: bytes) -> list[bytes]:
         return [value for key, value in self._headers if key == name]
@@ -161,12 +170,15 @@ class Exchange:
 
     async def fail(self, error: GatewayError) -> None:
         """As an answer of its own, or as the last event of a stream that has begun."""
-        body = orjson.dumps(error.body())
+        status, head, body = error.status, b"data: ", error.body()
+        if self.is_anthropic:
+            status, head = message_errors.status_of(error), b"event: error\ndata: "
+            body = message_errors.error_body(error, self.request_id)
         if not self.is_started:
             self._answer_headers |= error.headers
-            await self.answer(body, status=error.status)
+            await self.answer(orjson.dumps(body), status=status)
         elif self._is_stream:
-            await self.write(b"data: " + body + b"\n\n")
+            await self.write(head + orjson.dumps(body) + b"\n\n")
             await self.close()
 
 

@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from providers.gateway.errors import GatewayError
 from providers.gateway.health import Health
 from providers.gateway.route import Route
 
@@ -32,14 +33,19 @@ class Plan:
     strategy: str = "order"
     rounds: int = 1
 
-    def that_chats(self) -> "Plan":
-        """Raises GatewayError where none of the members does."""
-        if all(member.route.chats for member in self.members):
+    def that_pass(self, check: Callable[[Route], None]) -> "Plan":
+        """Without the members that `check` refuses; where it refuses all, its first refusal."""
+        refusals: dict[int, GatewayError] = {}
+        for member in self.members:
+            try:
+                check(member.route)
+            except GatewayError as refusal:
+                refusals[member.route.model_pk] = refusal
+        if not refusals:
             return self
-        fit = self.only(lambda route: route.chats)
-        if not fit.members:
-            self.members[0].route.check_chat()
-        return fit
+        if len(refusals) == len(self.members):
+            raise next(iter(refusals.values()))
+        return self.only(lambda route: route.model_pk not in refusals)
 
     def only(self, is_fit: Callable[[Route], bool]) -> "Plan":
         """Of the members those that fit. Empty plans are possible."""

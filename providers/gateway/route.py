@@ -48,6 +48,14 @@ class Route:
         """`qualified` as an ASCII header value."""
         return quote(self.qualified, safe=" !#$&'()*+,-./:;=?@[]^_`{|}~")
 
+    def check_type(self, wanted: str, *, code: str) -> None:
+        if wanted != self.main_type and wanted not in self.types:
+            raise bad_request(
+                f"'{self.model_id}' is of the type '{self.main_type}', not '{wanted}'.",
+                param="model",
+                code=code,
+            )
+
     def check_chat(self) -> None:
         if not self.chats:
             raise bad_request(

@@ -26,7 +26,7 @@ class Choice:
 
 @dataclass
 class Group:
-    """The models of one provider, or the aliases; without a name: chosen ones that nobody offers now."""
+    """The models of one provider, or the aliases; without a name: chosen ones that are gone."""
 
     provider: str
     choices: list[Choice] = field(default_factory=list)
@@ -34,7 +34,7 @@ class Group:
 
 @register.simple_tag
 def scope_groups(user: User, chosen: Collection[str] | None) -> list[Group]:
-    """The aliases, then every usable model of `user` by provider, under the name that the gateway knows it by."""
+    """The aliases, then every usable model of `user` by provider, as the gateway names them."""
     wanted = set(chosen or ())
     known: set[str] = set()
     rows = list(

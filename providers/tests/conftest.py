@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 import pytest_asyncio
@@ -16,7 +17,7 @@ from providers.models import CallRecord, Provider, ProviderModel
 from providers.services import create_provider
 from providers.tests.clock import Clock
 from providers.tests.redis import URL, MakeRedis
-from providers.tests.stand_in import StandIn
+from providers.tests.stand_in import Replay, StandIn
 
 MakeKey = Callable[..., str]
 Records = Callable[[int], list[CallRecord]]
@@ -29,6 +30,32 @@ def stand_in(settings: Any) -> Iterator[StandIn]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+def replay(settings: Any) -> Iterator[Replay]:
+    settings.ALLOW_PRIVATE_PROVIDER_URLS = True
+    server = Replay()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def replayed(transactional_db: None, replay: Replay, alice: User) -> Callable[..., Provider]:
+    """Alice's connection of any kind to the wire examples, with the model `m`."""
+
+    def make(kind: str, *types: str) -> Provider:
+        provider = create_provider(
+            actor=alice, kind=kind, name=kind, base_url=replay.url, api_key="sk-stored-key-12345"
+        )
+        types = types or ("chat",)
+        ProviderModel.objects.create(
+            provider=provider, model_id="m", name="m", types=list(types), main_type=types[0]
+        )
+        return provider
+
+    return make
 
 
 @pytest.fixture
@@ -67,6 +94,12 @@ def sdk_for(live_url: str, make_key: MakeKey) -> Callable[..., Any]:
 @pytest.fixture
 def sdk(sdk_for: Callable[..., Any]) -> Any:
     return sdk_for()
+
+
+@pytest.fixture
+def claude(live_url: str, make_key: MakeKey) -> Any:
+    """Anthropic's official SDK, typed as loosely."""
+    return anthropic.Anthropic(base_url=live_url, api_key=make_key(), max_retries=0)
 
 
 @pytest.fixture

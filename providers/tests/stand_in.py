@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from conftest import free_port
+from providers.tests.wire import EXAMPLES, body_of
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 # Part of a key, as several providers show it in their error messages.
@@ -125,6 +126,9 @@ class StandIn:
         body = json.loads(raw)
         self.seen.append(body)
         self.headers.append({k.decode(): v.decode() for k, v in scope["headers"]})
+        await self._respond(body, receive, send)
+
+    async def _respond(self, body: dict[str, Any], receive: Any, send: Send) -> None:
         if self.mode in STATUSES:
             status, headers = STATUSES[self.mode]
             text = json.dumps({"error": {"message": f"Incorrect key {LEAK}***"}})
@@ -192,3 +196,14 @@ class StandIn:
         while (await receive())["type"] != "http.disconnect":
             pass
         self.has_left.set()
+
+
+class Replay(StandIn):
+    """`mode` names the wire example that answers; statuses are those of every stand-in."""
+
+    async def _respond(self, body: dict[str, Any], receive: Any, send: Send) -> None:
+        if self.mode in STATUSES:
+            await super()._respond(body, receive, send)
+            return
+        kind = "text/event-stream" if "stream" in EXAMPLES[self.mode] else "application/json"
+        await self._answer(send, 200, body_of(self.mode), kind, {})
