@@ -18,6 +18,7 @@ from providers.gateway.plans import Plan
 from providers.gateway.records import Call
 from providers.gateway.route import Route
 from providers.gateway.upstream import read_whole
+from providers.models import Charged
 from providers.registry import ADAPTERS
 from providers.services import stream_chat
 from providers.types import ChatRequest, Event, HttpRequest, Target
@@ -104,9 +105,11 @@ async def answered(
     caller: Caller,
     read: Callable[[bytes], B],
     attempt: Callable[[Attempt[B]], Coroutine[Any, Any, None]],
+    *,
+    kind: str = Charged.CHAT,
 ) -> None:
     """Answers one call and leaves a record of it, however it ends. Raises GatewayError."""
-    call = Call(user_id=caller.user_id, key_id=caller.key_id)
+    call = Call(user_id=caller.user_id, key_id=caller.key_id, kind=kind)
     try:
         await _answer(core, exchange, caller, call, read, attempt)
         call.end("done")

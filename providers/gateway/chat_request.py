@@ -95,6 +95,7 @@ def read_chat_body(raw: bytes) -> ChatBody:
         raise bad_request("'stream_options' must be an object.", param="stream_options")
     wants = read_flag((options or {}).get("include_usage"), "stream_options.include_usage")
     check_numbers(body)
+    check_shapes(body)
     return ChatBody(model, messages, body, is_stream, wants)
 
 
@@ -141,6 +142,23 @@ def check_numbers(body: Mapping[str, Any]) -> None:
         is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
         if value is not None and not is_count:
             raise bad_request(f"'{name}' must be a whole number of at least 1.", param=name)
+
+
+def check_shapes(body: Mapping[str, Any]) -> None:
+    """What several dialects take apart must be what it is in OpenAI's."""
+    stop = body.get("stop")
+    if stop is not None and not isinstance(stop, str) and not _is_list_of(stop, str):
+        raise bad_request("'stop' must be a text or a list of texts.", param="stop")
+    tools = body.get("tools")
+    if tools is not None and not _is_list_of(tools, dict):
+        raise bad_request("'tools' must be a list of objects.", param="tools")
+    form = body.get("response_format")
+    if form is not None and not isinstance(form, dict):
+        raise bad_request("'response_format' must be an object.", param="response_format")
+
+
+def _is_list_of(value: Any, kind: type) -> bool:
+    return isinstance(value, list) and all(isinstance(each, kind) for each in value)
 
 
 def check_media_url(value: Any, is_managed: bool, where: str) -> None:

@@ -21,6 +21,7 @@ from providers.gateway.errors import bad_request
 from providers.gateway.exchange import Exchange, json_bytes
 from providers.gateway.records import Call
 from providers.gateway.route import Route
+from providers.models import Charged
 from providers.registry import ADAPTERS
 from providers.tokens import estimated_tokens
 from providers.types import EmbeddingRequest, Usage
@@ -94,7 +95,9 @@ def _are_ids(value: list[Any]) -> bool:
 
 
 async def create_embeddings(core: Core, exchange: Exchange, caller: Caller) -> None:
-    await answered(core, exchange, caller, read_embeddings_body, _attempt)
+    await answered(
+        core, exchange, caller, read_embeddings_body, _attempt, kind=Charged.EMBEDDING
+    )
 
 
 async def _attempt(attempt: Attempt[EmbeddingsBody]) -> None:

@@ -21,7 +21,7 @@ from providers.charging import Tariff, current_tariff, ledger_fields
 from providers.gateway.route import Route
 from providers.gateway.snapshot import in_database
 from providers.measuring import Measurement
-from providers.models import CallRecord
+from providers.models import CallRecord, Charged
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +41,7 @@ class Call(Measurement):
     call_id: uuid.UUID = field(default_factory=uuid.uuid4)
     user_id: int
     key_id: int
+    kind: str = Charged.CHAT
     model_pk: int | None = None
     provider_label: str = ""
     model_label: str = ""
@@ -73,6 +74,7 @@ class Call(Measurement):
             model_label=self.model_label[:200],
             alias_label=self.alias_label[:100],
             attempts=self.attempts,
+            kind=self.kind,
             source=SOURCE,
             status=self.status,
             error_code=self.error_code[:40],

@@ -14,6 +14,7 @@ from providers.gateway.embeddings import input_usage_body, note_input
 from providers.gateway.errors import bad_request
 from providers.gateway.exchange import Exchange, json_bytes
 from providers.gateway.route import Route
+from providers.models import Charged
 from providers.registry import ADAPTERS
 from providers.tokens import estimated_tokens
 from providers.types import Ranked, RerankRequest
@@ -65,7 +66,7 @@ def _documents(value: Any) -> Sequence[str]:
 
 
 async def create_ranking(core: Core, exchange: Exchange, caller: Caller) -> None:
-    await answered(core, exchange, caller, read_rerank_body, _attempt)
+    await answered(core, exchange, caller, read_rerank_body, _attempt, kind=Charged.RERANK)
 
 
 async def _attempt(attempt: Attempt[RerankBody]) -> None:

@@ -289,6 +289,11 @@ def with_image(url: str) -> dict[str, Any]:
         (ECHO | {"max_tokens": "many"}, "max_tokens"),
         (ECHO | {"max_completion_tokens": 1.5}, "max_completion_tokens"),
         (ECHO | {"n": 2}, "n"),
+        (ECHO | {"stop": 7}, "stop"),
+        (ECHO | {"stop": ["a", None]}, "stop"),
+        (ECHO | {"tools": {}}, "tools"),
+        (ECHO | {"tools": ["weather"]}, "tools"),
+        (ECHO | {"response_format": "json"}, "response_format"),
         *(
             (ECHO | {name: "http://127.0.0.1:1/"}, name)
             for name in ("api_base", "base_url", "headers", "extra_headers", "organization")

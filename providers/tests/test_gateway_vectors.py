@@ -41,7 +41,7 @@ def test_the_sdk_gets_vectors_of_every_dialect(
         assert rows == [pytest.approx([0.1, 0.2]), pytest.approx([0.3, 0.4])]
         assert answer.usage.prompt_tokens == (counted or 1)
     first = recorded(2)[0]
-    assert (first.status, first.completion_tokens) == ("done", 0)
+    assert (first.status, first.kind, first.completion_tokens) == ("done", "embedding", 0)
     assert first.is_estimated == (counted is None) and first.prompt_tokens == (counted or 1)
 
 
