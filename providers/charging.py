@@ -15,10 +15,10 @@ from typing import Any
 
 from django.db.models import QuerySet, Sum
 
-from providers.models import CallRecord, CostSource, ProviderModel
+from providers.models import CallRecord, CostSource, Kind, ProviderModel
 from providers.presets import catalog_slug
 from providers.prices import PriceBook, price_book, price_of_model
-from providers.rates import NOT_RATES, Price, cost_of
+from providers.rates import NOT_RATES, Price, Rates, cost_of
 from providers.types import Usage
 
 logger = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ TARIFF_FOR_S = 10.0
 UNIT = Decimal("0.0000000001")  # what CallRecord.cost keeps
 MOST = Decimal(10) ** 10
 DOLLARS = "USD"
+FREE = Price(DOLLARS, Rates(Decimal(0), Decimal(0)))
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,8 @@ class Tariff:
         if slug not in self._books:
             self._books[slug] = price_book(slug)
         try:
-            return price_of_model(model, at, self._books[slug])
+            price = price_of_model(model, at, self._books[slug])
+            return FREE if price is None and model.provider.kind == Kind.ECHO else price
         except NOT_RATES:
             # A call is recorded whatever somebody wrote into the price table.
             logger.exception("the price of %s cannot be read", model.model_id)

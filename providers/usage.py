@@ -140,7 +140,8 @@ SUMS: dict[str, Any] = {
         f"{name}_sum": Sum(name)
         for name in ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
     },
-    "unknown_cost_calls": Count("pk", filter=Q(cost=None)),
+    # A call that failed before its first token cost nothing that anybody would miss here.
+    "unknown_cost_calls": Count("pk", filter=Q(cost=None) & ~Q(status="failed", ttft_ms=None)),
     "cost_sum": Sum("cost"),
     "ttft_total_ms": Sum("ttft_ms"),
     "ttft_calls": Count("ttft_ms"),
