@@ -87,6 +87,8 @@ def _in_words(found: dict[str, Any]) -> str:
         "missing": _("This field is required."),
         "string_too_short": _("This field may not be blank."),
         "string_too_long": _("This text is too long."),
+        "too_short": _("This field may not be blank."),
+        "too_long": _("This text is too long."),
         "string_type": _("This must be a text."),
         "int_parsing": _("This must be a whole number."),
         "int_type": _("This must be a whole number."),

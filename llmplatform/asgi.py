@@ -25,7 +25,7 @@ from providers.gateway.app import gateway  # noqa: E402
 
 async def http(scope: Any, receive: Any, send: Any) -> None:
     """The gateway is beside Django: its calls pay for no middleware."""
-    chosen = gateway if scope["path"].startswith("/v1/") else _pages
+    chosen = gateway if scope["path"].startswith("/v1/") or scope["path"] == "/v1" else _pages
     await chosen(scope, receive, send)
 
 

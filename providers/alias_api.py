@@ -1,6 +1,6 @@
 """API: `aliases`."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest
 from ninja import Query, Router
@@ -14,13 +14,16 @@ from providers.models import Alias
 router = Router(tags=["Aliases"])
 
 
+Id = Annotated[int, Field(ge=1, le=2**63 - 1)]
+
+
 class AliasIn(Schema):
     """`models`: ids in the order in which they are tried."""
 
     name: Str = Field(min_length=1, max_length=100)
     strategy: Str = Field("order", max_length=10, description="order, weight, latency or cost")
     retries: int = Field(1, ge=0, le=5)
-    models: list[int] = Field(default_factory=list, max_length=aliases.MEMBERS_MAX)
+    models: list[Id] = Field(default_factory=list, max_length=aliases.MEMBERS_MAX)
     is_shared: bool = False
 
 
@@ -30,8 +33,8 @@ class AliasPatch(Schema):
     name: Str | None = Field(None, min_length=1, max_length=100)
     strategy: Str | None = Field(None, max_length=10)
     retries: int | None = Field(None, ge=0, le=5)
-    models: list[int] | None = Field(None, max_length=aliases.MEMBERS_MAX)
-    weights: dict[int, int] | None = None
+    models: list[Id] | None = Field(None, max_length=aliases.MEMBERS_MAX)
+    weights: dict[Id, int] | None = None
     is_enabled: bool | None = None
 
 

@@ -80,8 +80,9 @@ def change_alias(
             _set_models(alias, models)
         for model_pk, weight in (weights or {}).items():
             if not 1 <= weight <= 1000:
-                raise ValidationError({"weight": [_("A weight is between 1 and 1000.")]})
-            alias.members.filter(model_id=model_pk).update(weight=weight)
+                raise ValidationError({"weights": [_("A weight is between 1 and 1000.")]})
+            if not alias.members.filter(model_id=model_pk).update(weight=weight):
+                raise ValidationError({"weights": [_("This model is not behind the alias.")]})
         audit(
             actor=actor,
             action="alias.update",

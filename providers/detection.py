@@ -111,6 +111,10 @@ REASONING = re.compile(
     r"t|26\d\d)?$|longcat.*think|marco-o1|sonar-(reasoning|deep-research)|deep-researc"
     r"h|nova-2|muse-spark|cogito|smollm3|lfm.*think|ring-|granite-(3\.[23]|4)))"
 )
+# What a person may call a model.
+KNOWN_TYPES = tuple(
+    dict.fromkeys(("chat", *(name for name, _pattern in TYPES), *("vision", "reasoning")))
+)
 
 
 def type_by_name(model_id: str) -> str:

@@ -1,5 +1,6 @@
 """What an administrator may set apart at one connection: checked before it is saved."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -13,7 +14,17 @@ from providers.types import Profile
 PLAIN = Profile()
 TYPES: dict[str, type] = {field.name: type(getattr(PLAIN, field.name)) for field in fields(PLAIN)}
 # They say who is calling or where the body ends: never for a person to set.
-NEVER_HEADERS = {"authorization", "x-api-key", "api-key", "host", "content-length", "cookie"}
+NEVER_HEADERS = {
+    *("authorization", "x-api-key", "api-key", "x-goog-api-key", "host", "cookie", "te", "upgrade"),
+    *("content-length", "content-type", "transfer-encoding", "connection", "expect", "trailer"),
+}
+PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@%{}/-]*(\?[A-Za-z0-9._~=&-]*)?")
+CHOICES = {
+    "thinking": re.compile(r"|adaptive"),
+    "max_tokens_field": re.compile(r"|max_tokens|max_completion_tokens"),
+    "api_version": re.compile(r"[A-Za-z0-9.-]{0,40}"),
+    "app_mode": re.compile(r"chat|advanced-chat|agent|agent-chat|completion|workflow"),
+}
 
 
 def check_profile(profile: Any) -> None:
@@ -32,12 +43,16 @@ def _wrong_name(profile: Mapping[str, Any]) -> str:
             return _("There is no difference named “%(name)s”.") % {"name": name}
         if not isinstance(value, TYPES[name]):
             return _("“%(name)s” has the wrong type.") % {"name": name}
+    for name, pattern in CHOICES.items():
+        if not pattern.fullmatch(profile.get(name, getattr(PLAIN, name))):
+            return _("“%(name)s” has a value that is not known.") % {"name": name}
     return ""
 
 
 def _wrong_path(profile: Mapping[str, Any]) -> str:
     for path in profile.get("paths", {}).values():
-        if not isinstance(path, str) or not path.startswith("/") or path.startswith("//"):
+        is_path = isinstance(path, str) and PATH.fullmatch(path) is not None
+        if not is_path or path.startswith("//") or ".." in path:
             return _("A path starts with a slash and stays on the provider's host.")
     return ""
 
@@ -69,5 +84,5 @@ def check_extra_body(extra_body: Any) -> None:
 
 def check_drop_params(drop_params: Any) -> None:
     is_list = isinstance(drop_params, list) and all(isinstance(each, str) for each in drop_params)
-    if not is_list or {"model", "messages"} & set(drop_params):
+    if not is_list or {"model", "messages", "stream"} & set(drop_params):
         raise ValidationError({"drop_params": [_("Enter names of parameters.")]})

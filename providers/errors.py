@@ -8,6 +8,7 @@ ProviderError
 ├── RateLimited        too many requests; `retry_after_s` where the provider said
 ├── Overloaded         the provider is busy
 ├── Unavailable        server error, refused or lost connection
+│   └── NothingThere   the address itself is wrong
 ├── TimedOut
 ├── ContextTooLong
 ├── Filtered           the content was refused
@@ -90,6 +91,12 @@ class Overloaded(ProviderError):
 class Unavailable(ProviderError):
     code, status = "unavailable", 502
     advice = _("The provider does not answer. Check its address, then try again.")
+
+
+class NothingThere(Unavailable):
+    """Where the address itself is wrong, not the name of a model."""
+
+    advice = _("There is nothing at this address. Check the base URL, including its version.")
 
 
 class TimedOut(ProviderError):

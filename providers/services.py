@@ -24,9 +24,9 @@ from providers.adapters.echo import EchoAdapter
 from providers.addresses import is_allowed, problem_with_url
 from providers.charging import Charge as Charge
 from providers.charging import current_tariff, ledger_fields
-from providers.detection import detect_types
+from providers.detection import KNOWN_TYPES, detect_types
 from providers.differences import check_drop_params, check_extra_body, check_profile
-from providers.errors import BudgetReached, NoSuchModel, ProviderError
+from providers.errors import BudgetReached, NoSuchModel, NothingThere, ProviderError
 from providers.gateway.limits.holders import user_holder
 from providers.gateway.limits.spending import spent_usd
 from providers.http import fetch, make_client, sent
@@ -96,7 +96,7 @@ def create_provider(
         owner=None if is_shared else actor, name=name, kind=kind, preset=preset, base_url=base_url
     )
     _set_differences(provider, differences)
-    provider.set_key(api_key.strip())
+    provider.set_key(_checked_key(api_key))
     with transaction.atomic():
         provider.save()
         after = _snapshot(provider)
@@ -129,7 +129,7 @@ def change_provider(
     if is_moved and provider.credential and not api_key:
         raise ValidationError({"api_key": [_("Enter the key again when the host changes.")]})
     if api_key:
-        provider.set_key(api_key.strip())
+        provider.set_key(_checked_key(api_key))
     with transaction.atomic():
         provider.save()
         after = _snapshot(provider) | ({"api_key": "changed"} if api_key else {})
@@ -142,6 +142,16 @@ def change_provider(
             request=request,
         )
     return provider
+
+
+def _checked_key(text: str) -> str:
+    """What can go into a header."""
+    key = text.strip()
+    if not key.isascii() or not key.isprintable():
+        raise ValidationError(
+            {"api_key": [_("A key has letters, digits and signs of ASCII only.")]}
+        )
+    return key
 
 
 def _set_differences(provider: Provider, given: Mapping[str, Any]) -> None:
@@ -203,6 +213,11 @@ def change_model(
     for name, value in changes.items():
         setattr(model, name, value)
     if "types" in changes:
+        unknown = [each for each in changes["types"] if each not in KNOWN_TYPES]
+        if unknown:
+            text = _("There is no type “%(name)s”. Known are: %(known)s.")
+            shown = {"name": unknown[0], "known": ", ".join(KNOWN_TYPES)}
+            raise ValidationError({"types": [text % shown]})
         model.main_type = changes["types"][0] if changes["types"] else "chat"
     model.edited = sorted({*model.edited, *changes})
     model.full_clean()
@@ -234,7 +249,10 @@ async def _list_models(target: Target) -> list[ListedModel]:
     if not adapter.needs_network:
         return adapter.read_models(b"")
     async with make_client(is_managed=target.is_managed) as client:
-        return adapter.read_models(await fetch(client, adapter.models(target)))
+        try:
+            return adapter.read_models(await fetch(client, adapter.models(target)))
+        except NoSuchModel as error:
+            raise NothingThere(error.detail) from error
 
 
 async def _ask(target: Target) -> None:

@@ -43,7 +43,8 @@ def text_parts(content: Any) -> Iterable[str]:
 
 def _images(content: Any) -> int:
     parts = content if isinstance(content, list) else ()
-    return sum(isinstance(part, Mapping) and part.get("type") in IMAGE_TYPES for part in parts)
+    types = [part.get("type") for part in parts if isinstance(part, Mapping)]
+    return sum(isinstance(each, str) and each in IMAGE_TYPES for each in types)
 
 
 def estimated_prompt_tokens(messages: Iterable[ChatMessage | Mapping[str, Any]]) -> int:

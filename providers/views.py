@@ -6,7 +6,7 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,7 +20,7 @@ from providers.errors import ProviderError
 from providers.forms import ModelForm, ProviderForm, preset_of
 from providers.model_list import opened, plan_refresh, sealed
 from providers.models import Provider, ProviderModel
-from providers.presets import PRESETS, Section, catalog_slug
+from providers.presets import BY_SLUG, PRESETS, Section, catalog_slug
 from providers.prices import price_book, price_of_model
 from providers.rates import Price
 from providers.types import ListedModel
@@ -48,6 +48,8 @@ def choose(request: HttpRequest) -> HttpResponse:
 @sensitive_post_parameters("api_key")
 @require_http_methods(["GET", "POST"])
 def create(request: HttpRequest, slug: str) -> HttpResponse:
+    if slug not in BY_SLUG:
+        raise Http404
     user, preset = current_user(request), preset_of(slug)
     initial = {"name": preset.name, "base_url": next(iter(preset.base_urls), "")}
     data = request.POST if request.method == "POST" else None
@@ -236,9 +238,13 @@ def edit_model(request: HttpRequest, provider_id: int, model_id: int) -> HttpRes
     form = ModelForm(request.POST or None, instance=model)
     if form.is_valid():
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
-        fresh = ProviderModel.objects.get(pk=model.pk)
-        services.change_model(model=fresh, actor=current_user(request), request=request, **changes)
-        messages.success(request, _("The changes are saved."))
-        return redirect("providers:detail", provider.pk)
+        fresh, actor = ProviderModel.objects.get(pk=model.pk), current_user(request)
+        try:
+            services.change_model(model=fresh, actor=actor, request=request, **changes)
+        except ValidationError as error:
+            form.add_error(None, error)
+        else:
+            messages.success(request, _("The changes are saved."))
+            return redirect("providers:detail", provider.pk)
     context = {"form": form, "provider": provider, "model": model}
     return render(request, "providers/model.html", context, status=422 if form.errors else 200)

@@ -32,6 +32,7 @@ from providers.types import (
 
 DEFAULT_USER = "llmplatform"
 PASSED = ("conversation_id", "auto_generate_name", "workflow_id")
+AGENTS = ("agent", "agent-chat")
 PATHS = {"workflow": "workflow", "completion": "completion"}
 
 
@@ -105,7 +106,7 @@ class DifyReader(JsonReader):
     def __init__(self, *, is_stream: bool, target: Target | None = None) -> None:
         super().__init__(is_stream=is_stream, target=target)
         self._splitter = ThinkSplitter()
-        self._is_repeated = target is not None and target.profile.app_mode == "agent"
+        self._is_repeated = target is not None and target.profile.app_mode in AGENTS
         self._text = ""
         self._has_usage = False
         self._ends = {

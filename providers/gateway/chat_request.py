@@ -128,6 +128,8 @@ def _check_content(content: Any, where: str) -> None:
     if isinstance(content, list):
         if not all(isinstance(part, dict) for part in content):
             raise bad_request(f"'{where}' must be a list of objects.", param=where)
+        if not all(isinstance(part.get("type", ""), str) for part in content):
+            raise bad_request(f"The type of a part of '{where}' must be text.", param=where)
     elif content is not None and not isinstance(content, str):
         raise bad_request(f"'{where}' must be text, a list of parts, or null.", param=where)
 

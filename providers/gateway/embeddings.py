@@ -95,9 +95,7 @@ def _are_ids(value: list[Any]) -> bool:
 
 
 async def create_embeddings(core: Core, exchange: Exchange, caller: Caller) -> None:
-    await answered(
-        core, exchange, caller, read_embeddings_body, _attempt, kind=Charged.EMBEDDING
-    )
+    await answered(core, exchange, caller, read_embeddings_body, _attempt, kind=Charged.EMBEDDING)
 
 
 async def _attempt(attempt: Attempt[EmbeddingsBody]) -> None:

@@ -168,7 +168,7 @@ def _said(blocks: Sequence[Mapping[str, Any]], unknown: list[str]) -> dict[str, 
             arguments = orjson.dumps(block.get("input") or {}).decode()
             function = {"name": str(block.get("name") or ""), "arguments": arguments}
             calls.append({"id": str(block.get("id")), "type": "function", "function": function})
-        elif kind in SILENT:
+        elif isinstance(kind, str) and kind in SILENT:
             found["provider_state"] = unseal(block.get("data")) or found.get("provider_state")
         else:
             texts += [part["text"] for part in _part(block, unknown) if part["type"] == "text"]

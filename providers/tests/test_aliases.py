@@ -167,6 +167,27 @@ def test_what_may_not_be_saved(alice: User, bob: User, admin_user: User) -> None
 
 
 @pytest.mark.django_db
+def test_the_api(alice: User, api: Any) -> None:
+    model = create_provider(actor=alice, preset="echo").models.all()[0]
+    client = api(alice)
+    made = client.post("aliases", name="default", models=[model.pk])
+    assert made.status_code == 201 and made.json()["models"][0]["weight"] == 1
+    url = f"aliases/{made.json()['id']}"
+    for wrong in (
+        {"models": [10**30]},
+        {"models": [model.pk + 1000]},
+        {"weights": {str(model.pk + 1000): 2}},
+        {"weights": {str(10**30): 2}},
+        {"strategy": "nosuch"},
+    ):
+        assert client.patch(url, **wrong).status_code == 422, wrong
+    assert client.patch(url, weights={str(model.pk): 3}, is_enabled=False).status_code == 200
+    assert client.get(url).json()["models"][0]["weight"] == 3
+    assert client.get("aliases").json()["count"] == 1
+    assert client.delete(url).status_code == 204
+
+
+@pytest.mark.django_db
 def test_the_pages(alice: User, client_for: ClientFor) -> None:
     client = client_for(alice)
     models = list(create_provider(actor=alice, preset="echo", name="e").models.all())

@@ -64,6 +64,11 @@ def test_they_come_on_top_of_the_preset(alice: User) -> None:
         ({"profile": {"headers": {"X-A": "a\r\nHost: b"}}}, "profile"),
         ({"profile": {"auth": "carrier-pigeon"}}, "profile"),
         ({"profile": []}, "profile"),
+        ({"profile": {"thinking": "banana"}}, "profile"),
+        ({"profile": {"max_tokens_field": "stop"}}, "profile"),
+        ({"profile": {"paths": {"chat": "/../x"}}}, "profile"),
+        ({"profile": {"headers": {"Transfer-Encoding": "chunked"}}}, "profile"),
+        ({"drop_params": ["stream"]}, "drop_params"),
         ({"extra_body": {"model": "other"}}, "extra_body"),
         ({"extra_body": "text"}, "extra_body"),
         ({"drop_params": ["messages"]}, "drop_params"),
@@ -75,6 +80,21 @@ def test_what_is_refused(alice: User, differences: dict[str, Any], name: str) ->
         connect(alice, **differences)
     assert name in error.value.message_dict
     assert not Provider.objects.exists()
+
+
+@pytest.mark.parametrize("key", ["sk-1\nX-Evil: y", "钥匙🔑", "a\x00b"])
+def test_a_key_that_no_header_can_carry_is_refused(alice: User, key: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        connect(alice, api_key=key)
+    assert "api_key" in error.value.message_dict
+
+
+def test_a_type_is_one_that_is_known(alice: User, api: Any) -> None:
+    connect(alice)
+    model = services.add_model(provider=Provider.objects.get(), model_id="m", actor=alice)
+    answer = api(alice).patch(f"models/{model.pk}", types=["zzz"])
+    assert answer.status_code == 422 and "embedding" in answer.json()["error"]["fields"]["types"][0]
+    assert api(alice).patch(f"models/{model.pk}", types=["embedding"]).status_code == 200
 
 
 def test_the_form_keeps_them(alice: User, client_for: ClientFor) -> None:

@@ -280,6 +280,7 @@ def with_image(url: str) -> dict[str, Any]:
         (ECHO | {"messages": [USER, {"content": "x"}]}, "messages[1]"),
         (ECHO | {"messages": [{"role": "user", "content": 7}]}, "messages[0].content"),
         (ECHO | {"messages": [{"role": "user", "content": [7]}]}, "messages[0].content"),
+        (ECHO | {"messages": [{"role": "user", "content": [{"type": []}]}]}, "messages[0].content"),
         (ECHO | {"stream": "yes"}, "stream"),
         (ECHO | {"stream_options": 1}, "stream_options"),
         (ECHO | {"stream_options": {"include_usage": 1}}, "stream_options.include_usage"),
