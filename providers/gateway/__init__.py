@@ -5,13 +5,18 @@ is written in batches. While a model talks, nothing of the database is held.
 
 app.py            finds the handler, authenticates, shapes every failure
 exchange.py       one request and its answer over ASGI's callables
-authentication.py personal keys        routing.py  model name -> deployment
-chat_request.py   reads the body       completions.py  answers it
-calls.py          what all endpoints share: resolve route -> attempt, and the record
-messages.py       Anthropic's endpoint: message_request, message_compose, message_passthrough
-embeddings.py, rerank.py, model_pages.py   the other endpoints
-sealed_state.py   what a provider wants back, kept by the client
-passthrough.py    OpenAI bytes, forwarded     compose.py  events of other dialects as OpenAI's
+core.py           what the requests of one event loop share
+authentication.py personal keys
 limits/           of keys and users: per minute, at the same time, in money
-upstream.py       the guarded, pooled way out     records.py  call records in batches
+routing.py        a name -> plans.py: its models and their order -> route.py: one of them
+health.py         which models answer (health_rows.py: what other processes know)
+calls.py          what all endpoints share: plan -> attempts.py -> the record of the call
+completions.py    OpenAI's chats (chat_request.py reads them)
+messages.py       Anthropic's (message_request.py, message_tools.py, message_compose.py)
+embeddings.py, rerank.py, model_pages.py   the other endpoints
+forwarding.py     answers passed on as bytes: passthrough.py OpenAI's, message_passthrough.py
+                  Anthropic's; compose.py makes OpenAI's from the events of other dialects
+sealed_state.py   what a provider wants back, kept by the client
+upstream.py       the guarded, pooled way out
+records.py        call records in batches
 """

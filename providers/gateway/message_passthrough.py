@@ -6,80 +6,26 @@ Every event goes on as it came, signatures and all; counts, the end and errors a
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from providers.adapters.anthropic import read_usage
-from providers.adapters.reading import BAD_EVENTS_IN_A_ROW, FINISH
-from providers.errors import InvalidAnswer, ProviderError, Unavailable, error_in
+from providers.adapters.reading import FINISH
+from providers.errors import InvalidAnswer
+from providers.gateway.forwarding import ForwardedEvents, in_one_line, read_answer
 from providers.gateway.records import Call
-from providers.sse import EventDecoder
 
 PIECES = ("text", "thinking", "partial_json")
 
 
-class ForwardedMessages:
-    """`feed` gives the bytes to pass on; `finish` the rest, or raises when there was no end.
-
-    `failure` is an error inside the stream, found after what the last `feed` gave.
-    """
-
+class ForwardedMessages(ForwardedEvents):
     def __init__(self, call: Call) -> None:
-        self._call = call
-        self._decoder = EventDecoder()
+        super().__init__(call)
         self._usage: dict[str, Any] = {}
-        self._bad = 0
-        self._is_begun = self._is_ended = False
-        self.failure: ProviderError | None = None
 
-    def feed(self, data: bytes) -> bytes:
-        return self._events(self._decoder.feed(data))
-
-    def finish(self) -> bytes:
-        rest = self._events(self._decoder.flush())
-        if self.failure is not None:
-            raise self.failure
-        if not self._is_begun:
-            raise InvalidAnswer("no message")
-        if not self._is_ended:
-            raise Unavailable("the stream was cut")
-        return rest
-
-    def _events(self, payloads: list[str]) -> bytes:
-        found = []
-        for payload in payloads:
-            if self._is_ended:
-                break
-            try:
-                found.append(self._event(payload))
-            except ProviderError as error:
-                self.failure = error
-                break
-        return b"".join(found)
-
-    def _event(self, payload: str) -> bytes:
-        try:
-            chunk = orjson.loads(payload)
-        except ValueError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            return self._skip(payload)
-        error = error_in(chunk, payload)
-        if error is not None:
-            raise error
+    def _object(self, chunk: dict[str, Any], payload: str) -> bytes | None:
         kind = chunk.get("type")
         if not isinstance(kind, str) or not kind.isidentifier():
-            return self._skip(payload)
-        self._bad = 0
+            return None
         self._note(kind, chunk)
-        # One event, one line: JSON has no bare line breaks, but a provider may indent it.
-        line = payload if "\n" not in payload else payload.replace("\n", " ")
-        return f"event: {kind}\ndata: {line}\n\n".encode()
-
-    def _skip(self, payload: str) -> bytes:
-        self._bad += bool(payload.strip())
-        if self._bad >= BAD_EVENTS_IN_A_ROW:
-            raise InvalidAnswer("not JSON")
-        return b""
+        return f"event: {kind}\ndata: {in_one_line(payload)}\n\n".encode()
 
     def _note(self, kind: str, chunk: Mapping[str, Any]) -> None:
         delta = chunk.get("delta")
@@ -95,7 +41,7 @@ class ForwardedMessages:
             self._count(chunk.get("usage"))
             note_end(self._call, delta)
         elif kind == "message_stop":
-            self._is_ended = True
+            self._is_over = True
 
     def _count(self, raw: Any) -> None:
         if isinstance(raw, dict):
@@ -111,15 +57,7 @@ def note_end(call: Call, stated: Any) -> None:
 
 def forwarded_message(body: bytes, call: Call) -> bytes:
     """A whole answer, passed on. Raises ProviderError."""
-    try:
-        answer = orjson.loads(body)
-    except ValueError as error:
-        raise InvalidAnswer("not JSON") from error
-    if not isinstance(answer, dict):
-        raise InvalidAnswer("not an object")
-    found = error_in(answer, body[:20_000].decode("utf-8", "replace"))
-    if found is not None:
-        raise found
+    answer = read_answer(body)
     if not isinstance(answer.get("content"), list):
         raise InvalidAnswer("no content")
     call.note_text("")

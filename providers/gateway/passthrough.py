@@ -12,14 +12,13 @@ from typing import Any
 import orjson
 
 from providers.adapters.openai import read_usage
-from providers.errors import InvalidAnswer, ProviderError, Unavailable, error_of
+from providers.errors import InvalidAnswer
 from providers.gateway.compose import DONE, Identity, event, usage_body
+from providers.gateway.forwarding import ForwardedEvents, in_one_line, read_answer
 from providers.gateway.records import Call
-from providers.sse import EventDecoder
 from providers.tokens import text_parts
 from providers.types import Usage
 
-BAD_EVENTS_IN_A_ROW = 10
 STREAM, WHOLE = "chat.completion.chunk", "chat.completion"
 PLAIN_CHUNK = frozenset(
     ("id", "object", "created", "model", "choices", "system_fingerprint", "service_tier", "usage")
@@ -37,20 +36,6 @@ def _usage_of(chunk: Mapping[str, Any]) -> Usage | None:
             return read_usage(choice["usage"])
     groq = chunk.get("x_groq")
     return read_usage(groq.get("usage")) if isinstance(groq, Mapping) else None
-
-
-def _error_in(chunk: Mapping[str, Any], payload: str) -> ProviderError | None:
-    """HTTP 200 does not mean success: an error object, MiniMax's and iFlytek's codes."""
-    error, base = chunk.get("error"), chunk.get("base_resp")
-    code = chunk.get("code")
-    if error:
-        stated = error.get("code") if isinstance(error, Mapping) else None
-        is_status = isinstance(stated, int) and 400 <= stated < 600
-        return error_of(stated if is_status and stated else 500, payload)
-    is_coded = isinstance(code, int) and code != 0 and not chunk.get("choices")
-    if is_coded or (isinstance(base, Mapping) and base.get("status_code")):
-        return error_of(500, payload)
-    return None
 
 
 def _text_of(part: Mapping[str, Any]) -> str:
@@ -121,28 +106,20 @@ def plain_word(event_bytes: bytes) -> str | None:
     return word if type(word) is str and word else None
 
 
-class ForwardedStream:
-    """`feed` gives the bytes to pass on; `finish` the end, or raises when there was none.
-
-    `failure` is an error inside the stream, found after what the last `feed` gave: nothing may be
-    fed after it. A line without end raises at once.
-    """
+class ForwardedStream(ForwardedEvents):
+    END_MARK = "[DONE]"
 
     def __init__(self, identity: Identity, call: Call, *, wants_usage: bool) -> None:
+        super().__init__(call)
         self._identity = identity
-        self._call = call
         self._wants_usage = wants_usage
-        self._decoder = EventDecoder()
         self._is_at_event = True
-        self._bad = 0
-        self.failure: ProviderError | None = None
-        self._has_choice = self._has_end = self._is_done = False
 
     def feed(self, data: bytes) -> bytes:
         if self._is_at_event and data[-3:] == b"}\n\n" and self._is_plain(data):
             return data
-        found = self._events(self._decoder.feed(data))
-        self._is_at_event = not self._is_done and self._decoder.is_between_events
+        found = super().feed(data)
+        self._is_at_event = not self._is_over and self._decoder.is_between_events
         return found
 
     def _is_plain(self, data: bytes) -> bool:
@@ -155,84 +132,34 @@ class ForwardedStream:
                 return False
             words.append(word)
         self._call.note_text("".join(words))
-        self._has_choice, self._bad = True, 0
+        self._is_begun, self._bad = True, 0
         return True
 
     def finish(self) -> bytes:
-        rest = self._events(self._decoder.flush())
-        if self.failure is not None:
-            raise self.failure
-        if not self._has_choice:
-            raise InvalidAnswer("no choices")
-        if not self._has_end and not self._is_done:
-            raise Unavailable("the stream was cut")
+        rest = super().finish()
         if self._wants_usage and self._call.usage is None:
             usage, is_estimated = self._call.final_usage()
             body = self._identity.body(STREAM) | {"choices": []}
             rest += event(body | {"usage": usage_body(usage, is_estimated=is_estimated)})
         return rest + DONE
 
-    def _events(self, payloads: list[str]) -> bytes:
-        found = []
-        for payload in payloads:
-            if self._is_done:
-                break
-            try:
-                found.append(self._event(payload))
-            except ProviderError as error:
-                self.failure = error
-                break
-        return b"".join(found)
-
-    def _event(self, payload: str) -> bytes:
-        if payload == "[DONE]" or payload.strip() == "[DONE]":
-            self._is_done = True
-            return b""
-        try:
-            chunk = orjson.loads(payload)
-        except ValueError:
-            chunk = None
-        if not isinstance(chunk, dict):
-            return self._skip(payload)
-        self._bad = 0
-        error = _error_in(chunk, payload)
-        if error is not None:
-            raise error
-        return self._chunk(chunk, payload)
-
-    def _skip(self, payload: str) -> bytes:
-        self._bad += bool(payload.strip())
-        if self._bad >= BAD_EVENTS_IN_A_ROW:
-            raise InvalidAnswer("not JSON")
-        return b""
-
-    def _chunk(self, chunk: dict[str, Any], payload: str) -> bytes:
+    def _object(self, chunk: dict[str, Any], payload: str) -> bytes:
         usage = _usage_of(chunk)
         if usage is not None:
             self._call.usage = usage
         if chunk.get("choices"):
-            self._has_choice = True
+            self._is_begun = True
             self._has_end = _note(chunk, "delta", self._call) or self._has_end
         elif usage is not None and not self._wants_usage:
             return b""  # asked for by us, not by the caller
         if _is_complete(chunk, STREAM, "delta"):
-            # One event, one line: JSON has no bare line breaks, but a provider may indent it.
-            line = payload if "\n" not in payload else payload.replace("\n", " ")
-            return b"data: " + line.encode() + b"\n\n"
+            return b"data: " + in_one_line(payload).encode() + b"\n\n"
         return event(_completed(chunk, self._identity, STREAM, "delta"))
 
 
 def forwarded_answer(body: bytes, identity: Identity, call: Call) -> bytes:
     """A whole answer, passed on. Raises ProviderError."""
-    try:
-        answer = orjson.loads(body)
-    except ValueError as error:
-        raise InvalidAnswer("not JSON") from error
-    if not isinstance(answer, dict):
-        raise InvalidAnswer("not an object")
-    error_found = _error_in(answer, body[:20_000].decode("utf-8", "replace"))
-    if error_found is not None:
-        raise error_found
+    answer = read_answer(body)
     if not isinstance(answer.get("choices"), list) or not answer["choices"]:
         raise InvalidAnswer("no choices")
     call.usage = _usage_of(answer)

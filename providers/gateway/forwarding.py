@@ -1,0 +1,100 @@
+"""What answers on their way through have in common, without IO: events are read in passing."""
+
+from typing import Any
+
+import orjson
+
+from providers.adapters.reading import BAD_EVENTS_IN_A_ROW
+from providers.errors import InvalidAnswer, ProviderError, Unavailable, error_in
+from providers.gateway.records import Call
+from providers.sse import EventDecoder
+
+
+class ForwardedEvents:
+    """`feed` gives the bytes to pass on; `finish` the rest, or raises when there was no end.
+
+    `failure` is an error inside the stream, found after what the last `feed` gave: nothing may be
+    fed after it. A line without end raises at once. A dialect says what one object means.
+    """
+
+    END_MARK = ""
+
+    def __init__(self, call: Call) -> None:
+        self.failure: ProviderError | None = None
+        self._call = call
+        self._decoder = EventDecoder()
+        self._bad = 0
+        self._is_begun = self._has_end = self._is_over = False
+
+    def _object(self, chunk: dict[str, Any], payload: str) -> bytes | None:
+        """What is passed on of an event; None where it is none of this dialect's."""
+        raise NotImplementedError
+
+    def feed(self, data: bytes) -> bytes:
+        return self._events(self._decoder.feed(data))
+
+    def finish(self) -> bytes:
+        rest = self._events(self._decoder.flush())
+        if self.failure is not None:
+            raise self.failure
+        if not self._is_begun:
+            raise InvalidAnswer("no answer")
+        if not self._has_end and not self._is_over:
+            raise Unavailable("the stream was cut")
+        return rest
+
+    def _events(self, payloads: list[str]) -> bytes:
+        found = []
+        for payload in payloads:
+            if self._is_over:
+                break
+            try:
+                found.append(self._event(payload))
+            except ProviderError as error:
+                self.failure = error
+                break
+        return b"".join(found)
+
+    def _event(self, payload: str) -> bytes:
+        if self.END_MARK and payload.strip() == self.END_MARK:
+            self._is_over = True
+            return b""
+        try:
+            chunk = orjson.loads(payload)
+        except ValueError:
+            chunk = None
+        if not isinstance(chunk, dict):
+            return self._skip(payload)
+        error = error_in(chunk, payload)
+        if error is not None:
+            raise error
+        piece = self._object(chunk, payload)
+        if piece is None:
+            return self._skip(payload)
+        self._bad = 0
+        return piece
+
+    def _skip(self, payload: str) -> bytes:
+        self._bad += bool(payload.strip())
+        if self._bad >= BAD_EVENTS_IN_A_ROW:
+            raise InvalidAnswer("not JSON")
+        return b""
+
+
+def in_one_line(payload: str) -> str:
+    """JSON has no bare line breaks, but a provider may indent it."""
+    return payload if "\n" not in payload else payload.replace("\n", " ")
+
+
+def read_answer(body: bytes) -> dict[str, Any]:
+    """The object of a whole answer. Raises ProviderError, also for an error in an answer of 200."""
+    try:
+        answer = orjson.loads(body)
+    except ValueError as error:
+        raise InvalidAnswer("not JSON") from error
+    if not isinstance(answer, dict):
+        raise InvalidAnswer("not an object")
+    found = error_in(answer, body[:20_000].decode("utf-8", "replace"))
+    if found is not None:
+        raise found
+    return answer
