@@ -104,10 +104,6 @@ def preset_of(slug: str) -> Preset:
     return BY_SLUG.get(slug, PRESETS[0])
 
 
-class NewModelForm(forms.Form):
-    model_id = forms.CharField(label=_("Model id"), max_length=200)
-
-
 class ModelForm(forms.ModelForm[ProviderModel]):
     """What a person may change about a model; `types` as words with commas."""
 

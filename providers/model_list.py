@@ -68,7 +68,7 @@ def looked_up(provider: Provider, rows: Iterable[ListedModel]) -> list[ListedMod
     return [_looked_up(row, book.row_of(slug, row.model_id, now)) for row in rows]
 
 
-def _found(row: ListedModel) -> dict[str, Any]:
+def found_in(row: ListedModel) -> dict[str, Any]:
     return {
         "types": list(row.types),
         "main_type": row.types[0],
@@ -84,7 +84,7 @@ def _change(model: ProviderModel, row: ListedModel) -> Change | None:
         kept |= {"main_type", "type_evidence"}
     after = {
         name: value
-        for name, value in _found(row).items()
+        for name, value in found_in(row).items()
         if name not in kept and getattr(model, name) != value
     }
     if not after.keys() - {"type_evidence"} and model.missing_since is None:
@@ -112,7 +112,7 @@ def plan_refresh(provider: Provider, listed: Iterable[ListedModel]) -> RefreshPl
 def carry_out(provider: Provider, plan: RefreshPlan) -> None:
     """In the caller's transaction."""
     ProviderModel.objects.bulk_create(
-        ProviderModel(provider=provider, model_id=row.model_id, name=row.model_id, **_found(row))
+        ProviderModel(provider=provider, model_id=row.model_id, name=row.model_id, **found_in(row))
         for row in plan.added
     )
     for change in plan.changed:

@@ -5,9 +5,10 @@ pattern over a shorter one, and among the rows of one pattern the latest that is
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from decimal import Decimal
 from functools import lru_cache
 
 from django.conf import settings
@@ -94,6 +95,12 @@ def own_price(model: ProviderModel) -> Price | None:
     return None if rates == Rates() else Price("USD", rates)
 
 
+def in_usd(sums: Mapping[str, Decimal]) -> Decimal:
+    """Sums by currency as one. A currency that is neither USD nor CNY has no known rate."""
+    yuan = sums.get("CNY", Decimal(0))
+    return sums.get("USD", Decimal(0)) + (yuan / settings.CNY_PER_USD if yuan else Decimal(0))
+
+
 def blended_costs(models: Sequence[ProviderModel]) -> dict[int, float]:
     """By primary key, USD for a million tokens, three of input to one of output; models whose
     price is unknown are left out."""
@@ -105,9 +112,7 @@ def blended_costs(models: Sequence[ProviderModel]) -> dict[int, float]:
         rates = price.rates_for(1) if price is not None else Rates()
         if price is not None and rates.input is not None and rates.output is not None:
             cost = (3 * rates.input + rates.output) / 4
-            found[model.pk] = float(
-                cost if price.currency == "USD" else cost / settings.CNY_PER_USD
-            )
+            found[model.pk] = float(in_usd({price.currency: cost}))
     return found
 
 

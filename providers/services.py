@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ from providers.gateway.limits.holders import user_holder
 from providers.gateway.limits.spending import spent_usd
 from providers.http import fetch, make_client, sent
 from providers.measuring import Measurement as Measurement
-from providers.model_list import RefreshPlan, carry_out, looked_up, plan_refresh
+from providers.model_list import RefreshPlan, carry_out, found_in, looked_up, plan_refresh
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.presets import BY_SLUG
 from providers.registry import ADAPTERS
@@ -181,16 +181,14 @@ def add_model(
         raise ValidationError({"model_id": [_("Enter the id as the provider writes it.")]})
     if provider.models.filter(model_id=model_id, missing_since=None).exists():
         raise ValidationError({"model_id": [_("This model is on the list already.")]})
-    [row] = looked_up(provider, [ListedModel(model_id, *_detected(model_id))])
-    found = {"types": list(row.types), "main_type": row.types[0], "type_evidence": row.evidence}
+    [row] = looked_up(provider, [_by_name(model_id)])
     with transaction.atomic():
         model, _created = ProviderModel.objects.update_or_create(
             provider=provider,
             model_id=model_id,
             defaults={
-                **found,
+                **found_in(row),
                 "name": model_id,
-                "context_tokens": row.context_tokens,
                 "is_manual": True,
                 "missing_since": None,
             },
@@ -200,9 +198,10 @@ def add_model(
     return model
 
 
-def _detected(model_id: str) -> tuple[tuple[str, ...], int | None, str]:
+def _by_name(model_id: str, context_tokens: int | None = None) -> ListedModel:
+    """A row for a model that no list names."""
     types, evidence = detect_types(model_id)
-    return types, None, evidence
+    return ListedModel(model_id, types, context_tokens, evidence)
 
 
 def change_model(
@@ -268,11 +267,7 @@ def _known_models(provider: Provider) -> list[ListedModel]:
     """The whole list of a provider that has none to ask for; else empty."""
     preset = BY_SLUG.get(provider.preset)
     known = preset.known_models_at(provider.base_url) if preset else ()
-    rows = []
-    for model in known:
-        types, evidence = detect_types(model.model_id)
-        rows.append(ListedModel(model.model_id, types, model.context_tokens, evidence))
-    return rows
+    return [_by_name(model.model_id, model.context_tokens) for model in known]
 
 
 def list_models(provider: Provider) -> list[ListedModel]:
@@ -281,17 +276,24 @@ def list_models(provider: Provider) -> list[ListedModel]:
 
 
 def check_connection(provider: Provider) -> TestResult:
-    started = time.monotonic()
     known = _known_models(provider)
+    if known:
+        ms, error = _timed(_ask, provider.target(known[0].model_id))
+    else:
+        ms, error = _timed(_list_models, provider.target())
+    return TestResult(error is None, ms, error)
+
+
+def _timed(
+    work: Callable[[Target], Coroutine[Any, Any, object]], target: Target
+) -> tuple[int, ProviderError | None]:
+    """Milliseconds, and what went wrong."""
+    started, error = time.monotonic(), None
     try:
-        if known:
-            async_to_sync(_ask)(provider.target(known[0].model_id))
-        else:
-            async_to_sync(_list_models)(provider.target())
-        error = None
+        async_to_sync(work)(target)
     except ProviderError as found:
         error = found
-    return TestResult(error is None, round((time.monotonic() - started) * 1000), error)
+    return round((time.monotonic() - started) * 1000), error
 
 
 @dataclass(frozen=True)
@@ -304,13 +306,7 @@ class Trial:
 
 
 def try_model(model: ProviderModel) -> Trial:
-    started = time.monotonic()
-    error = None
-    try:
-        async_to_sync(_ask)(target_of(model))
-    except ProviderError as found:
-        error = found
-    return Trial(model, round((time.monotonic() - started) * 1000), error)
+    return Trial(model, *_timed(_ask, target_of(model)))
 
 
 def apply_models(

@@ -5,12 +5,11 @@ from typing import ClassVar, Self
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from providers.models.connections import ProviderModel
+from providers.models.connections import ProviderModel, changeable_by, visible_to
 
 
 class Strategy(models.TextChoices):
@@ -24,11 +23,10 @@ class Strategy(models.TextChoices):
 
 class AliasQuerySet(models.QuerySet["Alias"]):
     def for_user(self, user: User) -> Self:
-        """Their own and the company's."""
-        return self.filter(Q(owner=user) | Q(owner=None))
+        return self.filter(visible_to(user))
 
     def editable_by(self, user: User) -> Self:
-        return self.filter(Q(owner=user) | (Q(owner=None) if user.is_admin else Q(pk__in=[])))
+        return self.filter(changeable_by(user))
 
 
 class Alias(models.Model):

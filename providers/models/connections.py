@@ -26,14 +26,22 @@ class Kind(models.TextChoices):
     ECHO = "echo", _("Echo")
 
 
+def visible_to(user: User) -> Q:
+    """Their own and the company's, which has no owner."""
+    return Q(owner=user) | Q(owner=None)
+
+
+def changeable_by(user: User) -> Q:
+    """Their own and, for administrators, the company's."""
+    return visible_to(user) if user.is_admin else Q(owner=user)
+
+
 class ProviderQuerySet(models.QuerySet["Provider"]):
     def for_user(self, user: User) -> Self:
-        """Their own and the company's."""
-        return self.filter(Q(owner=user) | Q(owner=None))
+        return self.filter(visible_to(user))
 
     def editable_by(self, user: User) -> Self:
-        mine = Q(owner=user) | (Q(owner=None) if user.is_admin else Q(pk__in=[]))
-        return self.filter(mine, is_managed=False)
+        return self.filter(changeable_by(user), is_managed=False)
 
 
 class Provider(models.Model):

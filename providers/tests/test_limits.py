@@ -28,12 +28,12 @@ from providers.gateway.limits.memory import MemoryStore
 from providers.gateway.limits.shared import SharedStore
 from providers.gateway.limits.spending import (
     RecordedSpending,
-    in_usd,
     spent_by_key,
     spent_usd,
 )
 from providers.gateway.records import Call
 from providers.models import CallRecord, Provider, ProviderModel
+from providers.prices import in_usd
 from providers.services import check_limits
 from providers.tests.conftest import MakeKey, Records
 from providers.tests.redis import MakeRedis, needs_redis

@@ -1,24 +1,17 @@
 """What calls have cost, in USD: from their records, and from the price table as a call ends."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol
-
-from django.conf import settings
 
 from providers.charging import current_tariff, spent, spent_by
 from providers.gateway.limits.holders import Holder
 from providers.gateway.records import Call
 from providers.gateway.snapshot import in_database
+from providers.prices import in_usd
 
 ZERO = Decimal(0)
-
-
-def in_usd(sums: Mapping[str, Decimal]) -> Decimal:
-    """Sums by currency as one. A currency that is neither USD nor CNY has no known rate."""
-    yuan = sums.get("CNY", ZERO)
-    return sums.get("USD", ZERO) + (yuan / settings.CNY_PER_USD if yuan else ZERO)
 
 
 def spent_usd(holder: Holder, since: datetime | None) -> Decimal:
