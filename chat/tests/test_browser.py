@@ -131,11 +131,11 @@ def test_an_error_says_what_to_do_and_can_be_retried(
 ) -> None:
     page = sign_in(alice)
     start(page, "/error")
-    page.get_by_text("The provider is busy").wait_for()
+    answer(page).get_by_text("The provider is busy").wait_for()
     page.get_by_role("button", name="Try again").click()
-    page.get_by_text("2/2").wait_for()
+    answer(page).get_by_text("2/2").wait_for()
     page.get_by_role("button", name="Earlier version").click()
-    page.get_by_text("1/2").wait_for()
+    answer(page).get_by_text("1/2").wait_for()
 
 
 def test_changing_a_question(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
