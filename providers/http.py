@@ -72,7 +72,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
     def __init__(self, *, allow_private: bool, resolve: Resolve = resolve) -> None:
         super().__init__(retries=0)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=_tls(),
+            ssl_context=tls(),
             max_connections=400,
             max_keepalive_connections=100,
             keepalive_expiry=30,
@@ -81,7 +81,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import orjson
 
@@ -58,6 +59,10 @@ class Reranker(Protocol):
     def read_ranking(self, body: bytes) -> Ranking: ...
 
 
+# Of a model's name in a URL; the rest is escaped, so that it stays a name.
+IN_PATHS = "/:@!$&'()*+,;=~"
+
+
 class HttpAdapter:
     """Requests of a dialect: paths from the profile, the key where the dialect wants it."""
 
@@ -70,7 +75,9 @@ class HttpAdapter:
         path = target.profile.paths.get(name) or self.paths[name]
         if path.startswith(("https://", "http://")):
             return path
-        return target.base_url.rstrip("/") + path.replace("{model}", target.model_id)
+        return target.base_url.rstrip("/") + path.replace(
+            "{model}", quote(target.model_id, safe=IN_PATHS)
+        )
 
     def get(self, target: Target, name: str) -> HttpRequest:
         return self._signed(target, HttpRequest("GET", self.url(target, name), {}))

@@ -1,6 +1,7 @@
 """One request and its answer, over ASGI's three callables."""
 
 import asyncio
+import contextlib
 import re
 import time
 import uuid
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 BODY_WITHIN_S = 60
+# Most leave later than this, if they leave.
+WATCH_AFTER_S = 0.1
 # Proxies and SDKs give up on a silent stream after a minute or less.
 HEARTBEAT_S = 15.0
 JSON = b"application/json"
@@ -32,6 +35,40 @@ EVENT_STREAM = b"text/event-stream; charset=utf-8"
 
 class ClientLeft(Exception):
     """The client closed the connection."""
+
+
+class _Watch:
+    """Cancels `task` once `until_gone` returns."""
+
+    def __init__(
+        self, task: asyncio.Task[Any], until_gone: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        self.has_left = False
+        self._task = task
+        self._until_gone = until_gone
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = task.get_loop().call_later(WATCH_AFTER_S, self._begin)
+
+    def _begin(self) -> None:
+        self._watching = self._task.get_loop().create_task(self._look_out())
+
+    async def _look_out(self) -> None:
+        with contextlib.suppress(ClientLeft):
+            await self._until_gone()
+        self.has_left = True
+        self._task.cancel()
+
+    def end(self) -> None:
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def settle(self) -> None:
+        """The client may have left just as all was done: then the task is not cancelled later."""
+        if self.has_left:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            self._task.uncancel()
 
 
 @lru_cache(maxsize=256)
@@ -104,19 +141,23 @@ class Exchange:
             raise bad_request("The request came too slowly.", code="timeout", status=408) from error
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, which is cancelled as soon as the client leaves (ClientLeft)."""
-        task = asyncio.ensure_future(work)
-        watch = asyncio.ensure_future(self._watch())
+        """The result of `work`, which is cancelled as soon as the client leaves (ClientLeft).
+
+        A short answer is out before the watch begins, which saves it the cost of one.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        watch = _Watch(task, self._watch)
         try:
-            await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            raise ClientLeft
+            result = await work
+        except asyncio.CancelledError:
+            if watch.has_left and task.uncancel() == 0:
+                raise ClientLeft from None
+            raise
         finally:
-            pending = [each for each in (task, watch) if not each.done()]
-            for each in pending:
-                each.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            watch.end()
+        await watch.settle()
+        return result
 
     async def _watch(self) -> None:
         """Returns when the client has left; keeps a silent stream alive until then."""
