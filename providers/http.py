@@ -16,7 +16,7 @@ import httpcore
 import httpx
 from django.conf import settings
 
-from providers.addresses import is_allowed
+from providers.addresses import is_address, is_allowed
 from providers.errors import Blocked, ProviderError, Redirected, TimedOut, Unavailable, error_of
 from providers.types import HttpRequest
 
@@ -28,6 +28,8 @@ USER_AGENT = "llmplatform"
 
 async def resolve(host: str, port: int) -> list[str]:
     """Every address of `host`."""
+    if is_address(host):
+        return [host]
     loop = asyncio.get_running_loop()
     rows = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(row[4][0]) for row in rows]

@@ -4,9 +4,9 @@ import asyncio
 import contextlib
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from functools import lru_cache
+from random import getrandbits
 from typing import Any, TypeVar
 
 import orjson
@@ -77,6 +77,11 @@ def _is_known_host(host: str, allowed: tuple[str, ...]) -> bool:
     return bool(domain) and validate_host(domain, allowed)
 
 
+def _too_large(limit: int) -> GatewayError:
+    text = f"The request is larger than {limit} bytes."
+    return bad_request(text, code="request_too_large", status=413)
+
+
 class Exchange:
     """Header names are matched exactly: `x_api_key` is not `x-api-key`."""
 
@@ -92,7 +97,7 @@ class Exchange:
         self.is_started = False
         given = self.headers(b"x-request-id")
         text = given[0].decode("latin-1") if given else ""
-        self.request_id = text if REQUEST_ID.fullmatch(text) else uuid.uuid4().hex
+        self.request_id = text if REQUEST_ID.fullmatch(text) else f"{getrandbits(128):032x}"
         # The dialect of the caller decides how failures look, whoever finds them.
         self.is_anthropic = self.path.startswith(MESSAGES) or (
             self.path.startswith(MODELS) and bool(self.headers(b"anthropic-version"))
@@ -116,12 +121,9 @@ class Exchange:
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body. Raises GatewayError (413, 408) or ClientLeft."""
-        too_large = bad_request(
-            f"The request is larger than {limit} bytes.", code="request_too_large", status=413
-        )
         stated = self.headers(b"content-length")
         if stated and stated[0].isdigit() and int(stated[0][:20]) > limit:
-            raise too_large
+            raise _too_large(limit)
         parts: list[bytes] = []
         size = 0
         try:
@@ -133,7 +135,7 @@ class Exchange:
                     part = event.get("body", b"")
                     size += len(part)
                     if size > limit:
-                        raise too_large
+                        raise _too_large(limit)
                     parts.append(part)
                     if not event.get("more_body"):
                         return b"".join(parts)

@@ -16,6 +16,7 @@ from providers.errors import InvalidAnswer, ProviderError, TimedOut, Unavailable
 MAX_HEADER_BYTES = 64 * 1024
 # Above this nobody reads on until the caller has taken what is there.
 HIGH_WATER_BYTES = 256 * 1024
+COPIED_BYTES = 64 * 1024
 SILENT = "the connection was closed without an answer"
 
 
@@ -192,12 +193,16 @@ class Connection(asyncio.Protocol):
     def is_open(self) -> bool:
         return self._transport is not None and not self._transport.is_closing()
 
-    def ask(self, *data: bytes, silence_s: float, within_s: float) -> Answer:
+    def ask(self, head: bytes, body: bytes, *, silence_s: float, within_s: float) -> Answer:
         """Sends a request; `silence_s` may pass without a byte, `within_s` until its end."""
-        assert self._transport is not None and self._answer is None
+        transport = self._transport
+        assert transport is not None and self._answer is None
         self._answer = Answer(self, silence_s=silence_s, within_s=within_s)
-        for part in data:
-            self._transport.write(part)
+        if len(body) <= COPIED_BYTES:
+            transport.write(head + body)  # one call of the kernel instead of two
+        else:
+            transport.write(head)
+            transport.write(body)
         return self._answer
 
     def finish(self, *, is_reusable: bool) -> None:

@@ -109,11 +109,13 @@ class Upstream:
         read of the request, and it is sent anew. On a fresh connection it never is.
         """
         place = _place(request.url, is_managed)
-        data = _head(request, place), request.body
+        head = _head(request, place)
         silence_s = SILENCE_S if is_stream else WHOLE_ANSWER_S
         for tries_left in reversed(range(TRIES)):
             connection = self._kept(place.origin) or await self._connect(place.origin)
-            answer = connection.ask(*data, silence_s=silence_s, within_s=WHOLE_ANSWER_S)
+            answer = connection.ask(
+                head, request.body, silence_s=silence_s, within_s=WHOLE_ANSWER_S
+            )
             try:
                 await answer.begin()
                 if answer.status >= 300:

@@ -3,13 +3,15 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey, User
+from providers.charging import current_tariff
 from providers.errors import InvalidAnswer, ProviderError, Unavailable
 from providers.gateway import exchange as exchange_module
 from providers.gateway.app import Gateway
@@ -18,9 +20,10 @@ from providers.gateway.compose import Identity
 from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError
 from providers.gateway.exchange import ClientLeft, Exchange
+from providers.gateway.ledger_writing import insert_records, write
 from providers.gateway.limits import Holder
 from providers.gateway.passthrough import ForwardedStream, forwarded_answer
-from providers.gateway.records import Call, Recorder, write
+from providers.gateway.records import Call, Recorder, new_call_id
 from providers.gateway.routing import Catalogue, Directory, Route
 from providers.gateway.snapshot import Refreshed
 from providers.models import CallRecord
@@ -282,6 +285,28 @@ def test_a_deleted_user_loses_no_record(transactional_db: None, alice: User) -> 
     write([], [key.pk])
     key.refresh_from_db()
     assert key.last_used_at == used, "once a minute"
+
+
+def test_what_is_inserted_is_what_a_record_says(db: None, alice: User) -> None:
+    """Every kind of value, on every database."""
+    key, _text = ApiKey.issue(user=alice, name="k")
+    call = Call(user_id=alice.pk, key_id=key.pk, model_label="模型", attempts=[{"model": "a/b"}])
+    call.usage = Usage(prompt_tokens=3, completion_tokens=2, cost=Decimal("0.0000012345"))
+    call.end("done")
+    fields = call.fields(current_tariff())
+    insert_records([fields])
+    row = CallRecord.objects.get()
+    for name, value in fields.items():
+        assert getattr(row, name) == value, name
+    assert row.cost == Decimal("0.0000012345") and row.at.tzinfo is not None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_records([fields])
+
+
+def test_ids_of_calls_grow() -> None:
+    ids = [new_call_id() for _each in range(3000)]
+    assert len(set(ids)) == len(ids) and {each.version for each in ids} == {7}
+    assert [each.int >> 80 for each in ids] == sorted(each.int >> 80 for each in ids)
 
 
 def test_an_estimate_is_one_only_once_an_answer_has_begun() -> None:
