@@ -93,14 +93,12 @@ class Directory:
                 self._shared.append(route)
             else:
                 self._personal[route.owner_id].append(route)
+        self._owners: set[int | None] = {*self._personal} | {owner_id for owner_id, _plan in self._aliases}
         self._views: dict[tuple[int | None, frozenset[str]], Catalogue] = {}
 
     def for_caller(self, caller: Caller) -> Catalogue:
         """Shared routes and the caller's own, as far as the key allows."""
-        has_own = caller.user_id in self._personal or any(
-            owner_id == caller.user_id for owner_id, _plan in self._aliases
-        )
-        owner_id = caller.user_id if has_own else None
+        owner_id = caller.user_id if caller.user_id in self._owners else None
         view = self._views.get((owner_id, caller.allowed))
         if view is None:
             own = self._personal.get(owner_id, []) if owner_id is not None else []
