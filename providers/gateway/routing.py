@@ -93,7 +93,8 @@ class Directory:
                 self._shared.append(route)
             else:
                 self._personal[route.owner_id].append(route)
-        self._owners: set[int | None] = {*self._personal} | {owner_id for owner_id, _plan in self._aliases}
+        self._owners: set[int | None] = {owner_id for owner_id, _plan in self._aliases}
+        self._owners.update(self._personal)
         self._views: dict[tuple[int | None, frozenset[str]], Catalogue] = {}
 
     def for_caller(self, caller: Caller) -> Catalogue:
