@@ -15,6 +15,7 @@ from typing import Any
 
 from django.db.models import QuerySet, Sum
 
+from providers.changes import models_changed
 from providers.models import CallRecord, CostSource, Kind, ProviderModel
 from providers.presets import catalog_slug
 from providers.prices import PriceBook, price_book, price_of_model
@@ -23,7 +24,7 @@ from providers.types import Usage
 
 logger = logging.getLogger(__name__)
 
-# A price that an administrator changes applies within this time.
+# A price that is changed in another process applies within this time, here at once.
 TARIFF_FOR_S = 10.0
 UNIT = Decimal("0.0000000001")  # what CallRecord.cost keeps
 MOST = Decimal(10) ** 10
@@ -120,7 +121,7 @@ class _Current:
                 self._tariff, self._until = Tariff(), self._clock() + TARIFF_FOR_S
             return self._tariff
 
-    def forget(self) -> None:
+    def forget(self, **_signal: Any) -> None:
         """The next call is priced anew."""
         self._until = float("-inf")
 
@@ -128,6 +129,7 @@ class _Current:
 _current = _Current()
 current_tariff = _current.get
 forget_prices = _current.forget
+models_changed.connect(forget_prices)
 
 
 def ledger_fields(usage: Usage, charge: Charge) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from asgiref.sync import sync_to_async
 from accounts.access import find_key
 from accounts.models import ApiKey, User, UserLimits
 from accounts.services import change_key, deactivate, revoke_key
+from providers.aliases import create_alias
 from providers.charging import forget_prices
 from providers.errors import BudgetReached
 from providers.gateway.authentication import Caller, Keyring, load_callers
@@ -24,6 +25,7 @@ from providers.gateway.chat_request import read_chat_body
 from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError
 from providers.gateway.exchange import ClientLeft, Exchange
+from providers.gateway.health import Health
 from providers.gateway.limits import Holder, Limiter
 from providers.gateway.limits.counting import Counted, Demand
 from providers.gateway.limits.estimates import NOTHING, Candidate, Estimate
@@ -37,12 +39,13 @@ from providers.gateway.limits.spending import (
 )
 from providers.gateway.message_request import read_messages_body
 from providers.gateway.records import Call
-from providers.models import CallRecord, Provider, ProviderModel
+from providers.gateway.routing import directory_snapshot
+from providers.models import CallRecord, ModelPrice, Provider, ProviderModel
 from providers.prices import in_usd
-from providers.services import check_limits
+from providers.services import apply_models, change_model, check_limits, delete_provider
 from providers.tests.conftest import MakeKey, Records
 from providers.tests.redis import MakeRedis, needs_redis
-from providers.types import Usage
+from providers.types import ListedModel, Usage
 
 HELLO = [{"role": "user", "content": "hello there"}]
 NOON = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -485,6 +488,47 @@ async def test_this_process_knows_at_once(
         assert caller is not None and caller.holders == (Holder("key", key.pk, rpm=5),)
     else:
         assert caller is None
+
+
+@pytest.mark.parametrize("how", ["enabled", "refreshed", "alias", "deleted"])
+async def test_changes_of_models_reach_this_process_at_once(
+    echo: Provider, alice: User, how: str
+) -> None:
+    directory = directory_snapshot(Health())
+
+    async def names() -> set[str]:
+        found = (await directory.get()).for_caller(Caller(1, alice.pk, frozenset(), None, None))
+        return {route.model_id for route in found.routes} | found.aliases.keys()
+
+    assert await names() == {"echo"}
+    model = await ProviderModel.objects.aget()
+    if how == "enabled":
+        await sync_to_async(change_model)(model=model, actor=alice, is_enabled=False)
+        assert await names() == set()
+    elif how == "refreshed":
+        listed = [ListedModel("new", ("chat",))]
+        await sync_to_async(apply_models)(provider=echo, listed=listed, actor=alice)
+        assert await names() == {"new"}
+    elif how == "alias":
+        await sync_to_async(create_alias)(actor=alice, name="default", models=[model.pk])
+        assert await names() == {"echo", "default"}
+    else:
+        await sync_to_async(delete_provider)(provider=echo, actor=alice)
+        assert await names() == set()
+
+
+async def test_a_changed_price_applies_at_once(echo: Provider, alice: User) -> None:
+    model = await ProviderModel.objects.aget()
+    call = Call(user_id=1, key_id=1, model_pk=model.pk, usage=Usage(1_000_000, 0))
+    assert await RecordedSpending().cost(call) == 0
+    await sync_to_async(change_model)(model=model, actor=alice, price_in_usd_per_mtok=Decimal(2))
+    assert await RecordedSpending().cost(call) == 2
+    await sync_to_async(change_model)(model=model, actor=alice, price_in_usd_per_mtok=None)
+    row = ModelPrice(model_pattern="echo", input_per_mtok=3, output_per_mtok=0)
+    await row.asave()
+    assert await RecordedSpending().cost(call) == 3
+    await row.adelete()
+    assert await RecordedSpending().cost(call) == 0, "the built-in echo"
 
 
 async def test_another_process_knows_soon(
