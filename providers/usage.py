@@ -23,8 +23,12 @@ from providers.models import ENDED_WELL, CallRecord
 GROUPS = ("day", "user", "key", "model", "provider")
 COLUMNS = {
     **{"user": "user_id", "key": "api_key_id"},
-    **{"model": "model_label", "provider": "provider_label"},
+    **{"model": "model_name", "provider": "provider_label"},
 }
+# What a caller writes that names no model is no name of one: all of these are one group.
+MODEL_NAME = Case(
+    When(provider_label="", error_code="model_not_found", then=Value("")), default="model_label"
+)
 MAX_DAYS, USUAL_DAYS = 366, 30
 EARLIEST, LATEST = date(2000, 1, 1), date(2200, 1, 1)
 
@@ -184,6 +188,8 @@ def summed(
         starts = [period.start_of(day) for day in days]
         rows = rows.annotate(day=_number_of_day(starts, 0, len(starts)))
     found: dict[Key, Usage] = {}
+    if "model_name" in names:
+        rows = rows.annotate(model_name=MODEL_NAME)
     for row in rows.values(*names, "currency").annotate(**SUMS):
         key = tuple(days[row[name]] if name == "day" else row[name] for name in names)
         found.setdefault(key, Usage()).add(_usage_of(row))
