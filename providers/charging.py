@@ -13,10 +13,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
 from providers.changes import models_changed
-from providers.models import CallRecord, CostSource, Kind, ProviderModel
+from providers.models import UNKNOWN_COST, CallRecord, CostSource, Kind, ProviderModel
 from providers.presets import catalog_slug
 from providers.prices import PriceBook, price_book, price_of_model
 from providers.rates import NOT_RATES, Price, Rates, cost_of
@@ -174,6 +174,16 @@ def spent_by(
     return {(value, currency): total.quantize(UNIT) for value, currency, total in sums}
 
 
+def unknown_by(column: str, values: Sequence[int], since: datetime | None) -> dict[int, int]:
+    """How many calls cost nobody knows what, for each of `values` that has such calls."""
+    rows = _since(since).filter(UNKNOWN_COST, **{f"{column}__in": values})
+    return dict(rows.values_list(column).annotate(Count("pk")))
+
+
 def _charged(since: datetime | None) -> QuerySet[CallRecord]:
-    rows = CallRecord.objects.filter(cost__isnull=False).order_by()
+    return _since(since).filter(cost__isnull=False)
+
+
+def _since(since: datetime | None) -> QuerySet[CallRecord]:
+    rows = CallRecord.objects.order_by()
     return rows if since is None else rows.filter(at__gte=since)

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, User
 from providers.charging import UNIT
-from providers.models import ENDED_WELL, CallRecord
+from providers.models import ENDED_WELL, UNKNOWN_COST, CallRecord
 
 GROUPS = ("day", "user", "key", "model", "provider")
 COLUMNS = {
@@ -144,8 +144,7 @@ SUMS: dict[str, Any] = {
         f"{name}_sum": Sum(name)
         for name in ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
     },
-    # A call that failed before its first token cost nothing that anybody would miss here.
-    "unknown_cost_calls": Count("pk", filter=Q(cost=None) & ~Q(status="failed", ttft_ms=None)),
+    "unknown_cost_calls": Count("pk", filter=UNKNOWN_COST),
     "cost_sum": Sum("cost"),
     "ttft_total_ms": Sum("ttft_ms"),
     "ttft_calls": Count("ttft_ms"),
