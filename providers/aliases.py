@@ -145,12 +145,14 @@ def shadowed_by(name: str, owner: User | None, viewer: User) -> list[str]:
     know it: a sentence each."""
     found = []
     if owner is not None and Alias.objects.filter(owner=None, name=name).exists():
-        found.append(_("Everyone's alias of this name is hidden from your programs by yours."))
+        found.append(
+            _("There is an alias of this name for everyone; your programs get yours instead.")
+        )
     rows = ProviderModel.objects.for_user(viewer).usable().filter(model_id=name)
     if owner is None:
         rows = rows.filter(provider__owner=None)
     for model in rows.select_related("provider")[:3]:
-        text = _("A model has this id, too: programs that mean it write “%(name)s” from then on.")
+        text = _("A model has this id, too; programs reach it as “%(name)s” then.")
         found.append(text % {"name": model})
     return found
 

@@ -18,17 +18,15 @@ from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, User
 from providers.charging import UNIT
-from providers.models import ENDED_WELL, UNKNOWN_COST, CallRecord
+from providers.models import ENDED_WELL, NAMES_NO_MODEL, UNKNOWN_COST, CallRecord
 
 GROUPS = ("day", "user", "key", "model", "provider")
 COLUMNS = {
     **{"user": "user_id", "key": "api_key_id"},
     **{"model": "model_name", "provider": "provider_label"},
 }
-# What a caller writes that names no model is no name of one: all of these are one group.
-MODEL_NAME = Case(
-    When(provider_label="", error_code="model_not_found", then=Value("")), default="model_label"
-)
+# Calls that name no model are one group.
+MODEL_NAME = Case(When(NAMES_NO_MODEL, then=Value("")), default="model_label")
 MAX_DAYS, USUAL_DAYS = 366, 30
 EARLIEST, LATEST = date(2000, 1, 1), date(2200, 1, 1)
 

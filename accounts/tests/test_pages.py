@@ -11,7 +11,12 @@ from conftest import PASSWORD
 from llmplatform.tests.console_cast import make_call
 from providers.models import Alias, ProviderModel
 from providers.services import create_provider
-from providers.templatetags.key_scopes import of_key, scope_groups, spent_this_month
+from providers.templatetags.key_scopes import (
+    example_model,
+    of_key,
+    scope_groups,
+    spent_this_month,
+)
 
 
 def test_registering_signs_in(db: None, client: Client) -> None:
@@ -145,6 +150,16 @@ def test_names_on_a_key_stay_as_they_were_written(
     assert client_for(alice).post(f"/accounts/keys/{key.pk}/", form).status_code == 302
     key.refresh_from_db()
     assert sorted(key.allowed_models) == sorted(names)
+
+
+def test_the_example_names_something_that_answers(alice: User, bob: User) -> None:
+    assert example_model(alice) == "your-model"
+    [model] = create_provider(actor=alice, preset="echo", name="Mine").models.all()
+    assert (example_model(alice), example_model(bob)) == ("Mine/echo", "your-model")
+    Alias.objects.create(owner=alice, name="empty")
+    assert example_model(alice) == "Mine/echo"
+    Alias.objects.create(owner=alice, name="full").members.create(model=model)
+    assert example_model(alice) == "full"
 
 
 def test_an_unknown_cost_is_not_zero(alice: User, client_for: Callable[[User], Client]) -> None:

@@ -34,6 +34,8 @@ class CostSource(models.TextChoices):
 ENDED_WELL = ("done", "stopped")
 # A call that failed before its first token cost nothing that anybody would miss.
 UNKNOWN_COST = Q(cost=None) & ~Q(status="failed", ttft_ms=None)
+# What such a call has as its model is what a caller mistyped.
+NAMES_NO_MODEL = Q(provider_label="", error_code="model_not_found")
 
 
 class CallRecordQuerySet(models.QuerySet["CallRecord"]):

@@ -78,6 +78,18 @@ def _aliases(user: User, wanted: Collection[str]) -> list[Choice]:
     return [Choice(name, name, name in wanted) for name in names]
 
 
+@register.simple_tag
+def example_model(user: User) -> str:
+    """The name of something that `user` can chat with, or of nothing."""
+    aliases = Alias.objects.for_user(user).filter(is_enabled=True)
+    alias = aliases.filter(members__model__in=ProviderModel.objects.usable().chat()).first()
+    if alias is not None:
+        return alias.name
+    rows = ProviderModel.objects.for_user(user).usable().chat().select_related("provider")
+    model = rows.first()
+    return "your-model" if model is None else names_of(model)[1]
+
+
 @dataclass(frozen=True)
 class Spent:
     """What is known, and how many calls are not in it because nobody knows what they cost."""

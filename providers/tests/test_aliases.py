@@ -265,8 +265,8 @@ def test_a_name_that_hides_something_says_so(
     def told(name: str, who: User = alice) -> str:
         return client_for(who).get("/providers/aliases/hint/", {"name": name}).text
 
-    assert "hidden from your programs by yours" in told("default")
-    assert "write “Mine/echo” from then on" in told("echo")
+    assert "your programs get yours instead" in told("default")
+    assert "programs reach it as “Mine/echo”" in told("echo")
     assert told("other").strip() == told("echo", bob).strip() == ""
     shared = client_for(admin_user).get(
         "/providers/aliases/hint/", {"name": "echo", "is_shared": "on", "alias": "x"}
@@ -278,7 +278,7 @@ def test_a_name_that_hides_something_says_so(
         assert "“Mine/echo”" in client.get(path).text
     pk = Alias.objects.get(owner=alice).pk
     hint = client.get("/providers/aliases/hint/", {"name": "default", "alias": pk}).text
-    assert "hidden from your programs" in hint
+    assert "your programs get yours" in hint
     assert client_for(bob).get(f"/providers/aliases/hint/?alias={pk}").status_code == 404
 
 
