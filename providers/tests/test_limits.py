@@ -88,6 +88,12 @@ async def refused(limiter: Limiter, *holders: Holder, tokens: int = 0) -> Gatewa
     return error.value
 
 
+async def enough_are_done(tasks: Sequence[asyncio.Task[Any]], count: int) -> None:
+    async with asyncio.timeout(30):
+        while sum(task.done() for task in tasks) < count:
+            await asyncio.sleep(0.01)
+
+
 # --- Whose limits -------------------------------------------------------------
 
 
@@ -226,7 +232,7 @@ async def test_many_calls_at_once_do_not_overrun_a_budget() -> None:
         return ""
 
     calls = [asyncio.create_task(one()) for _each in range(50)]
-    await asyncio.sleep(0.05)
+    await enough_are_done(calls, 47)
     let_in.set()
     told = await asyncio.gather(*calls)
     assert told.count("") == 3
@@ -288,6 +294,27 @@ async def test_budgets_begin_anew_and_what_others_spend_counts() -> None:
     never = Holder("key", 2, budget_usd=Decimal(0))
     error = await refused(limiter, never)
     assert "does not reset" in error.message and "retry-after" not in error.headers
+
+
+@needs_redis
+async def test_two_gateways_share_what_is_reserved(make_redis: MakeRedis) -> None:
+    ledger = Ledger(price="0.3", most="0.3")
+    limiters = [Limiter(SharedStore(make_redis()), ledger, now=lambda: NOON) for _each in (1, 2)]
+    key, let_in = Holder("key", 1, budget_day_usd=Decimal(1)), asyncio.Event()
+
+    async def one(limiter: Limiter) -> None:
+        async with limiter.admission(exchange(), [key], Call(user_id=1, key_id=1), NOTHING):
+            await let_in.wait()
+
+    calls = [asyncio.create_task(one(limiters[number % 2])) for number in range(40)]
+    await enough_are_done(calls, 37)
+    let_in.set()
+    found = await asyncio.gather(*calls, return_exceptions=True)
+    refused = [each for each in found if isinstance(each, GatewayError)]
+    assert {error.code for error in refused} == {"budget_reserved"} and len(refused) == 37
+    await one(limiters[0])
+    with pytest.raises(GatewayError, match=r"1\.2000 of 1\.0000 USD"):
+        await one(limiters[1])
 
 
 @needs_redis
