@@ -1,4 +1,7 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`, as OpenAI or, for its clients, Anthropic has them."""
+"""`GET /v1/models` and `GET /v1/models/{id}`, as OpenAI or, for its clients, Anthropic has them.
+
+Looking is no request in the sense of the limits: clients list models at every start.
+"""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -12,28 +15,26 @@ from providers.gateway.routing import Catalogue
 
 
 async def list_models(core: Core, exchange: Exchange, caller: Caller) -> None:
-    async with core.admitted(exchange, caller):
-        catalogue = (await core.directory.get()).for_caller(caller)
-        rows = [_alias_row(exchange, plan) for plan in catalogue.aliases.values()]
-        rows += [_model_row(exchange, catalogue, route) for route in catalogue.routes]
-        body: dict[str, Any] = {"object": "list", "data": rows}
-        if exchange.is_anthropic:
-            ids = [row["id"] for row in rows] or [None]
-            body = {"data": rows, "has_more": False, "first_id": ids[0], "last_id": ids[-1]}
-        await exchange.answer(json_bytes(body))
+    catalogue = (await core.directory.get()).for_caller(caller)
+    rows = [_alias_row(exchange, plan) for plan in catalogue.aliases.values()]
+    rows += [_model_row(exchange, catalogue, route) for route in catalogue.routes]
+    body: dict[str, Any] = {"object": "list", "data": rows}
+    if exchange.is_anthropic:
+        ids = [row["id"] for row in rows] or [None]
+        body = {"data": rows, "has_more": False, "first_id": ids[0], "last_id": ids[-1]}
+    await exchange.answer(json_bytes(body))
 
 
 async def show_model(core: Core, exchange: Exchange, caller: Caller) -> None:
-    async with core.admitted(exchange, caller):
-        catalogue = (await core.directory.get()).for_caller(caller)
-        name = exchange.path.removeprefix(f"{MODELS}/")
-        if name in catalogue.aliases:
-            row = _alias_row(exchange, catalogue.aliases[name])
-        else:
-            route = catalogue.resolve(name)
-            exchange.set_header("x-platform-model", route.header)
-            row = _model_row(exchange, catalogue, route)
-        await exchange.answer(json_bytes(row))
+    catalogue = (await core.directory.get()).for_caller(caller)
+    name = exchange.path.removeprefix(f"{MODELS}/")
+    if name in catalogue.aliases:
+        row = _alias_row(exchange, catalogue.aliases[name])
+    else:
+        route = catalogue.resolve(name)
+        exchange.set_header("x-platform-model", route.header)
+        row = _model_row(exchange, catalogue, route)
+    await exchange.answer(json_bytes(row))
 
 
 def _alias_row(exchange: Exchange, plan: Plan) -> dict[str, Any]:

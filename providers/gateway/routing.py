@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from llmplatform.encryption import KeyUnreadable
+from providers.changes import models_changed
 from providers.gateway.authentication import Caller
 from providers.gateway.errors import GatewayError, bad_request, no_such_model
 from providers.gateway.health import Health
@@ -185,7 +186,8 @@ def _target(provider: Provider) -> Target | None:
 
 
 def directory_snapshot(health: Health) -> Refreshed[Directory]:
-    """With every renewal `health` learns what other processes have found."""
+    """Changes in this process are in it at once. With every renewal `health` learns what other
+    processes have found."""
 
     def read() -> tuple[Directory, list[tuple[int, str, float]]]:
         return load_directory(), resting()
@@ -196,4 +198,6 @@ def directory_snapshot(health: Health) -> Refreshed[Directory]:
             health.rests(model_pk, reason=reason, for_s=wait_s)
         return directory
 
-    return Refreshed(load)
+    snapshot = Refreshed(load)
+    models_changed.connect(snapshot.expire)
+    return snapshot
