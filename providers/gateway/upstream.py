@@ -13,6 +13,7 @@ from django.conf import settings
 
 from providers.addresses import is_allowed
 from providers.errors import ProviderError, Redirected, TimedOut, Unavailable, error_of
+from providers.gateway.clock import Alarm, SlowClock
 from providers.gateway.http1 import Answer, ClosedEarly, Connection
 from providers.http import MAX_BODY_BYTES, USER_AGENT, Resolve, resolve, tls
 from providers.types import HttpRequest
@@ -95,11 +96,12 @@ def _head(request: HttpRequest, place: _Place) -> bytes:
 class Upstream:
     """Connections of one event loop; made when first needed."""
 
-    def __init__(self, *, resolve: Resolve = resolve) -> None:
+    def __init__(self, clock: SlowClock | None = None, *, resolve: Resolve = resolve) -> None:
+        self._clock = clock or SlowClock()
         self._resolve = resolve
         self._open: dict[Connection, Origin] = {}
         self._idle: dict[Origin, list[Connection]] = defaultdict(list)
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._sweeper: Alarm | None = None
 
     async def ask(self, request: HttpRequest, *, is_managed: bool, is_stream: bool) -> Answer:
         """The 2xx answer, whose body is still to be read: use it with `with`. Raises ProviderError
@@ -175,7 +177,7 @@ class Upstream:
     async def _connect_to(self, address: str, origin: Origin) -> Connection:
         loop = asyncio.get_running_loop()
         context: ssl.SSLContext | None = tls() if origin.scheme == "https" else None
-        connection = Connection(loop, self._keep, self._forget)
+        connection = Connection(self._clock, self._keep, self._forget)
         self._open[connection] = origin
         try:
             await loop.create_connection(
@@ -193,7 +195,7 @@ class Upstream:
     def _keep(self, connection: Connection) -> None:
         self._idle[self._open[connection]].append(connection)
         if self._sweeper is None:
-            self._sweeper = connection.loop.call_later(SWEEP_S, self._sweep)
+            self._sweeper = self._clock.alarm(SWEEP_S, self._sweep)
 
     def _forget(self, connection: Connection) -> None:
         origin = self._open.pop(connection, None)
@@ -212,7 +214,7 @@ class Upstream:
             if not idle:
                 del self._idle[origin]
         if self._idle:
-            self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+            self._sweeper = self._clock.alarm(SWEEP_S, self._sweep)
 
     async def close(self) -> None:
         if self._sweeper is not None:

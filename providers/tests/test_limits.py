@@ -394,7 +394,7 @@ async def test_what_a_call_may_cost_comes_from_its_dearest_model(echo: Provider)
     free = await ProviderModel.objects.acreate(model_id="free", provider=echo)
 
     async def cost(*candidates: Candidate) -> Decimal:
-        return await RecordedSpending().estimate(Estimate(1_000_000, candidates), NOON)
+        return await RecordedSpending().estimate(Estimate(1_000_000, lambda: candidates), NOON)
 
     assert await cost(Candidate(cheap.pk, 100_000), Candidate(dear.pk, 100_000)) == 6
     assert await cost(Candidate(cheap.pk)) == Decimal("1.01"), "a usual answer"
