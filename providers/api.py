@@ -49,7 +49,8 @@ def list_providers(request: HttpRequest, paging: Query[Paging]) -> Any:
 @providers_router.post("", response={201: ProviderOut})
 def create_provider(request: HttpRequest, body: ProviderIn) -> Any:
     user = current_user(request)
-    return 201, services.create_provider(actor=user, request=request, **body.model_dump())
+    given = body.model_dump(exclude_none=True)
+    return 201, services.create_provider(actor=user, request=request, **given)
 
 
 @providers_router.get("{provider_id}", response=ProviderOut)

@@ -18,10 +18,10 @@ from django.conf import settings
 
 from providers.addresses import is_allowed
 from providers.errors import Blocked, ProviderError, Redirected, TimedOut, Unavailable, error_of
-from providers.types import HttpRequest
+from providers.types import HttpRequest, Patience
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-TIMEOUT = httpx.Timeout(connect=10, read=120, write=30, pool=10)
+WRITE_S, POOL_S = 30, 10
 MAX_BODY_BYTES = 20 * 1024**2
 USER_AGENT = "llmplatform"
 
@@ -85,12 +85,24 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def make_client(*, is_managed: bool = False, resolve: Resolve = resolve) -> httpx.AsyncClient:
-    """`is_managed`: a deployment of our own on this machine, which lives on loopback."""
+def make_client(
+    *,
+    is_managed: bool = False,
+    patience: Patience = Patience(),
+    read_s: float | None = None,
+    resolve: Resolve = resolve,
+) -> httpx.AsyncClient:
+    """`is_managed`: a deployment of our own on this machine, which lives on loopback. `read_s`: the
+    longest silence, where it is not that of a stream."""
     allow_private = is_managed or settings.ALLOW_PRIVATE_PROVIDER_URLS
     return httpx.AsyncClient(
         transport=GuardedTransport(allow_private=allow_private, resolve=resolve),
-        timeout=TIMEOUT,
+        timeout=httpx.Timeout(
+            connect=patience.connect_s,
+            read=patience.read_s if read_s is None else read_s,
+            write=WRITE_S,
+            pool=POOL_S,
+        ),
         follow_redirects=False,
         trust_env=False,
         headers={"User-Agent": USER_AGENT},
@@ -106,7 +118,8 @@ def _retry_after(headers: httpx.Headers) -> float | None:
     return None
 
 
-async def _limited(response: httpx.Response, limit: int = MAX_BODY_BYTES) -> bytes:
+async def limited(response: httpx.Response, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body. Raises Unavailable where it is longer than `limit`."""
     body = b""
     async for chunk in response.aiter_bytes():
         body += chunk
@@ -125,7 +138,7 @@ async def sent(client: httpx.AsyncClient, request: HttpRequest) -> AsyncIterator
             if response.is_redirect:
                 raise Redirected
             if not response.is_success:
-                body = (await _limited(response, 100_000)).decode("utf-8", "replace")
+                body = (await limited(response, 100_000)).decode("utf-8", "replace")
                 raise error_of(response.status_code, body, _retry_after(response.headers))
             yield response
     except httpx.TimeoutException as error:
@@ -137,7 +150,7 @@ async def sent(client: httpx.AsyncClient, request: HttpRequest) -> AsyncIterator
 async def fetch(client: httpx.AsyncClient, request: HttpRequest) -> bytes:
     """The whole body of a 2xx answer. Raises ProviderError."""
     async with sent(client, request) as response:
-        return await _limited(response)
+        return await limited(response)
 
 
-__all__ = ["GuardedBackend", "ProviderError", "fetch", "make_client", "sent"]
+__all__ = ["GuardedBackend", "ProviderError", "fetch", "limited", "make_client", "sent"]

@@ -38,7 +38,35 @@ class PresetOut(Answer):
         return str(preset.key_note)
 
 
-class ProviderIn(Schema):
+class OAuthIn(Schema):
+    """OAuth2 client credentials; the client secret is `api_key`. Empty: the key itself is sent."""
+
+    token_url: Str = Field("", max_length=500)
+    client_id: Str = Field("", max_length=300)
+    scope: Str = Field("", max_length=500)
+    style: Str = Field(
+        "basic",
+        max_length=10,
+        description="Where the client id and secret go: basic (a header), body or query.",
+    )
+
+
+class PatienceIn(Schema):
+    """Timeouts in seconds, and retries."""
+
+    connect_timeout_s: int | None = Field(None, ge=1, le=60)
+    read_timeout_s: int | None = Field(
+        None, ge=1, le=1800, description="Longest silence of a stream, also before it begins."
+    )
+    answer_timeout_s: int | None = Field(
+        None, ge=1, le=7200, description="From the request to the end of the answer."
+    )
+    retries: int | None = Field(
+        None, ge=0, le=5, description="Of calls that failed before their answer began."
+    )
+
+
+class ProviderIn(PatienceIn):
     preset: Str = Field("", max_length=40)
     kind: Str = Field("", max_length=20)
     name: Str = Field("", max_length=100)
@@ -48,9 +76,10 @@ class ProviderIn(Schema):
     profile: dict[str, Any] = Field(default_factory=dict)
     extra_body: dict[str, Any] = Field(default_factory=dict)
     drop_params: list[Str] = Field(default_factory=list, max_length=50)
+    oauth: OAuthIn | None = None
 
 
-class ProviderPatch(Schema):
+class ProviderPatch(PatienceIn):
     name: Str | None = Field(None, max_length=100)
     base_url: Str | None = Field(None, max_length=500)
     api_key: Str | None = Field(None, max_length=4000)
@@ -58,6 +87,7 @@ class ProviderPatch(Schema):
     profile: dict[str, Any] | None = None
     extra_body: dict[str, Any] | None = None
     drop_params: list[Str] | None = Field(None, max_length=50)
+    oauth: OAuthIn | None = None
 
 
 class ProviderOut(Answer):
@@ -73,6 +103,12 @@ class ProviderOut(Answer):
     profile: dict[str, Any]
     extra_body: dict[str, Any]
     drop_params: list[str]
+    oauth: dict[str, str] = Field(description="Without the client secret, which is `api_key`.")
+    connect_timeout_s: int
+    read_timeout_s: int
+    answer_timeout_s: int
+    retries: int
+    app_mode: str = Field(description="What a Dify application says that it is; empty: unknown.")
     refreshed_at: datetime | None
 
     @staticmethod

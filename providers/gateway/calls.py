@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Protocol, TypeVar
 
 from django.conf import settings
 
+from providers.access_tokens import ACCESS_TOKENS
 from providers.errors import ProviderError
 from providers.gateway.attempts import tried
 from providers.gateway.authentication import Caller
@@ -59,9 +60,9 @@ class Attempt(Generic[B]):
 
     async def fetched(self, request: HttpRequest) -> bytes:
         """The whole answer. Raises ProviderError."""
-        is_managed = self.target.is_managed
+        target = self.target
         async with self.core.upstream.sent(
-            request, is_managed=is_managed, is_stream=False
+            request, is_managed=target.is_managed, is_stream=False, patience=target.patience
         ) as response:
             return await read_whole(response)
 
@@ -78,6 +79,7 @@ class Attempt(Generic[B]):
             adapter.chat(target, request),
             is_managed=target.is_managed,
             is_stream=request.is_stream,
+            patience=target.patience,
         ) as response:
             async for data in response.content.iter_any():
                 for found in _together(reader.feed(data)):
@@ -143,7 +145,15 @@ async def _answer(
     call.estimated_prompt = body.prompt_tokens
 
     async def run(route: Route) -> None:
-        await attempt(Attempt(core, exchange, route, body, call))
+        if route.target.oauth is None:
+            return await attempt(Attempt(core, exchange, route, body, call))
+
+        async def once(target: Target) -> None:
+            await attempt(Attempt(core, exchange, replace(route, target=target), body, call))
+
+        await ACCESS_TOKENS.signed_in(
+            route.target, once, may_repeat=lambda: not exchange.is_started
+        )
 
     try:
         async with core.admitted(exchange, caller, call, body.prompt_tokens):

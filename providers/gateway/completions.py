@@ -70,7 +70,7 @@ async def _forwarded(
     target, upstream = attempt.target, attempt.core.upstream
     http_request = ADAPTERS[target.kind].chat(target, request)
     async with upstream.sent(
-        http_request, is_managed=target.is_managed, is_stream=True
+        http_request, is_managed=target.is_managed, is_stream=True, patience=target.patience
     ) as response:
         if response.content_type in ("text/html", "application/json"):
             await _refuse_unstreamed(await read_whole(response), stream)

@@ -99,7 +99,10 @@ def _passed_on(attempt: Attempt[MessagesBody]) -> HttpRequest:
 async def _forwarded(attempt: Attempt[MessagesBody]) -> AsyncGenerator[bytes, None]:
     stream, target = ForwardedMessages(attempt.call), attempt.target
     async with attempt.core.upstream.sent(
-        _passed_on(attempt), is_managed=target.is_managed, is_stream=True
+        _passed_on(attempt),
+        is_managed=target.is_managed,
+        is_stream=True,
+        patience=target.patience,
     ) as response:
         if response.content_type in ("text/html", "application/json"):
             forwarded_message(await read_whole(response), attempt.call)

@@ -22,13 +22,8 @@ from yarl import URL
 from providers.addresses import is_allowed
 from providers.errors import ProviderError, Redirected, TimedOut, Unavailable, error_of
 from providers.http import MAX_BODY_BYTES, USER_AGENT, Resolve, resolve
-from providers.types import HttpRequest
+from providers.types import HttpRequest, Patience
 
-CONNECT_S = 10
-# A stream may think for long before it speaks, but it sends comments meanwhile.
-SILENCE_S = 120
-# A whole answer comes at once, after all the thinking.
-WHOLE_ANSWER_S = 600
 CONNECTIONS = 2000
 # Servers drop idle connections: uvicorn, which our own deployments run on, after 5 s.
 KEPT_S, KEPT_MANAGED_S = 15, 4
@@ -131,13 +126,20 @@ class Upstream:
 
     @asynccontextmanager
     async def sent(
-        self, request: HttpRequest, *, is_managed: bool, is_stream: bool
+        self,
+        request: HttpRequest,
+        *,
+        is_managed: bool,
+        is_stream: bool,
+        patience: Patience = Patience(),
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The open 2xx answer. Raises ProviderError for everything else, also while it is read."""
         timeout = aiohttp.ClientTimeout(
-            total=WHOLE_ANSWER_S,
-            connect=CONNECT_S,
-            sock_read=SILENCE_S if is_stream else WHOLE_ANSWER_S,
+            total=patience.answer_s,
+            connect=patience.connect_s,
+            # A stream may think for long before it speaks, but it sends comments meanwhile; a whole
+            # answer comes at once, after all the thinking.
+            sock_read=patience.read_s if is_stream else patience.answer_s,
         )
         try:
             async with await self._open(request, is_managed, timeout) as response:
