@@ -15,7 +15,7 @@ from providers.auth import auth_of
 from providers.types import Profile
 
 PLAIN = Profile()
-TYPES: dict[str, type] = {field.name: type(getattr(PLAIN, field.name)) for field in fields(PLAIN)}
+TYPES: dict[str, Any] = {field.name: type(getattr(PLAIN, field.name)) for field in fields(PLAIN)}
 TYPE_WORDS = {
     str: gettext_lazy("a text in quotes"),
     bool: gettext_lazy("true or false"),

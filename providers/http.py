@@ -18,7 +18,7 @@ from django.conf import settings
 
 from providers.addresses import is_allowed
 from providers.errors import Blocked, ProviderError, Redirected, TimedOut, Unavailable, error_of
-from providers.types import HttpRequest, Patience
+from providers.types import USUAL_PATIENCE, HttpRequest, Patience
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 WRITE_S, POOL_S = 30, 10
@@ -88,7 +88,7 @@ def _tls() -> ssl.SSLContext:
 def make_client(
     *,
     is_managed: bool = False,
-    patience: Patience = Patience(),
+    patience: Patience = USUAL_PATIENCE,
     read_s: float | None = None,
     resolve: Resolve = resolve,
 ) -> httpx.AsyncClient:

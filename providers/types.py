@@ -279,6 +279,9 @@ class Patience:
     retries: int = 0
 
 
+USUAL_PATIENCE = Patience()
+
+
 @dataclass(frozen=True)
 class Target:
     """Everything a call needs, read from the database before it, so that none is held during it.
@@ -301,7 +304,7 @@ class Target:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     drop_params: Sequence[str] = ()
     oauth: ClientCredentials | None = None
-    patience: Patience = Patience()
+    patience: Patience = USUAL_PATIENCE
 
 
 def model_family(model_id: str) -> str:

@@ -8,6 +8,7 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
+from llmplatform.audited_admin import done_in_dialog, put_on
 from providers import services
 from providers.errors import ProviderError
 from providers.forms import ModelForm, ProviderForm, preset_of
@@ -59,15 +61,22 @@ def create(request: HttpRequest, slug: str) -> HttpResponse:
     elif form.is_valid():
         try:
             provider = services.create_provider(
-                actor=user, preset=preset.slug, request=request, **form.cleaned_data
+                actor=user, preset=preset.slug, request=request, **form.values
             )
         except ValidationError as error:
-            form.add_error(None, error)
+            put_on(form, error)
         else:
             _refresh(request, provider)
-            return redirect("providers:detail", provider.pk)
-    context = {"form": form, "preset": preset}
-    return render(request, "providers/form.html", context, status=422 if form.errors else 200)
+            return done_in_dialog(request, reverse("providers:detail", args=[provider.pk]))
+    return _form_page(request, {"form": form, "preset": preset})
+
+
+def _form_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """With JavaScript only the form comes back, and a key that was typed stays in the browser."""
+    is_wrong = bool(context["form"].errors)
+    part = "#form" if is_wrong and request.headers.get("HX-Request") else ""
+    template = f"providers/form.html{part}"
+    return render(request, template, context, status=422 if is_wrong else 200)
 
 
 def _refresh(request: HttpRequest, provider: Provider) -> None:
@@ -125,26 +134,17 @@ def detail(request: HttpRequest, provider_id: int) -> HttpResponse:
 def edit(request: HttpRequest, provider_id: int) -> HttpResponse:
     user, provider = current_user(request), _editable(request, provider_id)
     preset = preset_of(provider.preset if provider.kind != "echo" else "echo")
-    initial: dict[str, Any] = {
-        "name": provider.name,
-        "base_url": provider.base_url,
-        "drop_params": ", ".join(provider.drop_params),
-    }
-    objects = {"extra_body": provider.extra_body, "profile": provider.profile}
-    initial |= {name: value for name, value in objects.items() if value}
+    initial = ProviderForm.initial_of(provider)
     form = ProviderForm(request.POST or None, preset=preset, may_share=False, initial=initial)
     if form.is_valid():
         try:
-            services.change_provider(
-                provider=provider, actor=user, request=request, **form.cleaned_data
-            )
+            services.change_provider(provider=provider, actor=user, request=request, **form.values)
         except ValidationError as error:
-            form.add_error(None, error)
+            put_on(form, error)
         else:
             messages.success(request, _("The changes are saved."))
-            return redirect("providers:detail", provider.pk)
-    context = {"form": form, "preset": preset, "provider": provider}
-    return render(request, "providers/form.html", context, status=422 if form.errors else 200)
+            return done_in_dialog(request, reverse("providers:detail", args=[provider.pk]))
+    return _form_page(request, {"form": form, "preset": preset, "provider": provider})
 
 
 @require_POST

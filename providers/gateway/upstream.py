@@ -22,7 +22,7 @@ from yarl import URL
 from providers.addresses import is_allowed
 from providers.errors import ProviderError, Redirected, TimedOut, Unavailable, error_of
 from providers.http import MAX_BODY_BYTES, USER_AGENT, Resolve, resolve
-from providers.types import HttpRequest, Patience
+from providers.types import USUAL_PATIENCE, HttpRequest, Patience
 
 CONNECTIONS = 2000
 # Servers drop idle connections: uvicorn, which our own deployments run on, after 5 s.
@@ -131,7 +131,7 @@ class Upstream:
         *,
         is_managed: bool,
         is_stream: bool,
-        patience: Patience = Patience(),
+        patience: Patience = USUAL_PATIENCE,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """The open 2xx answer. Raises ProviderError for everything else, also while it is read."""
         timeout = aiohttp.ClientTimeout(

@@ -12,9 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from llmplatform.encryption import decrypt, encrypt
 from providers.presets import BY_SLUG
-from providers.types import ClientCredentials, Patience, Profile, Target
-
-PATIENCE = Patience()
+from providers.types import USUAL_PATIENCE, ClientCredentials, Patience, Profile, Target
 
 
 class Kind(models.TextChoices):
@@ -92,25 +90,25 @@ class Provider(models.Model):
     oauth = models.JSONField(_("OAuth2 client"), default=dict, blank=True)
     connect_timeout_s = models.PositiveSmallIntegerField(
         _("seconds to connect"),
-        default=PATIENCE.connect_s,
+        default=USUAL_PATIENCE.connect_s,
         validators=_between(1, 60),
         help_text=_("1 to 60."),
     )
     read_timeout_s = models.PositiveSmallIntegerField(
         _("seconds of silence"),
-        default=PATIENCE.read_s,
+        default=USUAL_PATIENCE.read_s,
         validators=_between(1, 1800),
         help_text=_("How long a stream may be silent before its first piece and between two."),
     )
     answer_timeout_s = models.PositiveSmallIntegerField(
         _("seconds for a whole answer"),
-        default=PATIENCE.answer_s,
+        default=USUAL_PATIENCE.answer_s,
         validators=_between(1, 7200),
         help_text=_("From the request to the end of the answer, with or without a stream."),
     )
     retries = models.PositiveSmallIntegerField(
         _("retries"),
-        default=PATIENCE.retries,
+        default=USUAL_PATIENCE.retries,
         validators=_between(0, 5),
         help_text=_(
             "How often a call is sent again that failed before its answer began. Behind an alias "
