@@ -12,7 +12,8 @@ from llmplatform.audited_admin import put_on
 from providers.checks import check_url, checked_key
 from providers.differences import DIFFERENCES, is_header_name
 from providers.json_field import JsonObjectField
-from providers.models import Provider, ProviderModel
+from providers.models import OwnPrice, Provider, ProviderModel
+from providers.own_prices import RATES
 from providers.presets import BY_SLUG, PRESETS, Preset
 from providers.services import PATIENCE, checked_setting
 
@@ -279,7 +280,7 @@ class ModelForm(forms.ModelForm[ProviderModel]):
         model = ProviderModel
         fields = (
             *("name", "types", "context_tokens", "system_prompt", "temperature", "top_p"),
-            *("max_tokens", "price_in_usd_per_mtok", "price_out_usd_per_mtok", "is_enabled"),
+            *("max_tokens", "is_enabled"),
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -291,3 +292,28 @@ class ModelForm(forms.ModelForm[ProviderModel]):
         if not words:
             raise forms.ValidationError(_("Name at least one type."))
         return words
+
+
+class PriceForm(forms.ModelForm[OwnPrice]):
+    """A model's own price from a day on."""
+
+    class Meta:
+        model = OwnPrice
+        fields = ("valid_from", "currency", *RATES)
+        widgets = {"valid_from": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")}
+        help_texts = {
+            "valid_from": _("Calls of earlier days keep what they cost."),
+            "cached_input_per_mtok": _("Empty: as input."),
+            "cache_write_per_mtok": _("Empty: as input."),
+            "reasoning_per_mtok": _("Empty: as output."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in RATES:
+            self.fields[name].widget.attrs |= {"min": "0", "step": "any", "inputmode": "decimal"}
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """A second price of the same day takes the place of the first."""
+        found: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return {*found, "model"}

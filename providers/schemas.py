@@ -2,12 +2,15 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from django.utils import timezone
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
+from providers.models import ProviderModel
 from providers.presets import Address, Preset
+from providers.prices import own_price
 
 
 class AddressOut(Answer):
@@ -138,6 +141,37 @@ class ModelIn(Schema):
     model_id: Str = Field(min_length=1, max_length=200)
 
 
+Rate = Annotated[Decimal | None, Field(ge=0, max_digits=16, decimal_places=6)]
+
+
+class PriceIn(Schema):
+    """Per million tokens. Null is unknown, 0 is a price; cached input and cache writes then cost
+    what input does, reasoning what output does."""
+
+    valid_from: date | None = Field(None, description="Without it: today.")
+    currency: Literal["USD", "CNY"] = "USD"
+    input: Rate = None
+    output: Rate = None
+    cached_input: Rate = None
+    cache_write: Rate = None
+    reasoning: Rate = None
+
+
+class PriceOut(Answer):
+    """`id` null: a row of the price table, whose `source` says where it comes from."""
+
+    id: int | None
+    valid_from: date
+    currency: str
+    input: Decimal | None
+    output: Decimal | None
+    cached_input: Decimal | None
+    cache_write: Decimal | None
+    reasoning: Decimal | None
+    source: str
+    is_current: bool = Field(description="What a call costs now.")
+
+
 class ModelPatch(Schema):
     name: Name | None = None
     types: list[Str] | None = Field(None, min_length=1, max_length=10)
@@ -146,8 +180,10 @@ class ModelPatch(Schema):
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
     max_tokens: int | None = Field(None, ge=1, le=10_000_000)
-    price_in_usd_per_mtok: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6)
-    price_out_usd_per_mtok: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6)
+    price_in_usd_per_mtok: Rate = Field(
+        None, description="A price in USD from today on; see `prices` for all there is to say."
+    )
+    price_out_usd_per_mtok: Rate = None
     is_enabled: bool | None = None
 
 
@@ -167,8 +203,22 @@ class ModelOut(Answer):
     missing_since: datetime | None
 
     @staticmethod
-    def resolve_provider(model: object) -> str:
-        return str(model.provider.name)  # type: ignore[attr-defined]
+    def resolve_provider(model: ProviderModel) -> str:
+        return str(model.provider.name)
+
+    @staticmethod
+    def resolve_price_in_usd_per_mtok(model: ProviderModel) -> Decimal | None:
+        return _own_usd(model, "input")
+
+    @staticmethod
+    def resolve_price_out_usd_per_mtok(model: ProviderModel) -> Decimal | None:
+        return _own_usd(model, "output")
+
+
+def _own_usd(model: ProviderModel, name: str) -> Decimal | None:
+    price = own_price(model, timezone.now())
+    rate: Decimal | None = getattr(price.rates, name) if price else None
+    return rate if price and price.currency == "USD" else None
 
 
 class UsageQuery(Schema):

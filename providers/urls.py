@@ -26,4 +26,10 @@ urlpatterns = [
     path("<int:provider_id>/delete/", views.delete, name="delete"),
     path("<int:provider_id>/models/", views.add_model, name="add-model"),
     path("<int:provider_id>/models/<int:model_id>/", views.edit_model, name="model"),
+    path("<int:provider_id>/models/<int:model_id>/prices/", views.set_price, name="set-price"),
+    path(
+        "<int:provider_id>/models/<int:model_id>/prices/<int:price_id>/remove/",
+        views.remove_price,
+        name="remove-price",
+    ),
 ]

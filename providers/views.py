@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Q, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -17,11 +17,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import current_user, owned_or_404
 from llmplatform.audited_admin import done_in_dialog, put_on
-from providers import services
+from providers import own_prices, services
 from providers.errors import ProviderError
-from providers.forms import ModelForm, ProviderForm, preset_of
+from providers.forms import ModelForm, PriceForm, ProviderForm, preset_of
 from providers.model_list import opened, plan_refresh, sealed
 from providers.models import Provider, ProviderModel
+from providers.own_prices import rate_text
 from providers.presets import BY_SLUG, PRESETS, Section, catalog_slug
 from providers.prices import price_book, price_of_model
 from providers.rates import Price
@@ -104,9 +105,8 @@ def _price_text(price: Price | None) -> str:
     if price is None:
         return "–"
     rates = price.rates_for(1)
-    shown = ["–" if each is None else f"{each:f}" for each in (rates.input, rates.output)]
-    plain = [text.rstrip("0").rstrip(".") if "." in text else text for text in shown]
-    return f"{price.currency} {' / '.join(plain)}"
+    shown = ["–" if each is None else rate_text(each) for each in (rates.input, rates.output)]
+    return f"{price.currency} {' / '.join(shown)}"
 
 
 @require_safe
@@ -119,6 +119,7 @@ def detail(request: HttpRequest, provider_id: int) -> HttpResponse:
         rows = rows.filter(model_id__icontains=wanted)
     page = Paginator(rows, MODELS_PER_PAGE).get_page(request.GET.get("page"))
     book, now = price_book(catalog_slug(provider.preset, provider.base_url)), timezone.now()
+    prefetch_related_objects(list(page), "own_prices")
     context = {
         "provider": provider,
         "page": page,
@@ -233,8 +234,7 @@ def add_model(request: HttpRequest, provider_id: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def edit_model(request: HttpRequest, provider_id: int, model_id: int) -> HttpResponse:
-    provider = _editable(request, provider_id)
-    model = owned_or_404(provider.models.all(), pk=model_id)
+    model = _model_of(request, provider_id, model_id)
     form = ModelForm(request.POST or None, instance=model)
     if form.is_valid():
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
@@ -245,6 +245,61 @@ def edit_model(request: HttpRequest, provider_id: int, model_id: int) -> HttpRes
             form.add_error(None, error)
         else:
             messages.success(request, _("The changes are saved."))
-            return redirect("providers:detail", provider.pk)
-    context = {"form": form, "provider": provider, "model": model}
-    return render(request, "providers/model.html", context, status=422 if form.errors else 200)
+            return redirect("providers:detail", provider_id)
+    return _model_page(request, model, form, PriceForm(initial=_price_offered(model)))
+
+
+def _model_page(
+    request: HttpRequest, model: ProviderModel, form: ModelForm, price_form: PriceForm
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "price_form": price_form,
+        "provider": model.provider,
+        "model": model,
+        "prices": own_prices.history(model, timezone.now()),
+    }
+    is_wrong = bool(form.errors or price_form.errors)
+    return render(request, "providers/model.html", context, status=422 if is_wrong else 200)
+
+
+def _price_offered(model: ProviderModel) -> dict[str, Any]:
+    """A new price starts from the one that applies."""
+    rows = own_prices.history(model, timezone.now())
+    current = next((row.row for row in rows if row.is_current), None)
+    if current is None:
+        return {}
+    rates = {name: getattr(current, name) for name in own_prices.RATES}
+    return {"currency": current.currency} | {
+        name: rate_text(rate) for name, rate in rates.items() if rate is not None
+    }
+
+
+def _model_of(request: HttpRequest, provider_id: int, model_id: int) -> ProviderModel:
+    return owned_or_404(_editable(request, provider_id).models.all(), pk=model_id)
+
+
+@require_POST
+def set_price(request: HttpRequest, provider_id: int, model_id: int) -> HttpResponse:
+    model, form = _model_of(request, provider_id, model_id), PriceForm(request.POST)
+    if form.is_valid():
+        actor = current_user(request)
+        try:
+            own_prices.set_price(model=model, actor=actor, request=request, **form.cleaned_data)
+        except ValidationError as error:
+            put_on(form, error)
+        else:
+            messages.success(request, _("The price is saved."))
+            return redirect("providers:model", provider_id, model_id)
+    return _model_page(request, model, ModelForm(instance=model), form)
+
+
+@require_POST
+def remove_price(
+    request: HttpRequest, provider_id: int, model_id: int, price_id: int
+) -> HttpResponse:
+    model = _model_of(request, provider_id, model_id)
+    row = owned_or_404(model.own_prices.all(), pk=price_id)
+    own_prices.remove_price(row=row, actor=current_user(request), request=request)
+    messages.success(request, _("The price is removed."))
+    return redirect("providers:model", provider_id, model_id)

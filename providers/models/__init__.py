@@ -3,7 +3,7 @@
 from providers.models.aliases import Alias, AliasMember, CircuitState, ModelHealth, Strategy
 from providers.models.connections import Kind, Provider, ProviderModel
 from providers.models.ledger import ENDED_WELL, CallRecord, Charged, CostSource
-from providers.models.prices import Currency, ModelPrice
+from providers.models.prices import Currency, ModelPrice, OwnPrice, Rated
 
 __all__ = [
     "ENDED_WELL",
@@ -17,7 +17,9 @@ __all__ = [
     "Kind",
     "ModelHealth",
     "ModelPrice",
+    "OwnPrice",
     "Provider",
     "ProviderModel",
+    "Rated",
     "Strategy",
 ]

@@ -204,20 +204,6 @@ class ProviderModel(models.Model):
     temperature = models.FloatField(_("temperature"), null=True, blank=True)
     top_p = models.FloatField("top_p", null=True, blank=True)
     max_tokens = models.PositiveIntegerField(_("longest answer"), null=True, blank=True)
-    price_in_usd_per_mtok = models.DecimalField(
-        _("price in (USD per million tokens)"),
-        max_digits=12,
-        decimal_places=6,
-        null=True,
-        blank=True,
-    )
-    price_out_usd_per_mtok = models.DecimalField(
-        _("price out (USD per million tokens)"),
-        max_digits=12,
-        decimal_places=6,
-        null=True,
-        blank=True,
-    )
     edited = models.JSONField(default=list, editable=False)
     is_manual = models.BooleanField(
         _("added by hand"),
