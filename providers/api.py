@@ -14,6 +14,7 @@ from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from providers import own_prices, services
 from providers.errors import ProviderError
+from providers.model_list import RefreshPlan, plan_refresh
 from providers.models import Provider, ProviderModel
 from providers.presets import PRESETS
 from providers.schemas import (
@@ -97,19 +98,39 @@ def test_provider(request: HttpRequest, provider_id: int) -> Any:
 
 
 @providers_router.post("{provider_id}/refresh-models", response=RefreshOut)
-def refresh_models(request: HttpRequest, provider_id: int) -> Any:
+def refresh_models(request: HttpRequest, provider_id: int, preview: bool = False) -> Any:
+    """Brings the model list up to date; with `preview` it only says what would change."""
     provider = _editable(request, provider_id)
     try:
+        if preview:
+            return _previewed(plan_refresh(provider, services.list_models(provider)))
         result = services.refresh_models(
             provider=provider, actor=current_user(request), request=request
         )
     except ProviderError as error:
         raise ApiError(502, error.code, str(error.advice)) from error
+    return _counts(result) | {"models": list(provider.models.filter(missing_since=None))}
+
+
+def _counts(plan: RefreshPlan) -> dict[str, int]:
     return {
-        "added": len(result.added),
-        "updated": len(result.changed),
-        "missing": len(result.missing),
-        "models": list(provider.models.filter(missing_since=None)),
+        "added": len(plan.added),
+        "updated": len(plan.changed),
+        "missing": len(plan.missing),
+        "kept": len(plan.kept),
+    }
+
+
+def _previewed(plan: RefreshPlan) -> dict[str, Any]:
+    """The rows that would change, each as it would be."""
+    changed = [
+        {"model_id": each.model.model_id, "types": each.after.get("types", each.model.types)}
+        for each in plan.changed
+    ]
+    added = [{"model_id": row.model_id, "types": list(row.types)} for row in plan.added]
+    return _counts(plan) | {
+        "models": [*added, *changed],
+        "missing_models": [model.model_id for model in plan.missing],
     }
 
 

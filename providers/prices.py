@@ -25,7 +25,8 @@ ANY = "*"
 
 
 @lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
+def pattern(text: str) -> re.Pattern[str]:
+    """In which * stands for anything."""
     return re.compile(".*".join(re.escape(part) for part in text.split("*")), re.IGNORECASE)
 
 
@@ -68,7 +69,7 @@ class PriceBook:
                 self._exact.setdefault(row.model_pattern.lower(), []).append(row)
 
     def row_of(self, slug: str, model_id: str, at: datetime) -> ModelPrice | None:
-        fitting = [row for row in self._patterns if _pattern(row.model_pattern).fullmatch(model_id)]
+        fitting = [row for row in self._patterns if pattern(row.model_pattern).fullmatch(model_id)]
         rows = [
             row
             for row in (*self._exact.get(model_id.lower(), ()), *fitting)

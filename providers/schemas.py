@@ -134,7 +134,9 @@ class RefreshOut(Answer):
     added: int
     updated: int
     missing: int
-    models: list[ListedOut]
+    kept: int = Field(0, description="Models where a person's edits stay against the list.")
+    models: list[ListedOut] = Field(description="All that are listed; in a preview what changes.")
+    missing_models: list[str] = Field(default_factory=list, description="In a preview only.")
 
 
 class ModelIn(Schema):
@@ -170,6 +172,35 @@ class PriceOut(Answer):
     reasoning: Decimal | None
     source: str
     is_current: bool = Field(description="What a call costs now.")
+
+
+class TablePriceOut(Answer):
+    provider: str
+    model: str
+    currency: str
+    input: Decimal | None
+    output: Decimal | None
+    cached_input: Decimal | None
+
+
+class PriceChangeOut(Answer):
+    before: TablePriceOut
+    after: TablePriceOut
+
+
+class PriceRefreshIn(Schema):
+    digest: Str = Field("", max_length=64)
+
+
+class PriceRefreshOut(Answer):
+    """`kept`: what a person edited, although the package says something else."""
+
+    source: str
+    valid_from: date
+    digest: str
+    added: list[TablePriceOut]
+    changed: list[PriceChangeOut]
+    kept: list[TablePriceOut]
 
 
 class ModelPatch(Schema):

@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from providers import alias_views, views
+from providers import alias_views, price_views, views
 
 app_name = "providers"
 urlpatterns = [
     path("", views.index, name="list"),
     path("new/", views.choose, name="choose"),
     path("new/<slug:slug>/", views.create, name="create"),
+    path("prices/", price_views.refresh, name="prices"),
     path("aliases/", alias_views.index, name="alias-list"),
     path("aliases/new/", alias_views.create, name="create-alias"),
     path("aliases/<int:alias_id>/", alias_views.detail, name="alias"),

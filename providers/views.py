@@ -20,7 +20,7 @@ from llmplatform.audited_admin import done_in_dialog, put_on
 from providers import own_prices, services
 from providers.errors import ProviderError
 from providers.forms import ModelForm, PriceForm, ProviderForm, preset_of
-from providers.model_list import opened, plan_refresh, sealed
+from providers.model_list import evidence_of, opened, plan_refresh, sealed
 from providers.models import Provider, ProviderModel
 from providers.own_prices import rate_text
 from providers.presets import BY_SLUG, PRESETS, Section, catalog_slug
@@ -173,7 +173,12 @@ def refresh(request: HttpRequest, provider_id: int) -> HttpResponse:
         _apply(request, provider, listed)
         messages.success(request, _("The model list is up to date."))
         return redirect("providers:detail", provider_id)
-    context = {"provider": provider, "plan": plan, "sealed": sealed(provider, listed)}
+    context = {
+        "provider": provider,
+        "plan": plan,
+        "added": [(row, evidence_of(row)) for row in plan.added],
+        "sealed": sealed(provider, listed),
+    }
     return render(request, "providers/refresh.html", context)
 
 

@@ -31,7 +31,7 @@ def of_table(day: date, rate: int, **fields: Any) -> ModelPrice:
     return ModelPrice.objects.create(valid_from=day, **values)
 
 
-def cost(model: ProviderModel, at: datetime) -> tuple[str, Decimal | None] | None:
+def cost(model: ProviderModel, at: datetime) -> Any:
     price = price_of_model(ProviderModel.objects.get(pk=model.pk), at)
     return None if price is None else (price.currency, price.rates.input)
 
