@@ -108,7 +108,8 @@ def _change(model: ProviderModel, row: ListedModel) -> Change | None:
     after = {
         name: value
         for name, value in found_in(row).items()
-        if name not in kept and getattr(model, name) != value
+        # A list that says nothing of a context window takes none away.
+        if name not in kept and value is not None and getattr(model, name) != value
     }
     if not after.keys() - {"type_evidence"} and model.missing_since is None:
         return None

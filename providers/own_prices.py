@@ -87,8 +87,10 @@ def _shown(row: Rated) -> dict[str, Any]:
     return told | {"valid_from": str(row.valid_from)}
 
 
-def rate_text(rate: Decimal) -> str:
-    """Without zeros that say nothing."""
+def rate_text(rate: Decimal | None) -> str:
+    """Without zeros that say nothing; a dash for what is unknown."""
+    if rate is None:
+        return "–"
     text = f"{rate:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 

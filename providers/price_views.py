@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import admin_required, current_user
 from providers.models import ModelPrice
+from providers.own_prices import rate_text
 from providers.price_package import PackageMissing
 from providers.price_refresh import PlanChanged, plan_refresh, refresh_prices
 
@@ -30,7 +31,24 @@ def refresh(request: HttpRequest) -> HttpResponse:
         plan = plan_refresh()
     except PackageMissing:
         return render(request, "providers/prices.html", context | {"is_missing": True})
-    return render(request, "providers/prices.html", context | {"plan": plan})
+    context |= {
+        "plan": plan,
+        "changed": [(new, old, _moves(old, new)) for old, new in plan.changed[:ROWS_SHOWN]],
+        "added": [(row, _rates(row)) for row in plan.added[:ROWS_SHOWN]],
+        "kept": [(row, _rates(row)) for row in plan.kept[:ROWS_SHOWN]],
+    }
+    return render(request, "providers/prices.html", context)
+
+
+def _rates(row: ModelPrice) -> list[str]:
+    rates = (row.input_per_mtok, row.output_per_mtok, row.cached_input_per_mtok)
+    return [rate_text(rate) for rate in rates]
+
+
+def _moves(old: ModelPrice, new: ModelPrice) -> list[tuple[str, str]]:
+    """What each rate was, empty where it stays, and what it is."""
+    pairs = zip(_rates(old), _rates(new), strict=True)
+    return [("" if before == after else before, after) for before, after in pairs]
 
 
 def _apply(request: HttpRequest) -> HttpResponse:

@@ -105,8 +105,7 @@ def _price_text(price: Price | None) -> str:
     if price is None:
         return "–"
     rates = price.rates_for(1)
-    shown = ["–" if each is None else rate_text(each) for each in (rates.input, rates.output)]
-    return f"{price.currency} {' / '.join(shown)}"
+    return f"{price.currency} {rate_text(rates.input)} / {rate_text(rates.output)}"
 
 
 @require_safe
