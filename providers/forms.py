@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import BaseValidator
 from django.utils.translation import gettext_lazy as _
 
 from llmplatform.audited_admin import put_on
@@ -114,6 +115,9 @@ class ProviderForm(forms.Form):
             field = Provider._meta.get_field(name).formfield()  # type: ignore[union-attr]
             assert isinstance(field, forms.IntegerField)
             field.label, field.required = str(field.label).capitalize(), False
+            least, most = (each.limit_value for each in _bounds(name))
+            bounds = _("From %(least)d to %(most)d.") % {"least": least, "most": most}
+            field.help_text = f"{bounds} {field.help_text}"
             self.fields[name] = field
         if preset.kind == "echo":
             for name in ("base_url", "api_key", *SIGN_IN, *ADVANCED, *PATIENCE):
@@ -250,6 +254,12 @@ class ProviderForm(forms.Form):
     def _key_help(self, preset: Preset) -> str:
         stored = str(self.fields["api_key"].help_text)
         return f"{preset.key_note} {stored}" if preset.key_note else stored
+
+
+def _bounds(name: str) -> list[BaseValidator]:
+    """The least and the most of a number of a connection."""
+    own = Provider._meta.get_field(name)._validators  # type: ignore[union-attr]
+    return [each for each in own if isinstance(each, BaseValidator)]
 
 
 def _is_used(fields: list[forms.BoundField], usual: Mapping[str, Any]) -> bool:

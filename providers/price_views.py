@@ -1,5 +1,7 @@
 """The page that brings the price table up to date, for administrators."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,7 +24,7 @@ def refresh(request: HttpRequest) -> HttpResponse:
     """What the installed package would change; nothing does before it is applied."""
     if request.method == "POST":
         return _apply(request)
-    context = {
+    context: dict[str, Any] = {
         "rows_shown": ROWS_SHOWN,
         "price_count": ModelPrice.objects.count(),
         "edited_count": ModelPrice.objects.filter(is_edited=True).count(),

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='provider',
             name='connect_timeout_s',
-            field=models.PositiveSmallIntegerField(default=10, help_text='1 to 60.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)], verbose_name='seconds to connect'),
+            field=models.PositiveSmallIntegerField(default=10, help_text='Until the connection stands.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(60)], verbose_name='seconds to connect'),
         ),
         migrations.AddField(
             model_name='provider',

@@ -92,7 +92,7 @@ class Provider(models.Model):
         _("seconds to connect"),
         default=USUAL_PATIENCE.connect_s,
         validators=_between(1, 60),
-        help_text=_("1 to 60."),
+        help_text=_("Until the connection stands."),
     )
     read_timeout_s = models.PositiveSmallIntegerField(
         _("seconds of silence"),

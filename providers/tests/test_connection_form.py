@@ -138,6 +138,12 @@ def test_oauth_is_chosen_in_the_form(alice: User, client_for: Pages) -> None:
     assert "api_key" in found
 
 
+def test_the_limits_of_numbers_are_said(alice: User, client_for: Pages) -> None:
+    page = client_for(alice).get(NEW).text
+    for text in ("From 1 to 60.", "From 1 to 1800.", "From 1 to 7200.", "From 0 to 5."):
+        assert text in page
+
+
 def test_a_provider_without_a_key_says_so(alice: User, client_for: Pages) -> None:
     client = client_for(alice)
     assert "api_key" in errors(client.post(NEW, FORM | {"api_key": ""}))
