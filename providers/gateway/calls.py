@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from django.conf import settings
 
+from providers.access_tokens import ACCESS_TOKENS
 from providers.errors import ProviderError
 from providers.gateway.attempts import tried
 from providers.gateway.authentication import Caller
@@ -74,8 +75,13 @@ class Attempt(Generic[B]):
             return await read_whole(answer)
 
     async def _asked(self, request: HttpRequest, *, is_stream: bool) -> Answer:
-        is_managed = self.target.is_managed
-        return await self.core.upstream.ask(request, is_managed=is_managed, is_stream=is_stream)
+        target = self.target
+        return await self.core.upstream.ask(
+            request,
+            is_managed=target.is_managed,
+            is_stream=is_stream,
+            patience=target.patience,
+        )
 
     async def pass_on(self, request: HttpRequest, stream: ForwardedEvents) -> None:
         """A stream in the caller's own dialect. Raises ProviderError."""
@@ -188,7 +194,15 @@ async def _answer(
     estimate = Estimate(body.prompt_tokens, partial(_candidates, body, plan))
 
     async def run(route: Route) -> None:
-        await attempt(Attempt(core, exchange, route, body, call))
+        if route.target.oauth is None:
+            return await attempt(Attempt(core, exchange, route, body, call))
+
+        async def once(target: Target) -> None:
+            await attempt(Attempt(core, exchange, replace(route, target=target), body, call))
+
+        await ACCESS_TOKENS.signed_in(
+            route.target, once, may_repeat=lambda: not exchange.is_started
+        )
 
     try:
         async with core.admitted(exchange, caller, call, estimate):
