@@ -387,9 +387,10 @@ async def test_the_cost_of_a_call_comes_from_its_price(echo: Provider) -> None:
 
 async def test_what_a_call_may_cost_comes_from_its_dearest_model(echo: Provider) -> None:
     cheap = await ProviderModel.objects.aget()
-    await cheap.own_prices.acreate(input_per_mtok=1, output_per_mtok=10)
+    day = NOON.date()
+    await cheap.own_prices.acreate(valid_from=day, input_per_mtok=1, output_per_mtok=10)
     dear = await ProviderModel.objects.acreate(model_id="dear", provider=echo)
-    await dear.own_prices.acreate(input_per_mtok=3, output_per_mtok=30)
+    await dear.own_prices.acreate(valid_from=day, input_per_mtok=3, output_per_mtok=30)
     free = await ProviderModel.objects.acreate(model_id="free", provider=echo)
 
     async def cost(*candidates: Candidate) -> Decimal:
