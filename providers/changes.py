@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 from django.dispatch import Signal
 
-from providers.models import Alias, AliasMember, ModelPrice, Provider, ProviderModel
+from providers.models import Alias, AliasMember, ModelPrice, OwnPrice, Provider, ProviderModel
 
 # Sent after the commit, from the thread that has changed something.
 models_changed = Signal()
@@ -19,6 +19,6 @@ def announce_models(**_signal: Any) -> None:
     transaction.on_commit(lambda: models_changed.send(sender=ProviderModel))
 
 
-for each in (Provider, ProviderModel, Alias, AliasMember, ModelPrice):
+for each in (Provider, ProviderModel, Alias, AliasMember, ModelPrice, OwnPrice):
     post_save.connect(announce_models, sender=each)
     post_delete.connect(announce_models, sender=each)

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import audit
-from providers.charging import forget_prices
+from providers.changes import announce_models
 from providers.models import ModelPrice
 from providers.presets import PRESETS
 from providers.price_import import ImportPlan, carry_out, plan_import
@@ -42,5 +42,5 @@ def refresh_prices(
             "changed": len(plan.changed),
         }
         audit(actor=actor, action="price.refresh", after=after, request=request)
-    forget_prices()
+    announce_models()
     return plan

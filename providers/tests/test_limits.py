@@ -41,6 +41,7 @@ from providers.gateway.message_request import read_messages_body
 from providers.gateway.records import Call
 from providers.gateway.routing import directory_snapshot
 from providers.models import CallRecord, ModelPrice, Provider, ProviderModel
+from providers.own_prices import set_usd
 from providers.prices import in_usd
 from providers.services import apply_models, change_model, check_limits, delete_provider
 from providers.tests.conftest import MakeKey, Records
@@ -548,9 +549,9 @@ async def test_a_changed_price_applies_at_once(echo: Provider, alice: User) -> N
     model = await ProviderModel.objects.aget()
     call = Call(user_id=1, key_id=1, model_pk=model.pk, usage=Usage(1_000_000, 0))
     assert await RecordedSpending().cost(call) == 0
-    await sync_to_async(change_model)(model=model, actor=alice, price_in_usd_per_mtok=Decimal(2))
+    await sync_to_async(set_usd)(model=model, actor=alice, input_per_mtok=Decimal(2))
     assert await RecordedSpending().cost(call) == 2
-    await sync_to_async(change_model)(model=model, actor=alice, price_in_usd_per_mtok=None)
+    await sync_to_async(set_usd)(model=model, actor=alice, input_per_mtok=None)
     row = ModelPrice(model_pattern="echo", input_per_mtok=3, output_per_mtok=0)
     await row.asave()
     assert await RecordedSpending().cost(call) == 3
