@@ -46,6 +46,8 @@ def text_chunks(*words: str) -> list[dict[str, Any]]:
     return [chunk({"content": word}) for word in words]
 
 
+CALL = {"name": "Weather", "arguments": '{"city": "Bern"}'}
+TOOL_CALLS = [{"index": 0, "id": "c1", "type": "function", "function": CALL}]
 STREAMS: dict[str, bytes] = {
     "ok": sse(
         *text_chunks("one ", "two ", "three"), chunk({}, "stop"), chunk({}, usage=USAGE, choices=[])
@@ -61,6 +63,11 @@ STREAMS: dict[str, bytes] = {
         chunk({"role": "assistant", "content": None, "reasoning_content": "two and two"}),
         chunk({"content": "4"}),
         chunk({}, "stop", usage=USAGE),
+        "[DONE]",
+    ),
+    "tools": sse(
+        chunk({"role": "assistant", "content": None, "tool_calls": TOOL_CALLS}),
+        chunk({}, "tool_calls", usage=USAGE),
         "[DONE]",
     ),
     "think": sse(*text_chunks("<think>hm", "</think>", "yes"), chunk({}, "stop"), "[DONE]"),
@@ -86,6 +93,9 @@ WHOLE = {
     ],
     "usage": USAGE,
 }
+
+CALLING = {"role": "assistant", "content": None, "tool_calls": TOOL_CALLS}
+WHOLE_CALL = {"index": 0, "message": CALLING, "finish_reason": "tool_calls"}
 
 
 class StandIn:
@@ -146,6 +156,7 @@ class StandIn:
     async def _whole(self, send: Send) -> None:
         answers: dict[str, Any] = {
             "bare": {"choices": [{"message": {"role": "assistant", "content": "hi"}}]},
+            "tools": WHOLE | {"choices": [WHOLE_CALL]},
             "not-json": "oops",
             "list": [],
             "empty": {"choices": []},

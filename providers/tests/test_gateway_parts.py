@@ -393,13 +393,15 @@ def test_a_whole_answer_passes_untouched_or_completed() -> None:
     answer: dict[str, Any] = {
         **{"id": "x", "object": "chat.completion", "created": 1, "model": "m"},
         "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}],
+        "usage": USAGE,
     }
     raw = json.dumps(answer, indent=3).encode()
     assert forwarded_answer(raw, IDENTITY, call) == raw
-    del answer["id"], answer["choices"][0]["index"]
+    del answer["id"], answer["choices"][0]["index"], answer["usage"]
     answer["created"] = None
     made = json.loads(forwarded_answer(json.dumps(answer).encode(), IDENTITY, call))
     assert (made["id"], made["created"], made["choices"][0]["index"]) == ("chatcmpl-1", 7, 0)
+    assert made["usage"]["estimated"] is True, "some clients fail without counts"
 
 
 # --- The way out -------------------------------------------------------------
