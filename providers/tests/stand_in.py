@@ -28,6 +28,7 @@ STATUSES: dict[str, tuple[int, dict[str, str]]] = {
     "429": (429, {"retry-after": "7"}),
     "429-date": (429, {"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"}),
     "500": (500, {}),
+    "overloaded": (503, {}),
     "redirect": (302, {"location": "http://127.0.0.1:9/"}),
 }
 
@@ -210,11 +211,20 @@ class StandIn:
 
 
 class Replay(StandIn):
-    """`mode` names the wire example that answers; statuses are those of every stand-in."""
+    """`mode` names the wire example that answers; statuses are those of every stand-in. Where it
+    `is_held`, only its beginning comes, and then nothing until the client leaves."""
+
+    is_held = False
 
     async def _respond(self, body: dict[str, Any], receive: Any, send: Send) -> None:
-        if self.mode in STATUSES:
+        if self.mode in STATUSES or self.mode == "hang":
             await super()._respond(body, receive, send)
             return
         kind = "text/event-stream" if "stream" in EXAMPLES[self.mode] else "application/json"
-        await self._answer(send, 200, body_of(self.mode), kind, {})
+        whole = body_of(self.mode)
+        if self.is_held:
+            await self._start(send, 200, kind, {})
+            await self._piece(send, whole[: len(whole) * 2 // 3])
+            await self._until_left(receive)
+        else:
+            await self._answer(send, 200, whole, kind, {})
