@@ -19,6 +19,7 @@ from accounts.api import audit_router, auth_router, keys_router
 from chat.api import sessions_router
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields
+from llmplatform.field_errors import in_words
 from llmplatform.nodes_api import nodes_router
 from prompts.api import router as prompts_router
 from providers.alias_api import router as aliases_router
@@ -81,31 +82,12 @@ def _on_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
     return refuse(request, error.status, error.code, error.message, error.fields)
 
 
-def _in_words(found: dict[str, Any]) -> str:
-    """Pydantic's finding for people, in their language where it is a usual one."""
-    texts = {
-        "missing": _("This field is required."),
-        "string_too_short": _("This field may not be blank."),
-        "string_too_long": _("This text is too long."),
-        "too_short": _("This field may not be blank."),
-        "too_long": _("This text is too long."),
-        "string_type": _("This must be a text."),
-        "int_parsing": _("This must be a whole number."),
-        "int_type": _("This must be a whole number."),
-        "float_parsing": _("This must be a number."),
-        "bool_parsing": _("This must be true or false."),
-        "extra_forbidden": _("There is no such field."),
-    }
-    said = str(found["msg"]).removeprefix("Value error, ")
-    return texts.get(str(found.get("type")), said)
-
-
 @api.exception_handler(BodyError)
 def _on_body_error(request: HttpRequest, error: BodyError) -> HttpResponse:
     fields: dict[str, list[str]] = {}
     for found in error.errors:
         path = ".".join(str(part) for part in found["loc"][2:]) or str(found["loc"][-1])
-        fields.setdefault(path, []).append(_in_words(found))
+        fields.setdefault(path, []).append(in_words(found))
     return refuse(request, 422, "invalid", _("Some fields are not valid."), fields)
 
 

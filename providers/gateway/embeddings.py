@@ -58,6 +58,14 @@ class EmbeddingsBody:
                 "The provider of this model has no embeddings.", param="model", code="not_supported"
             )
 
+    @property
+    def count(self) -> int:
+        """How many vectors are asked for."""
+        if self.texts is not None:
+            return len(self.texts)
+        given = self.raw["input"]
+        return len(given) if isinstance(given[0], list) else 1
+
 
 def _ids_in(value: Any) -> int:
     return sum(len(each) if isinstance(each, list) else 1 for each in value)
@@ -109,8 +117,9 @@ async def _forwarded(attempt: Attempt[EmbeddingsBody]) -> bytes:
     body = attempt.body.raw | {"model": target.model_id}
     answer = await attempt.fetched(adapter.post(target, adapter.url(target, "embeddings"), body))
     found = read_object(answer)
-    if not isinstance(found.get("data"), list):
-        raise InvalidAnswer("no data")
+    rows = found.get("data")
+    if not isinstance(rows, list) or len(rows) != attempt.body.count:
+        raise InvalidAnswer("not one vector for each input")
     note_input(attempt.call, read_usage(found.get("usage")))
     return answer
 
@@ -118,11 +127,10 @@ async def _forwarded(attempt: Attempt[EmbeddingsBody]) -> bytes:
 async def _composed(attempt: Attempt[EmbeddingsBody]) -> bytes:
     body, target = attempt.body, attempt.target
     adapter: Embedder = ADAPTERS[target.kind]  # type: ignore[assignment]
-    texts = body.texts or ()
-    request = adapter.embed(target, EmbeddingRequest(texts, dimensions=body.dimensions))
+    request = adapter.embed(target, EmbeddingRequest(body.texts or (), dimensions=body.dimensions))
     found = adapter.read_embeddings(await attempt.fetched(request))
-    if len(found.vectors) != len(texts):
-        raise InvalidAnswer("not one vector for each text")
+    if len(found.vectors) != body.count:
+        raise InvalidAnswer("not one vector for each input")
     note_input(attempt.call, found.usage)
     rows = [
         {"object": "embedding", "index": index, "embedding": _encoded(vector, body.encoding_format)}

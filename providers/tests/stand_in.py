@@ -104,6 +104,7 @@ class StandIn:
 
     def __init__(self) -> None:
         self.mode = "ok"
+        self.think_s = 0.0
         self.seen: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.has_left = threading.Event()
@@ -137,6 +138,7 @@ class StandIn:
         body = json.loads(raw)
         self.seen.append(body)
         self.headers.append({k.decode(): v.decode() for k, v in scope["headers"]})
+        await asyncio.sleep(self.think_s)
         await self._respond(body, receive, send)
 
     async def _respond(self, body: dict[str, Any], receive: Any, send: Send) -> None:

@@ -511,6 +511,32 @@ async def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) ->
     assert sent[-2]["body"].startswith(b'data: {"error"') and not sent[-1].get("more_body")
 
 
+async def test_anthropics_clients_are_kept_waiting_by_pings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange_module, "HEARTBEAT_S", 0.02)
+    sent: list[Any] = []
+    is_pinged, never = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await never.wait()
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if "body" in message:
+            is_pinged.set()
+
+    async def work() -> None:
+        await is_pinged.wait()
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/messages", "headers": []}
+    exchange = Exchange(scope, receive, send)
+    exchange.expect_stream()
+    await exchange.while_connected(work())
+    assert sent[1]["body"] == b'event: ping\ndata: {"type": "ping"}\n\n'
+
+
 async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange_module, "BODY_WITHIN_S", 0.02)
 
