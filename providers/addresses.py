@@ -29,6 +29,15 @@ SIX_TO_FOUR = ipaddress.ip_network("2002::/16")
 IPV4_COMPATIBLE = ipaddress.ip_network("::/96")
 
 
+def is_address(text: str) -> bool:
+    """Whether it is a literal address, which no resolver has to look up."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def embedded(address: Address) -> Address:
     """The IPv4 address that an IPv6 one stands for, or the address itself."""
     if isinstance(address, ipaddress.IPv4Address):
@@ -78,9 +87,7 @@ def problem_with_url(url: str) -> str | None:
 
 def _is_odd_number(host: str) -> bool:
     """Spellings like 127.1, 0x7f.1 or 2130706433 that some resolvers read as an address."""
-    try:
-        ipaddress.ip_address(host.strip("[]"))
+    if is_address(host.strip("[]")):
         return False
-    except ValueError:
-        last = host.rstrip(".").rpartition(".")[2]
-        return last.isdigit() or last.startswith("0x")
+    last = host.rstrip(".").rpartition(".")[2]
+    return last.isdigit() or last.startswith("0x")

@@ -16,7 +16,7 @@ import httpcore
 import httpx
 from django.conf import settings
 
-from providers.addresses import is_allowed
+from providers.addresses import is_address, is_allowed
 from providers.errors import Blocked, ProviderError, Redirected, TimedOut, Unavailable, error_of
 from providers.types import HttpRequest
 
@@ -28,6 +28,8 @@ USER_AGENT = "llmplatform"
 
 async def resolve(host: str, port: int) -> list[str]:
     """Every address of `host`."""
+    if is_address(host):
+        return [host]
     loop = asyncio.get_running_loop()
     rows = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(row[4][0]) for row in rows]
@@ -72,7 +74,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
     def __init__(self, *, allow_private: bool, resolve: Resolve = resolve) -> None:
         super().__init__(retries=0)
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=_tls(),
+            ssl_context=tls(),
             max_connections=400,
             max_keepalive_connections=100,
             keepalive_expiry=30,
@@ -81,7 +83,7 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
 
 
 @functools.cache
-def _tls() -> ssl.SSLContext:
+def tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 

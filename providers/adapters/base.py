@@ -1,8 +1,8 @@
 """What every dialect offers. Adapters do no IO: they build requests and read bytes."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import orjson
 
@@ -58,6 +58,10 @@ class Reranker(Protocol):
     def read_ranking(self, body: bytes) -> Ranking: ...
 
 
+# Of a model's name in a URL; the rest is escaped, so that it stays a name.
+IN_PATHS = "/:@!$&'()*+,;=~"
+
+
 class HttpAdapter:
     """Requests of a dialect: paths from the profile, the key where the dialect wants it."""
 
@@ -70,20 +74,25 @@ class HttpAdapter:
         path = target.profile.paths.get(name) or self.paths[name]
         if path.startswith(("https://", "http://")):
             return path
-        return target.base_url.rstrip("/") + path.replace("{model}", target.model_id)
+        if "{model}" in path:
+            path = path.replace("{model}", quote(target.model_id, safe=IN_PATHS))
+        return target.base_url.rstrip("/") + path
 
     def get(self, target: Target, name: str) -> HttpRequest:
-        return self._signed(target, HttpRequest("GET", self.url(target, name), {}))
+        return self._signed(target, "GET", self.url(target, name))
 
     def post(self, target: Target, url: str, body: Mapping[str, Any]) -> HttpRequest:
-        return self._signed(target, HttpRequest("POST", url, {}, orjson.dumps(body)))
+        return self._signed(target, "POST", url, orjson.dumps(body))
 
     def chat_post(self, target: Target, url: str, body: Mapping[str, Any]) -> HttpRequest:
         """With the administrator's changes to the body."""
-        kept = {name: value for name, value in body.items() if name not in target.drop_params}
-        return self.post(target, url, merged(kept, target.extra_body))
+        if target.drop_params:
+            body = {name: value for name, value in body.items() if name not in target.drop_params}
+        if target.extra_body:
+            body = merged(body, target.extra_body)
+        return self.post(target, url, body)
 
-    def _signed(self, target: Target, request: HttpRequest) -> HttpRequest:
+    def _signed(self, target: Target, method: str, url: str, body: bytes = b"") -> HttpRequest:
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json, text/event-stream",
@@ -91,7 +100,7 @@ class HttpAdapter:
             **target.profile.headers,
         }
         auth = auth_of(target.profile.auth) if target.profile.auth else self.auth
-        request = replace(request, headers=headers)
+        request = HttpRequest(method, url, headers, body)
         return auth.sign(request, target.api_key) if target.api_key else request
 
 

@@ -43,7 +43,8 @@ def read_usage(raw: Any) -> Usage | None:
     if not isinstance(raw, dict):
         return None
     prompt, completion = count_of(raw, "prompt_tokens"), count_of(raw, "completion_tokens")
-    reasoning = count_of(raw, "completion_tokens_details", "reasoning_tokens")
+    details = raw.get("completion_tokens_details")
+    reasoning = count_of(details, "reasoning_tokens") if details else None
     total = count_of(raw, "total_tokens")
     is_split = prompt is not None and completion is not None
     if is_split and reasoning and total == prompt + completion + reasoning:  # type: ignore[operator]
@@ -52,21 +53,20 @@ def read_usage(raw: Any) -> Usage | None:
         prompt_tokens=prompt,
         completion_tokens=completion,
         reasoning_tokens=reasoning,
-        cached_tokens=_first_count(
-            raw,
-            ("prompt_tokens_details", "cached_tokens"),
-            ("prompt_cache_hit_tokens",),
-            ("cached_tokens",),
-        ),
+        cached_tokens=_cached(raw),
         cache_write_tokens=count_of(raw, "prompt_tokens_details", "cache_write_tokens"),
         unsplit_tokens=None if is_split else total,
         cost=read_cost(raw.get("cost")),
     )
 
 
-def _first_count(raw: Mapping[str, Any], *paths: tuple[str, ...]) -> int | None:
-    found = (count_of(raw, *path) for path in paths)
-    return next((count for count in found if count is not None), None)
+def _cached(raw: Mapping[str, Any]) -> int | None:
+    """Where OpenAI has it, DeepSeek, or Moonshot."""
+    found = count_of(raw, "prompt_tokens_details", "cached_tokens")
+    for name in ("prompt_cache_hit_tokens", "cached_tokens"):
+        if found is None and name in raw:
+            found = count_of(raw, name)
+    return found
 
 
 def read_cost(value: Any) -> Decimal | None:

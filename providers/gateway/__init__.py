@@ -18,5 +18,5 @@ forwarding.py     answers passed on as bytes: passthrough.py OpenAI's, message_p
                   Anthropic's; compose.py makes OpenAI's from the events of other dialects
 sealed_state.py   what a provider wants back, kept by the client
 upstream.py       the guarded, pooled way out
-records.py        call records in batches
+records.py        calls and their records in batches -> ledger_writing.py: into the database
 """

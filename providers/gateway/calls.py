@@ -1,7 +1,7 @@
 """What all endpoints that call a model share: resolve route -> attempt, and a record of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,6 +14,8 @@ from providers.gateway.authentication import Caller
 from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError, from_provider
 from providers.gateway.exchange import ClientLeft, Exchange
+from providers.gateway.forwarding import ComposedEvents, ForwardedEvents, Outgoing, Translated
+from providers.gateway.http1 import Answer
 from providers.gateway.plans import Plan
 from providers.gateway.records import Call
 from providers.gateway.route import Route
@@ -22,6 +24,9 @@ from providers.models import Charged
 from providers.registry import ADAPTERS
 from providers.services import stream_chat
 from providers.types import ChatRequest, Event, HttpRequest, Target
+
+# What comes with these types where a stream was promised is none.
+NO_STREAM = ("text/html", "application/json")
 
 
 class Body(Protocol):
@@ -59,44 +64,67 @@ class Attempt(Generic[B]):
 
     async def fetched(self, request: HttpRequest) -> bytes:
         """The whole answer. Raises ProviderError."""
-        is_managed = self.target.is_managed
-        async with self.core.upstream.sent(
-            request, is_managed=is_managed, is_stream=False
-        ) as response:
-            return await read_whole(response)
+        with await self._asked(request, is_stream=False) as answer:
+            return await read_whole(answer)
 
-    async def events(self, request: ChatRequest) -> AsyncGenerator[list[Event], None]:
-        """The events of a chat as they arrive together; no empty lists. Raises ProviderError."""
+    async def _asked(self, request: HttpRequest, *, is_stream: bool) -> Answer:
+        is_managed = self.target.is_managed
+        return await self.core.upstream.ask(request, is_managed=is_managed, is_stream=is_stream)
+
+    async def pass_on(self, request: HttpRequest, stream: ForwardedEvents) -> None:
+        """A stream in the caller's own dialect. Raises ProviderError."""
+        with await self._asked(request, is_stream=True) as answer:
+            if answer.content_type in NO_STREAM:
+                raise stream.unstreamed(await read_whole(answer))
+            await self._write_all(answer, stream)
+
+    async def translate(self, request: ChatRequest, composed: ComposedEvents) -> None:
+        """A stream of any dialect as one of the caller's. Raises ProviderError."""
+        target, adapter = self.target, ADAPTERS[self.target.kind]
+        stream = Translated(adapter.reader(is_stream=True, target=target), composed)
+        if adapter.needs_network:
+            with await self._asked(adapter.chat(target, request), is_stream=True) as answer:
+                await self._write_all(answer, stream)
+            return
+        async with aclosing(stream_chat(target, request)) as events:
+            async for event in events:
+                await self.exchange.write(stream.take((event,)))
+        await self._write_end(stream)
+
+    async def _write_all(self, answer: Answer, stream: Outgoing) -> None:
+        """The inner loop of the gateway: a piece comes in, a piece goes out."""
+        feed, write = stream.feed, self.exchange.write
+        while data := await answer.piece():
+            piece = feed(data)
+            if piece:
+                await write(piece)
+            if stream.failure is not None:
+                raise stream.failure
+        await self._write_end(stream)
+
+    async def _write_end(self, stream: Outgoing) -> None:
+        piece = stream.finish()
+        if piece:
+            await self.exchange.write(piece)
+        if stream.failure is not None:
+            raise stream.failure
+        await self.exchange.close()
+
+    async def events(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        """Of an answer that comes whole. Raises ProviderError."""
         target, adapter = self.target, ADAPTERS[self.target.kind]
         if not adapter.needs_network:
             async with aclosing(stream_chat(target, request)) as events:
                 async for event in events:
-                    yield [event]
+                    yield event
             return
-        reader = adapter.reader(is_stream=request.is_stream, target=target)
-        async with self.core.upstream.sent(
-            adapter.chat(target, request),
-            is_managed=target.is_managed,
-            is_stream=request.is_stream,
-        ) as response:
-            async for data in response.content.iter_any():
-                for found in _together(reader.feed(data)):
-                    yield found
-        for found in _together(reader.finish()):
-            yield found
-
-
-def _together(events: Iterator[Event]) -> Iterator[list[Event]]:
-    """All of them as one list, also those before an error."""
-    found: list[Event] = []
-    try:
-        found.extend(events)
-    except ProviderError:
-        if found:
-            yield found
-        raise
-    if found:
-        yield found
+        reader = adapter.reader(is_stream=False, target=target)
+        with await self._asked(adapter.chat(target, request), is_stream=False) as answer:
+            while data := await answer.piece():
+                for event in reader.feed(data):
+                    yield event
+        for event in reader.finish():
+            yield event
 
 
 async def answered(

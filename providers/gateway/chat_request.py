@@ -6,6 +6,7 @@ Only what the platform itself relies on is checked: everything else is the provi
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,7 +42,7 @@ class ChatBody:
     is_stream: bool
     wants_usage: bool
 
-    @property
+    @cached_property
     def prompt_tokens(self) -> int:
         return estimated_prompt_tokens(self.messages)
 

@@ -1,10 +1,8 @@
 """`POST /v1/chat/completions`."""
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
-from providers.errors import InvalidAnswer
 from providers.gateway.authentication import Caller
 from providers.gateway.calls import Attempt, answered
 from providers.gateway.chat_request import ChatBody, read_chat_body
@@ -14,7 +12,6 @@ from providers.gateway.errors import bad_request
 from providers.gateway.exchange import Exchange
 from providers.gateway.passthrough import ForwardedStream, forwarded_answer
 from providers.gateway.route import Route
-from providers.gateway.upstream import read_whole
 from providers.registry import ADAPTERS
 from providers.types import ChatRequest
 
@@ -52,54 +49,13 @@ def with_older_limit(request: ChatRequest) -> ChatRequest:
 async def _stream(attempt: Attempt[ChatBody], request: ChatRequest, identity: Identity) -> None:
     exchange, call, wants_usage = attempt.exchange, attempt.call, attempt.body.wants_usage
     exchange.expect_stream()
-    if attempt.target.kind in PASS_THROUGH:
-        forwarded = ForwardedStream(identity, call, wants_usage=wants_usage)
-        pieces = _forwarded(attempt, request, forwarded)
+    target = attempt.target
+    if target.kind in PASS_THROUGH:
+        stream = ForwardedStream(identity, call, wants_usage=wants_usage)
+        await attempt.pass_on(ADAPTERS[target.kind].chat(target, request), stream)
     else:
         composed = ComposedStream(identity, call, wants_usage=wants_usage)
-        pieces = _composed(attempt, request, composed)
-    async with aclosing(pieces):
-        async for piece in pieces:
-            await exchange.write(piece)
-    await exchange.close()
-
-
-async def _forwarded(
-    attempt: Attempt[ChatBody], request: ChatRequest, stream: ForwardedStream
-) -> AsyncGenerator[bytes, None]:
-    target, upstream = attempt.target, attempt.core.upstream
-    http_request = ADAPTERS[target.kind].chat(target, request)
-    async with upstream.sent(
-        http_request, is_managed=target.is_managed, is_stream=True
-    ) as response:
-        if response.content_type in ("text/html", "application/json"):
-            await _refuse_unstreamed(await read_whole(response), stream)
-        async for data in response.content.iter_any():
-            piece = stream.feed(data)
-            if piece:
-                yield piece
-            if stream.failure is not None:
-                raise stream.failure
-    yield stream.finish()
-
-
-async def _refuse_unstreamed(body: bytes, stream: ForwardedStream) -> None:
-    """A page or a plain JSON object where a stream was promised: an error, if it names one."""
-    stream.feed(b"data: " + body.replace(b"\r", b" ").replace(b"\n", b" ") + b"\n\n")
-    raise stream.failure or InvalidAnswer("not a stream")
-
-
-async def _composed(
-    attempt: Attempt[ChatBody], request: ChatRequest, stream: ComposedStream
-) -> AsyncGenerator[bytes, None]:
-    start = stream.start()
-    async with aclosing(attempt.events(request)) as arriving:
-        async for events in arriving:
-            piece = start + b"".join(map(stream.feed, events))
-            start = b""
-            if piece:
-                yield piece
-    yield start + stream.finish()
+        await attempt.translate(request, composed)
 
 
 async def _whole(attempt: Attempt[ChatBody], request: ChatRequest, identity: Identity) -> None:
@@ -110,8 +66,7 @@ async def _whole(attempt: Attempt[ChatBody], request: ChatRequest, identity: Ide
     else:
         composed = ComposedAnswer(identity, attempt.call)
         async with aclosing(attempt.events(request)) as arriving:
-            async for events in arriving:
-                for event in events:
-                    composed.feed(event)
+            async for event in arriving:
+                composed.feed(event)
         answer = composed.body()
     await attempt.exchange.answer(answer)

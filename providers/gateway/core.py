@@ -11,6 +11,7 @@ from providers.gateway.authentication import Caller, Keyring, invalid_key, read_
 from providers.gateway.exchange import Exchange
 from providers.gateway.health import Circuit, Health
 from providers.gateway.health_rows import save
+from providers.gateway.ledger_writing import WriterThread
 from providers.gateway.limits import Limiter
 from providers.gateway.records import Call, Recorder
 from providers.gateway.routing import directory_snapshot
@@ -29,7 +30,8 @@ class Core:
         self.health = Health(changed=self._save_health)
         self.directory = directory_snapshot(self.health)
         self.limiter = limiter or Limiter.configured()
-        self.recorder = Recorder()
+        self._writer = WriterThread()
+        self.recorder = Recorder(self._writer)
         self.upstream = Upstream()
         self._saving: set[asyncio.Task[None]] = set()
         self._life = asyncio.create_task(self._live())
@@ -79,6 +81,7 @@ class Core:
         finally:
             await self.limiter.close()
             await self.recorder.close()
+            await self._writer.close()
             await self.upstream.close()
 
     async def close(self) -> None:

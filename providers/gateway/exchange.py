@@ -1,11 +1,12 @@
 """One request and its answer, over ASGI's three callables."""
 
 import asyncio
+import contextlib
 import re
 import time
-import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from functools import lru_cache
+from random import getrandbits
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 BODY_WITHIN_S = 60
+# Most leave later than this, if they leave.
+WATCH_AFTER_S = 0.1
 # Proxies and SDKs give up on a silent stream after a minute or less.
 HEARTBEAT_S = 15.0
 KEEP_ALIVE = b": keep-alive\n\n"
@@ -38,10 +41,49 @@ class ClientLeft(Exception):
     """The client closed the connection."""
 
 
+class _Watch:
+    """Cancels `task` once `until_gone` returns."""
+
+    def __init__(
+        self, task: asyncio.Task[Any], until_gone: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        self.has_left = False
+        self._task = task
+        self._until_gone = until_gone
+        self._watching: asyncio.Task[None] | None = None
+        self._timer = task.get_loop().call_later(WATCH_AFTER_S, self._begin)
+
+    def _begin(self) -> None:
+        self._watching = self._task.get_loop().create_task(self._look_out())
+
+    async def _look_out(self) -> None:
+        with contextlib.suppress(ClientLeft):
+            await self._until_gone()
+        self.has_left = True
+        self._task.cancel()
+
+    def end(self) -> None:
+        self._timer.cancel()
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def settle(self) -> None:
+        """The client may have left just as all was done: then the task is not cancelled later."""
+        if self.has_left:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(0)
+            self._task.uncancel()
+
+
 @lru_cache(maxsize=256)
 def _is_known_host(host: str, allowed: tuple[str, ...]) -> bool:
     domain, _port = split_domain_port(host)
     return bool(domain) and validate_host(domain, allowed)
+
+
+def _too_large(limit: int) -> GatewayError:
+    text = f"The request is larger than {limit} bytes."
+    return bad_request(text, code="request_too_large", status=413)
 
 
 class Exchange:
@@ -60,7 +102,7 @@ class Exchange:
         self.is_started = False
         given = self.headers(b"x-request-id")
         text = given[0].decode("latin-1") if given else ""
-        self.request_id = text if REQUEST_ID.fullmatch(text) else uuid.uuid4().hex
+        self.request_id = text if REQUEST_ID.fullmatch(text) else f"{getrandbits(128):032x}"
         # The dialect of the caller decides how failures look, whoever finds them.
         self.is_anthropic = self.path.startswith(MESSAGES) or (
             self.path.startswith(MODELS) and bool(self.headers(b"anthropic-version"))
@@ -88,12 +130,9 @@ class Exchange:
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body. Raises GatewayError (413, 408) or ClientLeft."""
-        too_large = bad_request(
-            f"The request is larger than {limit} bytes.", code="request_too_large", status=413
-        )
         stated = self.headers(b"content-length")
         if stated and stated[0].isdigit() and int(stated[0][:20]) > limit:
-            raise too_large
+            raise _too_large(limit)
         parts: list[bytes] = []
         size = 0
         try:
@@ -105,7 +144,7 @@ class Exchange:
                     part = event.get("body", b"")
                     size += len(part)
                     if size > limit:
-                        raise too_large
+                        raise _too_large(limit)
                     parts.append(part)
                     if not event.get("more_body"):
                         return b"".join(parts)
@@ -113,19 +152,23 @@ class Exchange:
             raise bad_request("The request came too slowly.", code="timeout", status=408) from error
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of `work`, which is cancelled as soon as the client leaves (ClientLeft)."""
-        task = asyncio.ensure_future(work)
-        watch = asyncio.ensure_future(self._watch())
+        """The result of `work`, which is cancelled as soon as the client leaves (ClientLeft).
+
+        A short answer is out before the watch begins, which saves it the cost of one.
+        """
+        task = asyncio.current_task()
+        assert task is not None
+        watch = _Watch(task, self._watch)
         try:
-            await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            raise ClientLeft
+            result = await work
+        except asyncio.CancelledError:
+            if watch.has_left and task.uncancel() == 0:
+                raise ClientLeft from None
+            raise
         finally:
-            pending = [each for each in (task, watch) if not each.done()]
-            for each in pending:
-                each.cancel()
-            await asyncio.gather(*pending, return_exceptions=True)
+            watch.end()
+        await watch.settle()
+        return result
 
     async def _watch(self) -> None:
         """Returns when the client has left; keeps a silent stream alive until then."""

@@ -1,21 +1,38 @@
-"""What answers on their way through have in common, without IO: events are read in passing."""
+"""Streams on their way to the caller, without IO: bytes in, bytes out.
 
-from typing import Any
+In the caller's own dialect they are passed on and read in passing (ForwardedEvents); those of
+another one are taken apart and made anew (Translated).
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import orjson
 
+from providers.adapters.base import AnswerReader
 from providers.adapters.reading import BAD_EVENTS_IN_A_ROW
 from providers.errors import InvalidAnswer, ProviderError, Unavailable, error_in
 from providers.gateway.records import Call
 from providers.sse import EventDecoder
+from providers.types import Event
+
+
+class Outgoing(Protocol):
+    """`feed` gives the bytes to pass on; `finish` the rest, or raises when there was no end.
+
+    `failure` is an error inside the stream, found after what was last given: nothing may be fed
+    after it.
+    """
+
+    failure: ProviderError | None
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def finish(self) -> bytes: ...
 
 
 class ForwardedEvents:
-    """`feed` gives the bytes to pass on; `finish` the rest, or raises when there was no end.
-
-    `failure` is an error inside the stream, found after what the last `feed` gave: nothing may be
-    fed after it. A line without end raises at once. A dialect says what one object means.
-    """
+    """A line without end raises at once. A dialect says what one object means."""
 
     END_MARK = ""
 
@@ -42,6 +59,13 @@ class ForwardedEvents:
         if not self._has_end and not self._is_over:
             raise Unavailable("the stream was cut")
         return rest
+
+    def unstreamed(self, body: bytes) -> ProviderError:
+        """What a page or a plain JSON object means where a stream was promised: an error, if it
+        names one."""
+        in_a_line = body.replace(b"\r", b" ").replace(b"\n", b" ")
+        self.feed(b"data: " + in_a_line + b"\n\n")
+        return self.failure or InvalidAnswer("not a stream")
 
     def _events(self, payloads: list[str]) -> bytes:
         found = []
@@ -79,6 +103,47 @@ class ForwardedEvents:
         if self._bad >= BAD_EVENTS_IN_A_ROW:
             raise InvalidAnswer("not JSON")
         return b""
+
+
+class ComposedEvents(Protocol):
+    """The caller's dialect: `start`, then a piece for each event, then `finish`."""
+
+    def start(self) -> bytes: ...
+
+    def feed(self, found: Event) -> bytes: ...
+
+    def finish(self) -> bytes: ...
+
+
+class Translated:
+    def __init__(self, reader: AnswerReader, composed: ComposedEvents) -> None:
+        self.failure: ProviderError | None = None
+        self._reader = reader
+        self._composed = composed
+        self._start = composed.start()
+
+    def feed(self, data: bytes) -> bytes:
+        return self.take(self._reader.feed(data))
+
+    def take(self, events: Iterable[Event]) -> bytes:
+        """What comes before an error is passed on, too."""
+        pieces = [self._start]
+        try:
+            for event in events:
+                pieces.append(self._composed.feed(event))
+        except ProviderError as error:
+            self.failure = error
+        if len(pieces) == 1:
+            return b""  # nothing is begun before an answer begins
+        self._start = b""
+        return b"".join(pieces)
+
+    def finish(self) -> bytes:
+        rest = self.take(self._reader.finish())
+        if self.failure is not None:
+            return rest
+        start, self._start = self._start, b""
+        return rest + start + self._composed.finish()
 
 
 def in_one_line(payload: str) -> str:

@@ -1,14 +1,12 @@
 """`POST /v1/messages` and `POST /v1/messages/count_tokens`: Anthropic's API before any model."""
 
 import re
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
 
 from django.conf import settings
 
 from providers.adapters.anthropic import AnthropicAdapter
-from providers.errors import InvalidAnswer
 from providers.gateway.authentication import Caller
 from providers.gateway.calls import Attempt, answered, resolve
 from providers.gateway.completions import with_older_limit
@@ -22,7 +20,6 @@ from providers.gateway.message_request import (
     read_messages_body,
     read_question,
 )
-from providers.gateway.upstream import read_whole
 from providers.registry import ADAPTERS
 from providers.types import HttpRequest
 
@@ -47,12 +44,12 @@ async def _attempt(attempt: Attempt[MessagesBody]) -> None:
         await exchange.answer(await _whole(attempt))
         return
     exchange.expect_stream()
-    passes = attempt.target.kind in PASS_THROUGH
-    pieces = _forwarded(attempt) if passes else _composed(attempt)
-    async with aclosing(pieces):
-        async for piece in pieces:
-            await exchange.write(piece)
-    await exchange.close()
+    if attempt.target.kind in PASS_THROUGH:
+        await attempt.pass_on(_passed_on(attempt), ForwardedMessages(attempt.call))
+    else:
+        request = with_older_limit(attempt.body.for_route(attempt.route))
+        composed = MessageStream(_message_id(attempt), attempt.route.model_id, attempt.call)
+        await attempt.translate(request, composed)
 
 
 def _message_id(attempt: Attempt[MessagesBody]) -> str:
@@ -65,23 +62,9 @@ async def _whole(attempt: Attempt[MessagesBody]) -> bytes:
     request = with_older_limit(attempt.body.for_route(attempt.route))
     answer = MessageAnswer(_message_id(attempt), attempt.route.model_id, attempt.call)
     async with aclosing(attempt.events(request)) as arriving:
-        async for events in arriving:
-            for event in events:
-                answer.feed(event)
+        async for event in arriving:
+            answer.feed(event)
     return answer.body()
-
-
-async def _composed(attempt: Attempt[MessagesBody]) -> AsyncGenerator[bytes, None]:
-    request = with_older_limit(attempt.body.for_route(attempt.route))
-    stream = MessageStream(_message_id(attempt), attempt.route.model_id, attempt.call)
-    start = stream.start()
-    async with aclosing(attempt.events(request)) as arriving:
-        async for events in arriving:
-            piece = start + b"".join(map(stream.feed, events))
-            start = b""
-            if piece:
-                yield piece
-    yield start + stream.finish()
 
 
 def _passed_on(attempt: Attempt[MessagesBody]) -> HttpRequest:
@@ -94,20 +77,3 @@ def _passed_on(attempt: Attempt[MessagesBody]) -> HttpRequest:
     if not BETA.fullmatch(given):
         return request
     return replace(request, headers={**request.headers, "anthropic-beta": given})
-
-
-async def _forwarded(attempt: Attempt[MessagesBody]) -> AsyncGenerator[bytes, None]:
-    stream, target = ForwardedMessages(attempt.call), attempt.target
-    async with attempt.core.upstream.sent(
-        _passed_on(attempt), is_managed=target.is_managed, is_stream=True
-    ) as response:
-        if response.content_type in ("text/html", "application/json"):
-            forwarded_message(await read_whole(response), attempt.call)
-            raise InvalidAnswer("not a stream")
-        async for data in response.content.iter_any():
-            piece = stream.feed(data)
-            if piece:
-                yield piece
-            if stream.failure is not None:
-                raise stream.failure
-    yield stream.finish()

@@ -8,20 +8,17 @@ import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from random import getrandbits
 from typing import Any
 
 from django.db import Error as DatabaseError
-from django.db import IntegrityError, transaction
-from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import ApiKey
-from providers.charging import Tariff, current_tariff, ledger_fields
+from providers.charging import Tariff, ledger_fields
 from providers.gateway.route import Route
-from providers.gateway.snapshot import in_database
 from providers.measuring import Measurement
-from providers.models import CallRecord, Charged
+from providers.models import Charged
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +30,18 @@ LONGEST_PAUSE_S = 5.0
 LAST_USED_RESOLUTION_S = 60.0
 
 
+def new_call_id() -> uuid.UUID:
+    """Ordered by time (version 7), so that the index of the ledger grows at its end. No secret."""
+    ms = time.time_ns() // 1_000_000
+    return uuid.UUID(int=ms << 80 | 0x7 << 76 | getrandbits(12) << 64 | 0x2 << 62 | getrandbits(62))
+
+
 @dataclass(kw_only=True)
 class Call(Measurement):
     """One call while it runs; what is unknown stays None. `call_id` is our own: callers may send
     the same x-request-id again and again."""
 
-    call_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    call_id: uuid.UUID = field(default_factory=new_call_id)
     user_id: int
     key_id: int
     kind: str = Charged.CHAT
@@ -60,79 +63,32 @@ class Call(Measurement):
     def end(self, status: str, error_code: str = "") -> None:
         self.status, self.error_code, self.ended = status, error_code, time.monotonic()
 
-    def row(self, tariff: Tariff) -> CallRecord:
-        """For the thread that writes it: the price may have to be read first."""
+    def fields(self, tariff: Tariff) -> dict[str, Any]:
+        """Of its CallRecord, for the thread that writes it: the price may have to be read first."""
         usage, is_estimated = self.final_usage()
         charge = tariff.charge(usage, model_pk=self.model_pk, at=self.at)
-        return CallRecord(
-            call_id=self.call_id,
-            at=self.at,
-            user_id=self.user_id,
-            api_key_id=self.key_id,
-            model_id=self.model_pk,
-            provider_label=self.provider_label[:100],
-            model_label=self.model_label[:200],
-            alias_label=self.alias_label[:100],
-            attempts=self.attempts,
-            kind=self.kind,
-            source=SOURCE,
-            status=self.status,
-            error_code=self.error_code[:40],
-            is_estimated=is_estimated,
-            ttft_ms=self.ttft_ms,
-            duration_ms=self.duration_ms,
+        return {
+            "call_id": self.call_id,
+            "at": self.at,
+            "user_id": self.user_id,
+            "api_key_id": self.key_id,
+            "model_id": self.model_pk,
+            "provider_label": self.provider_label[:100],
+            "model_label": self.model_label[:200],
+            "alias_label": self.alias_label[:100],
+            "attempts": self.attempts,
+            "kind": self.kind,
+            "source": SOURCE,
+            "status": self.status,
+            "error_code": self.error_code[:40],
+            "is_estimated": is_estimated,
+            "ttft_ms": self.ttft_ms,
+            "duration_ms": self.duration_ms,
             **ledger_fields(usage, charge),
-        )
-
-
-def write(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
-    """Raises DatabaseError when the database cannot take them now.
-
-    A batch that is written again, because the answer to the first time was lost, adds nothing.
-    """
-    tariff = current_tariff()
-    rows = [call.row(tariff) for call in calls]
-    try:
-        with transaction.atomic():
-            CallRecord.objects.bulk_create(rows)
-    except IntegrityError:
-        for row in rows:
-            _write_one(row)
-    if used_keys:
-        now = timezone.now()
-        old = now - timedelta(seconds=LAST_USED_RESOLUTION_S)
-        stale = Q(last_used_at=None) | Q(last_used_at__lt=old)
-        ApiKey.objects.filter(stale, pk__in=used_keys).update(last_used_at=now)
-
-
-def _write_one(row: CallRecord) -> None:
-    """It may be there already; what it points at may have been deleted: the labels still tell."""
-    if CallRecord.objects.filter(call_id=row.call_id).exists():
-        return
-    row.pk = None
-    try:
-        with transaction.atomic():
-            row.save(force_insert=True)
-    except IntegrityError:
-        row.pk = None
-        _let_go_of_deleted(row)
-        row.save(force_insert=True)
-
-
-def _let_go_of_deleted(row: CallRecord) -> None:
-    for name in ("user", "api_key", "model", "price"):
-        field = CallRecord._meta.get_field(name)
-        pk = getattr(row, f"{name}_id")
-        related: Any = field.related_model
-        if pk is not None and not related._base_manager.filter(pk=pk).exists():
-            setattr(row, f"{name}_id", None)
+        }
 
 
 Write = Callable[[Sequence[Call], Sequence[int]], Awaitable[None]]
-
-
-async def _write_in_thread(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
-    await in_database(write, calls, used_keys)
 
 
 class Recorder:
@@ -140,7 +96,7 @@ class Recorder:
 
     def __init__(
         self,
-        write: Write = _write_in_thread,
+        write: Write,
         *,
         capacity: int = CAPACITY,
         interval_s: float = INTERVAL_S,

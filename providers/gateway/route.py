@@ -1,6 +1,7 @@
 """One model of one provider, as the gateway calls it."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from urllib.parse import quote
 
 from providers.gateway.errors import bad_request
@@ -27,7 +28,7 @@ class Route:
         assert self.target.model_pk is not None
         return self.target.model_pk
 
-    @property
+    @cached_property
     def chats(self) -> bool:
         return self.main_type not in NO_CHAT
 
@@ -35,7 +36,7 @@ class Route:
     def model_id(self) -> str:
         return self.target.model_id
 
-    @property
+    @cached_property
     def qualified(self) -> str:
         return f"{self.target.provider_name}/{self.target.model_id}"
 
@@ -43,7 +44,7 @@ class Route:
     def unique(self) -> str:
         return f"{self.target.provider_name}#{self.target.provider_id}/{self.target.model_id}"
 
-    @property
+    @cached_property
     def header(self) -> str:
         """`qualified` as an ASCII header value."""
         return quote(self.qualified, safe=" !#$&'()*+,-./:;=?@[]^_`{|}~")

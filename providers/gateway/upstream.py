@@ -1,27 +1,20 @@
-"""The gateway's way out: pooled connections under the same address policy as `providers.http`.
-
-httpx costs about 3 ms of CPU a request and 250 us a streamed token, aiohttp a twentieth of that;
-on this path alone it matters.
-"""
+"""The gateway's way out: pooled connections under the same address policy as `providers.http`."""
 
 import asyncio
-import socket
+import ssl
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import defaultdict
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from functools import lru_cache
+from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 from django.conf import settings
-from multidict import CIMultiDictProxy
-from yarl import URL
 
 from providers.addresses import is_allowed
 from providers.errors import ProviderError, Redirected, TimedOut, Unavailable, error_of
-from providers.http import MAX_BODY_BYTES, USER_AGENT, Resolve, resolve
+from providers.gateway.http1 import Answer, ClosedEarly, Connection
+from providers.http import MAX_BODY_BYTES, USER_AGENT, Resolve, resolve, tls
 from providers.types import HttpRequest
 
 CONNECT_S = 10
@@ -32,89 +25,71 @@ WHOLE_ANSWER_S = 600
 CONNECTIONS = 2000
 # Servers drop idle connections: uvicorn, which our own deployments run on, after 5 s.
 KEPT_S, KEPT_MANAGED_S = 15, 4
+SWEEP_S = 5
 ERROR_BODY_BYTES = 100_000
 LONGEST_WAIT_S = 3600.0
 TRIES = 3
+PORTS = {"http": 80, "https": 443}
 
 
-class AddressRefused(OSError):
-    """For aiohttp a failure to connect like any other, so that nobody can tell them apart."""
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a connection goes. `host` is for TLS and look-ups; `is_managed`: a deployment of our
+    own, which lives on loopback."""
+
+    scheme: str
+    host: str
+    port: int
+    is_managed: bool
+
+    @property
+    def kept_s(self) -> float:
+        return KEPT_MANAGED_S if self.is_managed else KEPT_S
 
 
-class GuardedResolver(AbstractResolver):
-    """Resolves once per connection; one bad address among good ones refuses the name."""
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A URL taken apart: `authority` is what the Host header says."""
 
-    def __init__(self, *, allow_private: bool, resolve: Resolve = resolve) -> None:
-        self._allow_private = allow_private
-        self._resolve = resolve
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        try:
-            addresses = await self._resolve(host, port)
-        except UnicodeError as error:
-            raise OSError("not a host name") from error
-        allowed = [is_allowed(each, allow_private=self._allow_private) for each in addresses]
-        if not addresses or not all(allowed):
-            raise AddressRefused
-        return [_resolved(host, port, address) for address in addresses]
-
-    async def close(self) -> None:
-        pass
+    origin: Origin
+    authority: str
+    target: str
 
 
-def _resolved(host: str, port: int, address: str) -> ResolveResult:
-    return ResolveResult(
-        hostname=host,
-        host=address,
-        port=port,
-        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-        proto=0,
-        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-    )
+@lru_cache(maxsize=4096)
+def _place(url: str, is_managed: bool) -> _Place:
+    """Raises Unavailable for what cannot be asked."""
+    if not url.isascii() or not url.isprintable() or " " in url:
+        raise Unavailable("not a URL")
+    try:
+        parts = urlsplit(url)
+        port = parts.port or PORTS[parts.scheme]
+        host = (parts.hostname or "").encode("idna").decode()
+    except (ValueError, KeyError) as error:
+        raise Unavailable("not a URL") from error
+    if not host:
+        raise Unavailable("not a URL")
+    shown = f"[{host}]" if ":" in host else host
+    authority = shown if port == PORTS[parts.scheme] else f"{shown}:{port}"
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return _Place(Origin(parts.scheme, host, port, is_managed), authority, target)
 
 
-def guarded_connector(
-    *, is_managed: bool = False, resolve: Resolve = resolve
-) -> aiohttp.TCPConnector:
-    allow_private = is_managed or settings.ALLOW_PRIVATE_PROVIDER_URLS
-
-    def open_socket(info: aiohttp.AddrInfoType) -> socket.socket:
-        """The last word, on the address being connected: aiohttp resolves no literal addresses."""
-        family, kind, protocol, _name, address = info
-        if not is_allowed(str(address[0]), allow_private=allow_private):
-            raise AddressRefused
-        return socket.socket(family, kind, protocol)
-
-    return aiohttp.TCPConnector(
-        resolver=GuardedResolver(allow_private=allow_private, resolve=resolve),
-        socket_factory=open_socket,
-        use_dns_cache=False,
-        limit=CONNECTIONS,
-        keepalive_timeout=KEPT_MANAGED_S if is_managed else KEPT_S,
-    )
-
-
-@dataclass
-class _Connection:
-    is_reused: bool = False
-
-
-async def _note_reuse(session: object, context: Any, params: object) -> None:
-    context.trace_request_ctx.is_reused = True
-
-
-def _session(*, is_managed: bool, resolve: Resolve) -> aiohttp.ClientSession:
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(_note_reuse)
-    return aiohttp.ClientSession(
-        connector=guarded_connector(is_managed=is_managed, resolve=resolve),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": USER_AGENT},
-        trust_env=False,
-        trace_configs=[trace],
-    )
+def _head(request: HttpRequest, place: _Place) -> bytes:
+    """Raises Unavailable where a value would break out of its line."""
+    lines = [
+        f"{request.method} {place.target} HTTP/1.1",
+        f"Host: {place.authority}",
+        f"User-Agent: {USER_AGENT}",
+        "Accept-Encoding: identity",
+        f"Content-Length: {len(request.body)}",
+    ]
+    lines += [f"{name}: {value}" for name, value in request.headers.items()]
+    text = "\r\n".join(lines)
+    breaks = len(lines) - 1
+    if text.count("\r") != breaks or text.count("\n") != breaks or "\0" in text:
+        raise Unavailable("a header has several lines")
+    return (text + "\r\n\r\n").encode()
 
 
 class Upstream:
@@ -122,69 +97,142 @@ class Upstream:
 
     def __init__(self, *, resolve: Resolve = resolve) -> None:
         self._resolve = resolve
-        self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._open: dict[Connection, Origin] = {}
+        self._idle: dict[Origin, list[Connection]] = defaultdict(list)
+        self._sweeper: asyncio.TimerHandle | None = None
 
-    def _for(self, is_managed: bool) -> aiohttp.ClientSession:
-        if is_managed not in self._sessions:
-            self._sessions[is_managed] = _session(is_managed=is_managed, resolve=self._resolve)
-        return self._sessions[is_managed]
+    async def ask(self, request: HttpRequest, *, is_managed: bool, is_stream: bool) -> Answer:
+        """The 2xx answer, whose body is still to be read: use it with `with`. Raises ProviderError
+        for everything else.
 
-    @asynccontextmanager
-    async def sent(
-        self, request: HttpRequest, *, is_managed: bool, is_stream: bool
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """The open 2xx answer. Raises ProviderError for everything else, also while it is read."""
-        timeout = aiohttp.ClientTimeout(
-            total=WHOLE_ANSWER_S,
-            connect=CONNECT_S,
-            sock_read=SILENCE_S if is_stream else WHOLE_ANSWER_S,
-        )
-        try:
-            async with await self._open(request, is_managed, timeout) as response:
-                await _check_status(response)
-                yield response
-        except TimeoutError as error:
-            raise TimedOut from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise Unavailable(type(error).__name__) from error
-
-    async def _open(
-        self, request: HttpRequest, is_managed: bool, timeout: aiohttp.ClientTimeout
-    ) -> aiohttp.ClientResponse:
-        """A kept connection may be closed by the server just when it is used again: then nothing
-        was read of the request, and it is sent anew. On a fresh connection it never is."""
+        A kept connection may be closed by the server just when it is used again: then nothing was
+        read of the request, and it is sent anew. On a fresh connection it never is.
+        """
+        place = _place(request.url, is_managed)
+        head = _head(request, place)
+        silence_s = SILENCE_S if is_stream else WHOLE_ANSWER_S
         for tries_left in reversed(range(TRIES)):
-            connection = _Connection()
+            connection = self._kept(place.origin) or await self._connect(place.origin)
+            answer = connection.ask(
+                head, request.body, silence_s=silence_s, within_s=WHOLE_ANSWER_S
+            )
             try:
-                return await self._for(is_managed).request(
-                    request.method,
-                    URL(request.url, encoded=True),
-                    headers=dict(request.headers),
-                    data=request.body,
-                    timeout=timeout,
-                    allow_redirects=False,
-                    trace_request_ctx=connection,
-                )
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                await answer.begin()
+                if answer.status >= 300:
+                    raise await _refusal(answer)
+            except ClosedEarly:
+                answer.__exit__()
                 if not connection.is_reused or not tries_left:
                     raise
+            except BaseException:
+                answer.__exit__()
+                raise
+            else:
+                return answer
         raise AssertionError("unreachable")
 
+    def _kept(self, origin: Origin) -> Connection | None:
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            is_fresh = connection.loop.time() - connection.idle_since < origin.kept_s
+            if is_fresh and connection.is_open:
+                return connection
+            connection.abort()
+        return None
+
+    async def _connect(self, origin: Origin) -> Connection:
+        if len(self._open) >= CONNECTIONS:
+            raise Unavailable("too many connections at once")
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                addresses = await self._addresses(origin)
+                for position, address in enumerate(addresses):
+                    try:
+                        # A dead address must not use up the time of the others.
+                        async with asyncio.timeout(CONNECT_S / len(addresses)):
+                            return await self._connect_to(address, origin)
+                    except (OSError, TimeoutError):
+                        if position + 1 == len(addresses):
+                            raise
+        except TimeoutError as error:
+            raise TimedOut from error
+        except (OSError, UnicodeError) as error:
+            raise Unavailable(type(error).__name__) from error
+        raise AssertionError("unreachable")
+
+    async def _addresses(self, origin: Origin) -> list[str]:
+        """Resolved once per connection, and the connection goes to what was checked. One bad
+        address among good ones refuses the name; that looks like any other failure to connect."""
+        allow_private = origin.is_managed or settings.ALLOW_PRIVATE_PROVIDER_URLS
+        addresses = await self._resolve(origin.host, origin.port)
+        if not addresses or not all(
+            is_allowed(each, allow_private=allow_private) for each in addresses
+        ):
+            raise ConnectionRefusedError
+        return addresses
+
+    async def _connect_to(self, address: str, origin: Origin) -> Connection:
+        loop = asyncio.get_running_loop()
+        context: ssl.SSLContext | None = tls() if origin.scheme == "https" else None
+        connection = Connection(loop, self._keep, self._forget)
+        self._open[connection] = origin
+        try:
+            await loop.create_connection(
+                lambda: connection,
+                address,
+                origin.port,
+                ssl=context,
+                server_hostname=origin.host if context else None,
+            )
+        except BaseException:
+            self._open.pop(connection, None)
+            raise
+        return connection
+
+    def _keep(self, connection: Connection) -> None:
+        self._idle[self._open[connection]].append(connection)
+        if self._sweeper is None:
+            self._sweeper = connection.loop.call_later(SWEEP_S, self._sweep)
+
+    def _forget(self, connection: Connection) -> None:
+        origin = self._open.pop(connection, None)
+        if origin is not None and connection in self._idle.get(origin, ()):
+            self._idle[origin].remove(connection)
+
+    def _sweep(self) -> None:
+        """Closes what nobody has used for long, or a host that is never asked again would keep
+        its connections."""
+        self._sweeper = None
+        for origin, idle in list(self._idle.items()):
+            for connection in list(idle):
+                if connection.loop.time() - connection.idle_since >= origin.kept_s:
+                    idle.remove(connection)
+                    connection.abort()
+            if not idle:
+                del self._idle[origin]
+        if self._idle:
+            self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+
     async def close(self) -> None:
-        sessions, self._sessions = self._sessions, {}
-        await asyncio.gather(*(session.close() for session in sessions.values()))
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+        self._idle.clear()
+        for connection in list(self._open):
+            connection.abort()
+        await asyncio.sleep(0)  # the loop tells them that they are closed
 
 
-async def _check_status(response: aiohttp.ClientResponse) -> None:
-    if 300 <= response.status < 400:
-        raise Redirected
-    if not 200 <= response.status < 300:
-        body = await response.content.read(ERROR_BODY_BYTES)
-        text = body.decode("utf-8", "replace")
-        raise error_of(response.status, text, _retry_after(response.headers))
+async def _refusal(answer: Answer) -> ProviderError:
+    if answer.status < 400:
+        return Redirected()
+    body = await answer.read(ERROR_BODY_BYTES)
+    text = body[:ERROR_BODY_BYTES].decode("utf-8", "replace")
+    return error_of(answer.status, text, _retry_after(answer.headers))
 
 
-def _retry_after(headers: CIMultiDictProxy[str]) -> float | None:
+def _retry_after(headers: dict[str, str]) -> float | None:
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
             return min(LONGEST_WAIT_S, max(0.0, float(headers[name]) * scale))
@@ -197,12 +245,8 @@ def _retry_after(headers: CIMultiDictProxy[str]) -> float | None:
         return None
 
 
-async def read_whole(response: aiohttp.ClientResponse) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise ProviderError("the answer is too large")
-        parts.append(part)
-    return b"".join(parts)
+async def read_whole(answer: Answer) -> bytes:
+    body = await answer.read(MAX_BODY_BYTES)
+    if len(body) > MAX_BODY_BYTES:
+        raise ProviderError("the answer is too large")
+    return body

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, User
 from providers.charging import Charge, Tariff, current_tariff, forget_prices, spent
-from providers.gateway.records import Call, write
+from providers.gateway.ledger_writing import write
+from providers.gateway.records import Call
 from providers.measuring import Measurement
 from providers.models import CallRecord, ModelPrice, Provider, ProviderModel
 from providers.price_import import import_prices, read_seed

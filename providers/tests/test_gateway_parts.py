@@ -2,16 +2,16 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
-import aiohttp
 import pytest
-from django.db import OperationalError
+from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey, User
+from providers.charging import current_tariff
 from providers.errors import InvalidAnswer, ProviderError, Unavailable
 from providers.gateway import exchange as exchange_module
 from providers.gateway.app import Gateway
@@ -19,18 +19,18 @@ from providers.gateway.authentication import Caller, Keyring, load_callers
 from providers.gateway.compose import Identity
 from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError
-from providers.gateway.exchange import Exchange
+from providers.gateway.exchange import ClientLeft, Exchange
+from providers.gateway.ledger_writing import insert_records, write
 from providers.gateway.limits import Holder
 from providers.gateway.passthrough import ForwardedStream, forwarded_answer
-from providers.gateway.records import Call, Recorder, write
+from providers.gateway.records import Call, Recorder, new_call_id
 from providers.gateway.routing import Catalogue, Directory, Route
 from providers.gateway.snapshot import Refreshed
-from providers.gateway.upstream import Upstream, guarded_connector
 from providers.models import CallRecord
 from providers.tests.clock import Clock
 from providers.tests.stand_in import STREAMS, USAGE, chunk, sse
 from providers.tokens import estimated_prompt_tokens, estimated_tokens
-from providers.types import HttpRequest, Target, Usage
+from providers.types import Target, Usage
 
 IDENTITY = Identity("chatcmpl-1", "m", created=7)
 
@@ -287,6 +287,28 @@ def test_a_deleted_user_loses_no_record(transactional_db: None, alice: User) -> 
     assert key.last_used_at == used, "once a minute"
 
 
+def test_what_is_inserted_is_what_a_record_says(db: None, alice: User) -> None:
+    """Every kind of value, on every database."""
+    key, _text = ApiKey.issue(user=alice, name="k")
+    call = Call(user_id=alice.pk, key_id=key.pk, model_label="模型", attempts=[{"model": "a/b"}])
+    call.usage = Usage(prompt_tokens=3, completion_tokens=2, cost=Decimal("0.0000012345"))
+    call.end("done")
+    fields = call.fields(current_tariff())
+    insert_records([fields])
+    row = CallRecord.objects.get()
+    for name, value in fields.items():
+        assert getattr(row, name) == value, name
+    assert row.cost == Decimal("0.0000012345") and row.at.tzinfo is not None
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_records([fields])
+
+
+def test_ids_of_calls_grow() -> None:
+    ids = [new_call_id() for _each in range(3000)]
+    assert len(set(ids)) == len(ids) and {each.version for each in ids} == {7}
+    assert [each.int >> 80 for each in ids] == sorted(each.int >> 80 for each in ids)
+
+
 def test_an_estimate_is_one_only_once_an_answer_has_begun() -> None:
     call = finished(estimated_prompt=5)
     assert call.final_usage() == (Usage(), False)
@@ -404,89 +426,7 @@ def test_a_whole_answer_passes_untouched_or_completed() -> None:
     assert made["usage"]["estimated"] is True, "some clients fail without counts"
 
 
-# --- The way out -------------------------------------------------------------
-
-
-@pytest.mark.parametrize("answers", [["8.8.8.8", "127.0.0.1"], ["127.0.0.1"], [], ["169.254.1.1"]])
-async def test_a_name_with_one_bad_address_is_refused(answers: list[str]) -> None:
-    asked = []
-
-    async def resolve(host: str, port: int) -> list[str]:
-        asked.append(host)
-        return answers
-
-    upstream = Upstream(resolve=resolve)
-    request = HttpRequest("POST", "http://provider.example/v1", {})
-    with pytest.raises(Unavailable):
-        async with upstream.sent(request, is_managed=False, is_stream=True):
-            pass
-    assert asked == ["provider.example"], "one resolution per connection"
-    await upstream.close()
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "2130706433"])
-async def test_a_literal_address_is_checked_too(host: str, settings: Any) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as sink:
-        sink.settimeout(0.05)
-        async with aiohttp.ClientSession(connector=guarded_connector()) as session:
-            with pytest.raises(aiohttp.ClientError):
-                await session.get(f"http://{host}:{sink.getsockname()[1]}/")
-        with pytest.raises(TimeoutError):
-            sink.accept()
-
-
-async def test_it_connects_to_the_checked_address_under_the_name() -> None:
-    seen: list[bytes] = []
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for _each in range(2):
-            seen.append(await reader.readuntil(b"{}"))
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nSet-Cookie: a=b\r\n\r\nok")
-            await writer.drain()
-        writer.close()
-
-    async def resolve(host: str, port: int) -> list[str]:
-        return ["127.0.0.1"]
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        upstream = Upstream(resolve=resolve)
-        for _each in range(2):
-            request = HttpRequest("POST", f"http://provider.example:{port}/v1", {}, b"{}")
-            async with upstream.sent(request, is_managed=True, is_stream=False) as response:
-                assert await response.read() == b"ok"
-        await upstream.close()
-    assert f"Host: provider.example:{port}".encode() in seen[0]
-    assert len(seen) == 2 and b"Cookie" not in seen[1], "one connection, no cookies"
-
-
-async def test_a_kept_connection_that_was_closed_meanwhile_is_no_error() -> None:
-    connections = 0
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answers once; drops what comes second without a word."""
-        nonlocal connections
-        connections += 1
-        await reader.readuntil(b"{}")
-        if connections < 3:
-            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-            await writer.drain()
-            await reader.readuntil(b"{}")
-        writer.close()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        upstream = Upstream()
-        request = HttpRequest("POST", f"http://127.0.0.1:{port}/v1", {}, b"{}")
-        for _each in range(2):
-            async with upstream.sent(request, is_managed=True, is_stream=False) as response:
-                assert await response.read() == b"ok"
-        assert connections == 2
-        with pytest.raises(Unavailable):
-            async with upstream.sent(request, is_managed=True, is_stream=False):
-                pass
-        assert connections == 3, "on a fresh connection it is sent once"
-        await upstream.close()
+# --- The caller -------------------------------------------------------------
 
 
 async def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -504,7 +444,7 @@ async def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) ->
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     exchange = Exchange(scope, receive, send)
     exchange.expect_stream()
-    await exchange.while_connected(asyncio.sleep(0.1))
+    await exchange.while_connected(asyncio.sleep(0.3))
     assert sent[0]["type"] == "http.response.start"
     assert sent[1]["body"] == b": keep-alive\n\n"
     await exchange.fail(GatewayError(502, "gone"))
@@ -551,3 +491,51 @@ async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(GatewayError) as error:
         await Exchange(scope, receive, send).read_body(1000)
     assert error.value.status == 408
+
+
+@pytest.mark.parametrize("when", ["during", "after"])
+async def test_who_leaves_cancels_the_work(monkeypatch: pytest.MonkeyPatch, when: str) -> None:
+    monkeypatch.setattr(exchange_module, "WATCH_AFTER_S", 0)
+    has_left = asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await has_left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        raise AssertionError
+
+    async def work() -> str:
+        await asyncio.sleep(0.02)
+        has_left.set()
+        if when == "during":
+            await asyncio.sleep(60)
+        return "done"
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    exchange = Exchange(scope, receive, send)
+    if when == "during":
+        with pytest.raises(ClientLeft):
+            await exchange.while_connected(work())
+    else:
+        assert await exchange.while_connected(work()) == "done"
+    task = asyncio.current_task()
+    assert task is not None and not task.cancelling()
+    await asyncio.sleep(0.02)  # nothing comes later
+
+
+async def test_a_cancelled_call_is_no_client_that_left() -> None:
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(message: Any) -> None:
+        raise AssertionError
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    exchange = Exchange(scope, receive, send)
+    task = asyncio.create_task(exchange.while_connected(asyncio.sleep(60)))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -222,8 +222,8 @@ def test_CVE_2026_55255_nobody_runs_anothers_provider(
             body = BODIES[path] | {"model": name}
             answer = httpx.post(f"{live_url}/v1/{path}", json=body, headers=headers)
             assert answer.status_code == 404
-    for name in (model.pk, "echo", "echo/echo"):
-        assert api(bob).post("chat/sessions", model_id=name).status_code == 422
+    for chosen in (model.pk, "echo", "echo/echo"):
+        assert api(bob).post("chat/sessions", model_id=chosen).status_code == 422
     alias = api(bob).post("aliases", name="a", models=[model.pk])
     assert alias.status_code in (404, 422)
     assert not CallRecord.objects.filter(user=alice).exists()

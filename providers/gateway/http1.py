@@ -1,0 +1,244 @@
+"""HTTP/1.1 as a client, one exchange after another on a connection: bytes in, pieces out.
+
+Between a provider and a caller lies only what is needed: httptools parses, and what has arrived is
+handed over at once. A general client costs more for each token than all the rest of the gateway.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Self, cast
+
+import httptools
+
+from providers.errors import InvalidAnswer, ProviderError, TimedOut, Unavailable
+
+# Enough for any provider's headers, and no more.
+MAX_HEADER_BYTES = 64 * 1024
+# Above this nobody reads on until the caller has taken what is there.
+HIGH_WATER_BYTES = 256 * 1024
+COPIED_BYTES = 64 * 1024
+SILENT = "the connection was closed without an answer"
+
+
+class ClosedEarly(Unavailable):
+    """The connection ended before the first byte of an answer."""
+
+
+class Answer:
+    """What comes back on a connection. `with` it: at the end the connection is given back, or
+    closed if the answer was not read to its end.
+
+    `headers` have lower-case names; of several equal names the last one counts. The methods `on_…`
+    are what httptools calls.
+    """
+
+    def __init__(self, connection: "Connection", *, silence_s: float, within_s: float) -> None:
+        self.status = 0
+        self.headers: dict[str, str] = {}
+        self._connection = connection
+        self._loop = connection.loop
+        self._parser = httptools.HttpResponseParser(self)
+        self._pieces: list[bytes] = []
+        self._size = self._header_size = 0
+        self._has_head = self._is_complete = self._is_reusable = self._is_paused = False
+        self._error: ProviderError | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._silence_s = silence_s
+        self._heard_at = self._loop.time()
+        self._ends_at = self._heard_at + within_s
+        self._timer = self._loop.call_later(min(silence_s, within_s), self._check_time)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._timer.cancel()
+        del self._parser  # it knows us, too: nothing is left to the garbage collector
+        self._connection.finish(is_reusable=self._is_reusable and not self._is_paused)
+
+    @property
+    def content_type(self) -> str:
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    async def begin(self) -> None:
+        """Waits for status and headers. Raises ProviderError."""
+        while not self._has_head:
+            if self._error is not None:
+                raise self._error
+            await self._more()
+        if self.headers.get("content-encoding", "identity").lower() != "identity":
+            raise InvalidAnswer("compressed, which nobody asked for")
+
+    async def piece(self) -> bytes:
+        """What has arrived; empty at the end. Raises ProviderError."""
+        while not self._pieces:
+            if self._error is not None:
+                raise self._error
+            if self._is_complete:
+                return b""
+            await self._more()
+        pieces = self._pieces
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        pieces.clear()
+        self._size = 0
+        if self._is_paused:
+            self._is_paused = False
+            self._connection.resume_reading()
+        return data
+
+    async def read(self, limit: int) -> bytes:
+        """The rest of the body, or of a longer one `limit` bytes and a little more."""
+        parts: list[bytes] = []
+        size = 0
+        while size <= limit and (part := await self.piece()):
+            parts.append(part)
+            size += len(part)
+        return b"".join(parts)
+
+    async def _more(self) -> None:
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    def _wake(self) -> None:
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def fail(self, error: ProviderError) -> None:
+        if self._error is None and not self._is_complete:
+            self._error = error
+            self._wake()
+
+    def feed(self, data: bytes) -> None:
+        self._heard_at = self._loop.time()
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._is_reusable = False
+            self.fail(InvalidAnswer("not HTTP"))
+        self._wake()
+
+    def end_of_input(self) -> None:
+        """The connection is closed: where no length was given, that is how a body ends."""
+        self._is_reusable = False
+        lengths = ("content-length", "transfer-encoding")
+        if self._has_head and not any(name in self.headers for name in lengths):
+            self._is_complete = True
+            self._wake()
+        elif not self._has_head and not self._header_size and not self.status:
+            self.fail(ClosedEarly(SILENT))
+        else:
+            self.fail(Unavailable("the answer was cut"))
+
+    def _check_time(self) -> None:
+        now = self._loop.time()
+        if self._is_paused:  # it is the caller who is slow
+            self._heard_at = now
+        left = min(self._heard_at + self._silence_s, self._ends_at) - now
+        if left <= 0:
+            self.fail(TimedOut())
+        else:
+            self._timer = self._loop.call_later(left, self._check_time)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_size += len(name) + len(value)
+        if self._header_size > MAX_HEADER_BYTES:
+            raise InvalidAnswer("too many headers")
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.status = self._parser.get_status_code()
+        self._has_head = self.status >= 200
+
+    def on_body(self, data: bytes) -> None:
+        if self._is_complete:
+            return
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size > HIGH_WATER_BYTES and not self._is_paused:
+            self._is_paused = True
+            self._connection.pause_reading()
+
+    def on_message_complete(self) -> None:
+        if not self._has_head:  # an interim answer
+            self.headers.clear()
+        elif self._is_complete:  # a second one, which nobody asked for
+            self._is_reusable = False
+        else:
+            self._is_complete = True
+            self._is_reusable = self._parser.should_keep_alive()
+
+
+class Connection(asyncio.Protocol):
+    """`released` is called after each exchange, `closed` once, when the connection has ended."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        released: Callable[["Connection"], None],
+        closed: Callable[["Connection"], None],
+    ) -> None:
+        self.loop = loop
+        self.idle_since = 0.0
+        self.is_reused = False
+        self._released = released
+        self._closed = closed
+        self._transport: asyncio.Transport | None = None
+        self._answer: Answer | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    def ask(self, head: bytes, body: bytes, *, silence_s: float, within_s: float) -> Answer:
+        """Sends a request; `silence_s` may pass without a byte, `within_s` until its end."""
+        transport = self._transport
+        assert transport is not None and self._answer is None
+        self._answer = Answer(self, silence_s=silence_s, within_s=within_s)
+        if len(body) <= COPIED_BYTES:
+            transport.write(head + body)  # one call of the kernel instead of two
+        else:
+            transport.write(head)
+            transport.write(body)
+        return self._answer
+
+    def finish(self, *, is_reusable: bool) -> None:
+        """The exchange is over. What was not read is cut off, so that the provider notices."""
+        self._answer = None
+        if is_reusable and self.is_open:
+            self.is_reused = True
+            self.idle_since = self.loop.time()
+            self._released(self)
+        else:
+            self.abort()
+
+    def abort(self) -> None:
+        if self._transport is not None:
+            self._transport.abort()
+
+    def pause_reading(self) -> None:
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self.is_open:
+            assert self._transport is not None
+            self._transport.resume_reading()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer is None:
+            self.abort()  # nobody has asked
+        else:
+            self._answer.feed(data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._transport = None
+        if self._answer is not None:
+            self._answer.end_of_input()
+        self._closed(self)
