@@ -16,6 +16,7 @@ from providers.gateway.limits import Limiter
 from providers.gateway.records import Call, Recorder
 from providers.gateway.routing import directory_snapshot
 from providers.gateway.snapshot import in_database
+from providers.gateway.spool import Spool, spool_folder
 from providers.gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
@@ -31,7 +32,8 @@ class Core:
         self.directory = directory_snapshot(self.health)
         self.limiter = limiter or Limiter.configured()
         self._writer = WriterThread()
-        self.recorder = Recorder(self._writer)
+        self._spool = Spool(spool_folder())
+        self.recorder = Recorder(self._writer, keeper=self._spool)
         self.upstream = Upstream()
         self._saving: set[asyncio.Task[None]] = set()
         self._life = asyncio.create_task(self._live())
@@ -81,6 +83,7 @@ class Core:
         finally:
             await self.limiter.close()
             await self.recorder.close()
+            await self._spool.close()
             await self._writer.close()
             await self.upstream.close()
 
