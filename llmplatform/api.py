@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as BodyError
+from ninja.openapi.schema import OpenAPISchema
 
 from accounts.access import api_auth
 from accounts.api import audit_router, auth_router, keys_router
@@ -24,9 +25,16 @@ from llmplatform.nodes_api import nodes_router
 from prompts.api import router as prompts_router
 from providers.alias_api import router as aliases_router
 from providers.api import models_router, presets_router, providers_router, usage_router
+from providers.gateway.description import described
 from training.api import base_models_router, datasets_router, jobs_router, versions_router
 
 logger = logging.getLogger(__name__)
+
+INTRODUCTION = """\
+Under `/api/v1/`: people's access tokens, personal keys or the page's session; errors are
+`{"error": {"code", "message", "fields"?}}`. Under `/v1/`, section *Gateway*: models for programs,
+with personal keys only, in the shapes of OpenAI and Anthropic.
+"""
 
 
 def _for_members(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -43,13 +51,24 @@ def _for_members(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
     return guarded
 
 
-api = NinjaAPI(
+class PlatformAPI(NinjaAPI):
+    """Its document has the gateway's endpoints, too, which are beside Django."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        schema, gateway = super().get_openapi_schema(**options), described()
+        schema["paths"] |= gateway["paths"]
+        for name, parts in gateway["components"].items():
+            schema["components"].setdefault(name, {}).update(parts)
+        return schema
+
+
+api = PlatformAPI(
     title="LLM platform",
     version="1",
     urls_namespace="api",
     auth=api_auth,
     docs_decorator=_for_members,
-    openapi_extra={"info": {"description": "Errors: {error: {code, message, fields?}}."}},
+    openapi_extra={"info": {"description": INTRODUCTION}},
 )
 api.add_router("auth/", auth_router)
 api.add_router("keys", keys_router)

@@ -75,8 +75,8 @@ def read_embeddings_body(raw: bytes) -> EmbeddingsBody:
     """Raises GatewayError (400)."""
     body = read_json_body(raw)
     model = read_model(body.get("model"))
-    form = body.get("encoding_format") or "float"
-    if form not in FORMATS:
+    form = body.get("encoding_format")
+    if form is not None and form not in FORMATS:
         message = "'encoding_format' must be 'float' or 'base64'."
         raise bad_request(message, param="encoding_format")
     dimensions = body.get("dimensions")
@@ -84,7 +84,7 @@ def read_embeddings_body(raw: bytes) -> EmbeddingsBody:
     if dimensions is not None and not is_count:
         message = "'dimensions' must be a whole number of at least 1."
         raise bad_request(message, param="dimensions")
-    return EmbeddingsBody(body, model, _texts(body.get("input")), form, dimensions)
+    return EmbeddingsBody(body, model, _texts(body.get("input")), form or "float", dimensions)
 
 
 def _texts(value: Any) -> Sequence[str] | None:
@@ -99,7 +99,8 @@ def _texts(value: Any) -> Sequence[str] | None:
 
 
 def _are_ids(value: list[Any]) -> bool:
-    return all(isinstance(each, int) and not isinstance(each, bool) for each in value)
+    is_id = [isinstance(each, int) and not isinstance(each, bool) for each in value]
+    return bool(is_id) and all(is_id)
 
 
 async def create_embeddings(core: Core, exchange: Exchange, caller: Caller) -> None:

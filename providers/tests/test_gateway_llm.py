@@ -1,5 +1,6 @@
 """Simon Willison's `llm`, set up by its own configuration file, against the gateway."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ def configured(
     monkeypatch.setenv("LLM_USER_PATH", str(tmp_path))
     monkeypatch.setenv("OPENAI_BASE_URL", f"{live_url}/v1")
     common = {"api_base": f"{live_url}/v1", "api_key_name": "platform", "supports_tools": True}
+    common["supports_schema"] = True
     models = [{"model_id": f"p-{name}", "model_name": name} | common for name in ("echo", "m")]
     (tmp_path / "extra-openai-models.yaml").write_text(yaml.safe_dump(models))
     return make_key()
@@ -59,6 +61,13 @@ def test_it_calls_tools(
     )
     [call] = answer.tool_calls()
     assert (call.name, call.arguments) == ("Weather", {"city": "Bern"})
+
+
+def test_it_gets_structured_output(configured: str, echo: Provider) -> None:
+    schema = {"type": "object", "properties": {"city": {"type": "string"}}}
+    model = llm.get_model("p-echo")
+    answer: Any = model.prompt('{"city": "Bern"}', key=configured, schema=schema, stream=False)
+    assert json.loads(answer.text()) == {"city": "Bern"}
 
 
 def test_it_needs_counts_in_every_whole_answer(
