@@ -73,7 +73,7 @@ def allows(schema: Any, value: Any) -> bool:
 
 
 def _is(value: Any, kind: str) -> bool:
-    is_kind = isinstance(value, TYPES[kind])
+    is_kind: bool = isinstance(value, TYPES[kind])
     return is_kind and (kind == "boolean" or not isinstance(value, bool))
 
 

@@ -8,10 +8,13 @@ import openai
 import pytest
 
 from accounts.models import User
+from providers.gateway import upstream
 from providers.models import Provider
 from providers.tests.conftest import MakeKey, Records
 from providers.tests.stand_in import Replay, StandIn
 
+# Long enough for any machine: what is waited for is the event itself.
+SOON_S = 20
 HELLO: Any = [{"role": "user", "content": "hello there"}]
 Ask = Callable[..., Any]
 Vendor = tuple[Any, Ask]
@@ -130,6 +133,46 @@ def test_errors_are_the_sdks_own(
         assert error.response.headers["content-type"] == "application/json"
 
 
+def test_a_provider_that_says_nothing_is_a_timeout(
+    vendor: Vendor, remote: Provider, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, ask = vendor
+    for name in ("SILENCE_S", "WHOLE_ANSWER_S"):
+        monkeypatch.setattr(upstream, name, 0.2)
+    stand_in.mode, client.max_retries = "hang", 0
+    for is_stream in (False, True):
+        with pytest.raises((openai.InternalServerError, anthropic.InternalServerError)) as found:
+            ask(client, stream=is_stream)
+        assert found.value.status_code == 504
+        assert found.value.response.headers["x-should-retry"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("kind", "example"), [("openai", "openai_text"), ("anthropic", "anthropic_thinking_tool")]
+)
+def test_a_provider_that_falls_silent_ends_the_stream_with_an_error(
+    vendor: Vendor,
+    replayed: Callable[..., Provider],
+    replay: Replay,
+    recorded: Records,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    example: str,
+) -> None:
+    """Passed on or translated: half an answer is never taken for a whole one."""
+    client, ask = vendor
+    monkeypatch.setattr(upstream, "SILENCE_S", 0.2)
+    replayed(kind)
+    replay.mode, replay.is_held = example, True
+    events = []
+    with pytest.raises((openai.APIError, anthropic.APIError)):
+        for event in ask(client, stream=True):
+            events.append(event)
+    assert events and replay.has_left.wait(SOON_S)
+    [row] = recorded(1)
+    assert (row.status, row.error_code) == ("interrupted", "timeout")
+
+
 async def test_the_asynchronous_sdks_stream(
     live_url: str, transactional_db: None, alice: User
 ) -> None:
@@ -153,8 +196,6 @@ async def test_the_asynchronous_sdks_stream(
 
 # --- Leaving -------------------------------------------------------------------
 
-# Long enough for any machine: what is waited for is the event itself.
-SOON_S = 20
 STREAMED = [
     *(("openai", "openai_text"), ("azure", "odd_azure_first_chunk")),
     *(("responses", "responses_tool"), ("anthropic", "anthropic_thinking_tool")),
