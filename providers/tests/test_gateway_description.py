@@ -61,9 +61,9 @@ def allows(schema: Any, value: Any) -> bool:
     if isinstance(value, int) and value < schema.get("minimum", value):
         return False
     if isinstance(value, str):
-        return len(value) >= schema.get("minLength", 0)
+        return len(value) >= int(schema.get("minLength", 0))
     if isinstance(value, list):
-        is_long = len(value) >= schema.get("minItems", 0)
+        is_long = len(value) >= int(schema.get("minItems", 0))
         return is_long and all(allows(schema.get("items", {}), each) for each in value)
     if isinstance(value, dict):
         named = schema.get("properties", {})
