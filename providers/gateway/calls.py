@@ -1,7 +1,7 @@
 """What all endpoints that call a model share: resolve route -> attempt, and a record of it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -93,13 +93,16 @@ class Attempt(Generic[B]):
 
     async def _write_all(self, answer: Answer, stream: Outgoing) -> None:
         """The inner loop of the gateway: a piece comes in, a piece goes out."""
-        feed, write = stream.feed, self.exchange.write
-        while data := await answer.piece():
+        feed, write = stream.feed, self.exchange.write_now
+
+        def pass_on(data: bytes) -> Awaitable[None] | None:
             piece = feed(data)
-            if piece:
-                await write(piece)
-            if stream.failure is not None:
-                raise stream.failure
+            wait = write(piece) if piece else None
+            if stream.failure is None:
+                return wait
+            return _fail_after(wait, stream.failure)
+
+        await answer.hand_to(pass_on)
         await self._write_end(stream)
 
     async def _write_end(self, stream: Outgoing) -> None:
@@ -125,6 +128,12 @@ class Attempt(Generic[B]):
                     yield event
         for event in reader.finish():
             yield event
+
+
+async def _fail_after(wait: Awaitable[None] | None, failure: ProviderError) -> None:
+    if wait is not None:
+        await wait
+    raise failure
 
 
 async def answered(

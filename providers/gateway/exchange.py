@@ -2,10 +2,10 @@
 
 import asyncio
 import contextlib
+import functools
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
-from functools import lru_cache
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, MutableMapping
 from random import getrandbits
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -19,7 +19,7 @@ from providers.gateway.errors import GatewayError, bad_request
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Send = Callable[[MutableMapping[str, Any]], Coroutine[Any, Any, None]]
 T = TypeVar("T")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -75,10 +75,34 @@ class _Watch:
             self._task.uncancel()
 
 
-@lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256)
 def _is_known_host(host: str, allowed: tuple[str, ...]) -> bool:
     domain, _port = split_domain_port(host)
     return bool(domain) and validate_host(domain, allowed)
+
+
+class _Begun:
+    """The rest of a coroutine that has run up to its first wait, for a task to go on with."""
+
+    def __init__(self, rest: Coroutine[Any, Any, None], waits_for: Any) -> None:
+        self._rest = rest
+        self._waits_for = waits_for
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        waits_for = self._waits_for
+        while True:
+            try:
+                yield waits_for
+            except BaseException as error:  # noqa: BLE001  # also a cancellation is its matter
+                step = functools.partial(self._rest.throw, error)
+            else:
+                step = functools.partial(self._rest.send, None)
+            try:
+                waits_for = step()
+            except StopIteration:
+                return
+            except OSError as error:
+                raise ClientLeft from error
 
 
 def _too_large(limit: int) -> GatewayError:
@@ -215,6 +239,21 @@ class Exchange:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
         except OSError as error:
             raise ClientLeft from error
+
+    def write_now(self, data: bytes) -> Awaitable[None] | None:
+        """`write` without a task, where the server takes the piece at once, as it nearly always
+        does; else what is still to be waited for. Raises ClientLeft."""
+        if not self.is_started:
+            return self.write(data)
+        self._written_at = time.monotonic()
+        sending = self._send({"type": "http.response.body", "body": data, "more_body": True})
+        try:
+            waits_for = sending.send(None)
+        except StopIteration:
+            return None
+        except OSError as error:
+            raise ClientLeft from error
+        return _Begun(sending, waits_for)
 
     async def close(self) -> None:
         self._is_stream = False

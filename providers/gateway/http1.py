@@ -5,7 +5,7 @@ handed over at once. A general client costs more for each token than all the res
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Self, cast
 
 import httptools
@@ -18,6 +18,9 @@ MAX_HEADER_BYTES = 64 * 1024
 HIGH_WATER_BYTES = 256 * 1024
 COPIED_BYTES = 64 * 1024
 SILENT = "the connection was closed without an answer"
+
+
+Take = Callable[[bytes], Awaitable[None] | None]
 
 
 class ClosedEarly(Unavailable):
@@ -42,6 +45,9 @@ class Answer:
         self._size = self._header_size = 0
         self._has_head = self._is_complete = self._is_reusable = self._is_paused = False
         self._error: ProviderError | None = None
+        self._take: Take | None = None
+        self._wait: Awaitable[None] | None = None
+        self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._silence_s = silence_s
         self._heard_at = self._loop.time()
@@ -77,6 +83,9 @@ class Answer:
             if self._is_complete:
                 return b""
             await self._more()
+        return self._taken()
+
+    def _taken(self) -> bytes:
         pieces = self._pieces
         data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
         pieces.clear()
@@ -85,6 +94,40 @@ class Answer:
             self._is_paused = False
             self._connection.resume_reading()
         return data
+
+    async def hand_to(self, take: Take) -> None:
+        """All of the body, piece by piece; `take` is called as soon as one has come, and where it
+        returns something, that is waited for first. Nobody is woken for a piece: to wake a task
+        costs more than all that is done with a word. Raises ProviderError, and what `take` raises.
+        """
+        while True:
+            while self._pieces:
+                wait = take(self._taken())
+                if wait is not None:
+                    await wait
+            if self._error is not None:
+                raise self._error
+            if self._is_complete:
+                return
+            self._take = take
+            try:
+                await self._more()
+            finally:
+                self._take = None
+            wait, self._wait = self._wait, None
+            if wait is not None:
+                await wait
+            if self._failure is not None:
+                raise self._failure
+
+    def _hand_over(self, take: Take) -> None:
+        try:
+            self._wait = take(self._taken())
+        except Exception as error:  # noqa: BLE001  # it is raised where somebody waits
+            self._failure = error
+        if self._wait is not None or self._failure is not None:
+            self._take = None
+            self._wake()
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body, or of a longer one `limit` bytes and a little more."""
@@ -119,7 +162,12 @@ class Answer:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._is_reusable = False
             self.fail(InvalidAnswer("not HTTP"))
-        self._wake()
+        if self._take is None:
+            self._wake()
+        elif self._pieces:
+            self._hand_over(self._take)
+        if self._is_complete:
+            self._wake()
 
     def end_of_input(self) -> None:
         """The connection is closed: where no length was given, that is how a body ends."""

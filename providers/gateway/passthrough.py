@@ -5,6 +5,7 @@ fields are missing that the official SDKs rely on. LLaMA-Factory's chunks, for o
 and no `created`.
 """
 
+import re
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -21,8 +22,13 @@ from providers.types import Usage
 
 STREAM, WHOLE = "chat.completion.chunk", "chat.completion"
 PLAIN_CHUNK = frozenset(
-    ("id", "object", "created", "model", "choices", "system_fingerprint", "service_tier", "usage")
+    (
+        *("id", "object", "created", "model", "choices", "usage"),
+        *("system_fingerprint", "service_tier", "obfuscation"),
+    )
 )
+# Of a JSON string that needs no decoding but UTF-8.
+UNESCAPED = re.compile(rb'[^"\\\x00-\x1f]+')
 PLAIN_CHOICE = frozenset(("index", "delta", "finish_reason", "logprobs"))
 PLAIN_DELTA = frozenset(("content", "role"))
 
@@ -85,6 +91,35 @@ def _completed(
     return body | named | {"choices": choices}
 
 
+class Mould:
+    """What surrounds the word in the events of one stream. As a rule nothing else differs between
+    them, and an event that fits needs no parser."""
+
+    def __init__(self) -> None:
+        self._head = self._tail = b""
+
+    def word(self, event_bytes: bytes) -> str | None:
+        """As `plain_word`."""
+        head, tail = self._head, self._tail
+        if head and event_bytes.startswith(head) and event_bytes.endswith(tail):
+            raw = event_bytes[len(head) : len(event_bytes) - len(tail)]
+            try:
+                if UNESCAPED.fullmatch(raw):
+                    return raw.decode()
+            except UnicodeDecodeError:
+                return None
+        word = plain_word(event_bytes)
+        if word is not None:
+            self._fit(event_bytes, word.encode())
+        return word
+
+    def _fit(self, event_bytes: bytes, word: bytes) -> None:
+        for mark in (b'"content":"', b'"content": "'):
+            head, found, rest = event_bytes.partition(mark)
+            if found and rest.startswith(word + b'"') and mark not in rest:
+                self._head, self._tail = head + mark, rest[len(word) :]
+
+
 def plain_word(event_bytes: bytes) -> str | None:
     """The text of an event that is complete and brings text alone; None for every other one."""
     if event_bytes[:6] != b"data: " or b"\n" in event_bytes:
@@ -114,6 +149,7 @@ class ForwardedStream(ForwardedEvents):
         self._identity = identity
         self._wants_usage = wants_usage
         self._is_at_event = True
+        self._mould = Mould()
 
     def feed(self, data: bytes) -> bytes:
         if self._is_at_event and data[-3:] == b"}\n\n" and self._is_plain(data):
@@ -127,7 +163,7 @@ class ForwardedStream(ForwardedEvents):
         read of a stream is: then it is passed on as it came."""
         words: list[str] = []
         for piece in data[:-2].split(b"\n\n"):
-            word = plain_word(piece)
+            word = self._mould.word(piece)
             if word is None:
                 return False
             words.append(word)

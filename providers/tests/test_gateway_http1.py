@@ -306,6 +306,72 @@ async def test_who_is_slow_to_read_makes_the_provider_wait(monkeypatch: pytest.M
         await way_out.close()
 
 
+@pytest.mark.parametrize("waits", [False, True])
+async def test_pieces_are_handed_over_in_order(
+    waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http1, "HIGH_WATER_BYTES", 50)
+    words = [b"word %d " % number for number in range(300)]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(CHUNKED)
+        for number, word in enumerate(words):
+            writer.write(b"%x\r\n%b\r\n" % (len(word), word))
+            if number % 7 == 0:
+                await writer.drain()
+                await asyncio.sleep(0)
+        writer.write(b"0\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    seen: list[bytes] = []
+
+    async def later(data: bytes) -> None:
+        await asyncio.sleep(0)
+        seen.append(data)
+
+    def take(data: bytes) -> Awaitable[None] | None:
+        if waits and len(seen) % 3 == 0:
+            return later(data)
+        seen.append(data)
+        return None
+
+    async with serving(serve) as port:
+        way_out = Upstream()
+        request = HttpRequest("POST", f"http://127.0.0.1:{port}/", {}, b"{}")
+        with await way_out.ask(request, is_managed=True, is_stream=True) as answer:
+            await answer.hand_to(take)
+        assert b"".join(seen) == b"".join(words)
+        await way_out.close()
+
+
+@pytest.mark.parametrize("name", ["cut in the body", "cut in a chunk", "cut between chunks"])
+async def test_what_came_before_a_cut_is_handed_over(name: str) -> None:
+    seen: list[bytes] = []
+    async with serving(answering(BAD[name][0])) as port:
+        way_out = Upstream()
+        request = HttpRequest("POST", f"http://127.0.0.1:{port}/", {}, b"{}")
+        answer = await way_out.ask(request, is_managed=True, is_stream=True)
+        with answer, pytest.raises(Unavailable):
+            await answer.hand_to(seen.append)
+        await way_out.close()
+    assert b"".join(seen) == b"ok"
+
+
+async def test_who_takes_may_refuse() -> None:
+    def take(data: bytes) -> None:
+        raise InvalidAnswer(data.decode())
+
+    async with serving(answering(CHUNKED + b"2\r\nok\r\n", closes=False)) as port:
+        way_out = Upstream()
+        request = HttpRequest("POST", f"http://127.0.0.1:{port}/", {}, b"{}")
+        answer = await way_out.ask(request, is_managed=True, is_stream=True)
+        with answer, pytest.raises(InvalidAnswer, match="ok"):
+            await answer.hand_to(take)
+        await way_out.close()
+
+
 # --- Connections -------------------------------------------------------------
 
 
