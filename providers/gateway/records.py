@@ -96,8 +96,8 @@ class Keeper(Protocol):
 
     def keep(self, call: Call) -> None: ...
 
-    def settle(self) -> None:
-        """Everything that was kept is written."""
+    def settle(self, count: int) -> None:
+        """The next `count` that were kept, in their order, need not be kept any longer."""
         ...
 
 
@@ -128,6 +128,7 @@ class Recorder:
         if len(self._waiting) >= self._capacity:
             self._waiting.popleft()
             self._lost += 1
+            self._settle(1)
         self._waiting.append(call)
         if self._keeper is not None:
             self._keeper.keep(call)
@@ -175,10 +176,13 @@ class Recorder:
                 self._waiting.extendleft(reversed(batch))
                 self._used |= used
                 return False
-        if self._keeper is not None:
-            self._keeper.settle()
+            self._settle(count)
         self._report_lost()
         return True
+
+    def _settle(self, count: int) -> None:
+        if self._keeper is not None:
+            self._keeper.settle(count)
 
     def _report_lost(self) -> None:
         if self._lost:

@@ -1,9 +1,9 @@
 """Call records that wait for the database wait in a file too: a killed process loses none of them.
 
-Each process has a file of its own, one record a line, locked while it lives. Once everything is in
-the database the file is emptied. What a process left behind is written at the next start of any;
-ids make sure that no record is there twice. What the operating system has not got is lost, and so
-is the last moment (INTERVAL_S) before a kill.
+Each process has files of its own, one record a line, locked while it lives; as records reach the
+database, files are removed from the oldest on, and the last one is emptied. What a process left
+behind is written at the next start of any; ids make sure that no record is there twice. What the
+operating system has not got is lost, and so is the last moment (INTERVAL_S) before a kill.
 """
 
 import asyncio
@@ -11,8 +11,10 @@ import fcntl
 import logging
 import os
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
@@ -25,6 +27,7 @@ from django.db import Error as DatabaseError
 from providers.gateway.ledger_writing import write
 from providers.gateway.records import BATCH, Call
 from providers.gateway.snapshot import in_database
+from providers.models import CallRecord
 from providers.types import Usage
 
 logger = logging.getLogger(__name__)
@@ -32,6 +35,7 @@ logger = logging.getLogger(__name__)
 INTERVAL_S = 0.02
 # About as many records as wait in memory at most.
 LIMIT_BYTES = 64 * 1024**2
+SEGMENT_BYTES = 1024**2
 AGAIN_AFTER_S = 5.0
 
 
@@ -39,87 +43,123 @@ def spool_folder() -> Path:
     return Path(settings.PLATFORM_DATA) / "run" / "calls"
 
 
-class Spool:
-    """Used from one event loop; the file is written in a thread."""
+@dataclass
+class _Segment:
+    """`last`: the number of its last record."""
 
-    def __init__(self, folder: Path, *, limit_bytes: int = LIMIT_BYTES) -> None:
-        self._path = folder / f"{uuid.uuid4().hex}.jsonl"
-        self._limit_bytes = limit_bytes
+    path: Path
+    file: BinaryIO
+    size: int = 0
+    last: int = 0
+
+
+class Spool:
+    """Used from one event loop; the files are written in a thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        limit_bytes: int = LIMIT_BYTES,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        self._folder = folder
+        self._limit_bytes, self._segment_bytes = limit_bytes, segment_bytes
+        # How many were kept, and how many of these are settled: records are numbered from one.
+        self._kept = self._settled = 0
         self._new: list[Call] = []
         self._timer: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="call-spool")
-        self._is_settled = True
         # The thread's own:
-        self._file: BinaryIO | None = None
-        self._size = 0
+        self._segments: deque[_Segment] = deque()
         self._is_full = False
 
     def keep(self, call: Call) -> None:
         self._new.append(call)
-        self._is_settled = False
+        self._kept += 1
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(INTERVAL_S, self._hand_over)
 
-    def settle(self) -> None:
-        """Everything that was kept is in the database."""
-        if not self._is_settled:
-            self._is_settled = True
-            self._new = []
-            self._thread.submit(self._empty)
+    def settle(self, count: int) -> None:
+        """The next `count` that were kept are in the database, or given up."""
+        if count:
+            self._settled += count
+            self._thread.submit(self._drop, self._settled)
 
     async def close(self) -> None:
         """What is not settled stays for the next start."""
         if self._timer is not None:
             self._timer.cancel()
         self._hand_over()
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._end, self._is_settled)
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._end)
         self._thread.shutdown(wait=False)
 
     def _hand_over(self) -> None:
         self._timer, new, self._new = None, self._new, []
-        if new:
-            self._thread.submit(self._append, new)
+        waiting = self._kept - self._settled
+        if waiting and new:
+            self._thread.submit(self._append, new[-waiting:], self._kept)
 
-    def _append(self, calls: Sequence[Call]) -> None:
+    def _append(self, calls: Sequence[Call], last: int) -> None:
         try:
             lines = b"".join(orjson.dumps(call, default=str) + b"\n" for call in calls)
-            if self._size + len(lines) > self._limit_bytes:
-                raise OSError("it is full")
-            if self._file is None:
-                self._file = _made(self._path)
-            self._file.write(lines)
-            self._size += len(lines)
+            if sum(each.size for each in self._segments) + len(lines) > self._limit_bytes:
+                raise OSError("they are full")
+            if not self._segments or self._segments[-1].size > self._segment_bytes:
+                self._segments.append(_made(self._folder))
+            segment = self._segments[-1]
+            segment.file.write(lines)
+            segment.size, segment.last = segment.size + len(lines), last
         except OSError as error:
             # Once: the records still wait in memory, and the disk may be full for long.
             if not self._is_full:
-                logger.warning("call records are not kept in a file: %s", error)
+                logger.warning("call records are not kept in files: %s", error)
             self._is_full = True
 
-    def _empty(self) -> None:
-        if self._file is not None:
-            self._file.truncate(0)
-        self._size, self._is_full = 0, False
+    def _drop(self, settled: int) -> None:
+        """The last file is emptied and used again."""
+        while len(self._segments) > 1 and self._segments[0].last <= settled:
+            _remove(self._segments.popleft())
+        if len(self._segments) == 1 and 0 < self._segments[0].last <= settled:
+            segment = self._segments[0]
+            segment.file.truncate(0)
+            segment.size = segment.last = 0
+        self._is_full = False
 
-    def _end(self, is_settled: bool) -> None:
-        if self._file is not None:
-            if is_settled:
-                self._path.unlink(missing_ok=True)
-            self._file.close()
+    def _end(self) -> None:
+        for segment in self._segments:
+            if segment.last:
+                segment.file.close()
+            else:
+                _remove(segment)
 
 
-def _made(path: Path) -> BinaryIO:
+def _remove(segment: _Segment) -> None:
+    segment.path.unlink(missing_ok=True)
+    segment.file.close()
+
+
+def _made(folder: Path) -> _Segment:
     """Unbuffered, appending. It gets its name once it is locked: then nobody else takes it."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path = folder / f"{uuid.uuid4().hex}.jsonl"
     hidden = path.with_suffix(".new")
-    file = open(  # noqa: SIM115  # as long as the process lives
+    file = open(  # noqa: SIM115  # for as long as the segment lives
         hidden, "ab", buffering=0, opener=lambda name, flags: os.open(name, flags, 0o600)
     )
     fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     hidden.rename(path)
-    return file
+    return _Segment(path, file)
 
 
-def write_left_behind(folder: Path, write: Callable[..., None] = write) -> int:
+def _write_missing(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
+    """Most may be there already, and one by one takes long."""
+    ids = [call.call_id for call in calls]
+    there = set(CallRecord.objects.filter(call_id__in=ids).values_list("call_id", flat=True))
+    write([call for call in calls if call.call_id not in there], used_keys)
+
+
+def write_left_behind(folder: Path, write: Callable[..., None] = _write_missing) -> int:
     """Records of processes that are gone go into the database; how many. Raises DatabaseError, and
     keeps the file then."""
     count = 0
