@@ -1,10 +1,13 @@
 """API: `auth/*`, `keys` and `audit`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -139,17 +142,30 @@ def _check_expiry(request: HttpRequest, expires_at: datetime | None) -> None:
         raise ApiError(403, "key_limited", text)
 
 
+@contextmanager
+def _as_named_here() -> Iterator[None]:
+    """The field is `models` in the API."""
+    try:
+        yield
+    except ValidationError as error:
+        fields = error.message_dict
+        if "allowed_models" in fields:
+            fields["models"] = fields.pop("allowed_models")
+        raise ValidationError(fields) from error
+
+
 @keys_router.post("", response={201: NewKeyOut})
 def create_key(request: HttpRequest, body: KeyIn) -> Any:
     """The answer holds the key; nobody can read it again."""
     _check_expiry(request, body.expires_at)
     limits = body.model_dump()
-    key, text = services.create_key(
-        user=current_user(request),
-        request=request,
-        allowed_models=limits.pop("models"),
-        **limits,
-    )
+    with _as_named_here():
+        key, text = services.create_key(
+            user=current_user(request),
+            request=request,
+            allowed_models=limits.pop("models"),
+            **limits,
+        )
     key.key = text  # type: ignore[attr-defined]  # only on this instance, only for this answer
     return 201, key
 
@@ -167,7 +183,8 @@ def change_key(request: HttpRequest, key_id: int, body: KeyPatch) -> ApiKey:
         _check_expiry(request, changes["expires_at"])
     if "models" in changes:
         changes["allowed_models"] = changes.pop("models")
-    return services.change_key(key=key, actor=user, request=request, **changes)
+    with _as_named_here():
+        return services.change_key(key=key, actor=user, request=request, **changes)
 
 
 @keys_router.delete("{key_id}", response={204: None})

@@ -57,7 +57,7 @@ class PreferencesForm(forms.Form):
 
 
 class ScopeField(forms.MultipleChoiceField):
-    """Names of models. They are not checked: what a key may use is decided when it is used."""
+    """Names of models and aliases; the service knows which there are."""
 
     def valid_value(self, value: object) -> bool:
         return 0 < len(str(value)) <= 310

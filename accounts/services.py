@@ -1,6 +1,7 @@
 """Verbs about people: register, sign in, change a password, and the audit trail."""
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -192,8 +193,23 @@ def announce_keys() -> None:
     transaction.on_commit(lambda: keys_changed.send(sender=ApiKey))
 
 
-def _check_key(user: User, values: dict[str, Any]) -> None:
-    """ValidationError keyed by field, also where a key would get more than its user has."""
+# Asked before a key is limited to models, which this app knows nothing of: with `user` and `names`;
+# receivers answer a list of those names that are nothing that this user can see.
+checking_models = Signal()
+
+
+def _unknown_models(user: User, names: Sequence[str]) -> list[str]:
+    if not names:
+        return []
+    answers: list[Any] = checking_models.send(sender=ApiKey, user=user, names=names)
+    return [name for _receiver, unknown in answers for name in unknown]
+
+
+def _check_key(user: User, values: dict[str, Any], kept_models: Sequence[str] = ()) -> None:
+    """ValidationError keyed by field, also where a key would get more than its user has.
+
+    `kept_models` have been checked when they were chosen; they may be gone by now.
+    """
     errors: dict[str, list[str]] = {}
     if "name" in values:
         try:
@@ -205,6 +221,10 @@ def _check_key(user: User, values: dict[str, Any]) -> None:
         expires_at = values["expires_at"] = timezone.make_aware(expires_at)
     if expires_at is not None and expires_at <= timezone.now():
         errors["expires_at"] = [_("The expiry must lie in the future.")]
+    chosen: Sequence[str] = values.get("allowed_models") or ()
+    if unknown := _unknown_models(user, [name for name in chosen if name not in kept_models]):
+        text = _("There is no model or alias that you can use by this name: %(names)s.")
+        errors["allowed_models"] = [text % {"names": ", ".join(unknown[:5])}]
     own = UserLimits.objects.filter(user=user).first()
     for name in LIMITS:
         asked, most = values.get(name), getattr(own, name, None)
@@ -236,7 +256,7 @@ def change_key(
 ) -> ApiKey:
     """Name, expiry, `allowed_models` or LIMITS. ValidationError keyed by field."""
     changes = {name: to for name, to in changes.items() if getattr(key, name) != to}
-    _check_key(key.user, changes)
+    _check_key(key.user, changes, key.allowed_models)
     before = {name: _recorded(getattr(key, name)) for name in changes}
     for name, value in changes.items():
         setattr(key, name, value)

@@ -54,6 +54,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             _("Models"),
             _list(_("Providers"), "hub", "providers_provider"),
             _list(_("Models"), "deployed_code", "providers_providermodel"),
+            _list(_("Aliases"), "alt_route", "providers_alias"),
+            _list(_("Health of models"), "ecg_heart", "providers_modelhealth"),
             _list(_("Prices"), "payments", "providers_modelprice"),
             _list(_("Calls"), "swap_vert", "providers_callrecord"),
         ),

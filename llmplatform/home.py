@@ -103,6 +103,7 @@ STEPS: tuple[Step, ...] = (
     Step("training:list", "training", _("Training"), _("What runs, what waits, what came out.")),
     Step("models:list", "model", _("Models"), _("Base models and what you have trained.")),
     Step("providers:list", "provider", _("Providers"), _("Where models are called.")),
+    Step("usage", "usage", _("Usage"), _("What was called, and what it cost.")),
     Step("accounts:key-list", "key", _("Personal keys"), _("Let programs call in your name.")),
     Step("accounts:profile", "user", _("Profile"), _("Password, language and theme.")),
 )

@@ -1,5 +1,6 @@
 """Pages of aliases: list, form, and one with the live state of what stands behind it."""
 
+from itertools import islice
 from typing import Any
 
 from django import forms
@@ -91,7 +92,8 @@ def edit(request: HttpRequest, alias_id: int) -> HttpResponse:
         else:
             return redirect("providers:alias", alias.pk)
     status = 422 if form.errors else 200
-    context = {"form": form, "alias": alias}
+    shadowed = aliases.shadowed_by(str(form["name"].value()), alias.owner, user)
+    context = {"form": form, "alias": alias, "shadowed": shadowed}
     return render(request, "providers/alias_form.html", context, status=status)
 
 
@@ -102,6 +104,7 @@ def detail(request: HttpRequest, alias_id: int) -> HttpResponse:
     alias = owned_or_404(Alias.objects.for_user(user), pk=alias_id)
     may_edit = Alias.objects.editable_by(user).filter(pk=alias.pk).exists()
     context = {"alias": alias, "members": members_shown(alias), "may_edit": may_edit}
+    context["shadowed"] = aliases.shadowed_by(alias.name, alias.owner, user)
     if request.htmx:  # type: ignore[attr-defined]
         return render(request, "providers/alias.html#members", context)
     context["offered"] = _offered(alias)
@@ -109,9 +112,27 @@ def detail(request: HttpRequest, alias_id: int) -> HttpResponse:
 
 
 def _offered(alias: Alias) -> list[ProviderModel]:
-    taken = alias.members.values_list("model_id", flat=True)
-    rows = aliases.usable_models(alias.owner).exclude(pk__in=taken)
-    return list(rows.chat().order_by("provider__name", "model_id")[:MODELS_OFFERED])
+    """What does the same as the models that are behind it already."""
+    taken = [member.model for member in alias.members.select_related("model__provider")]
+    uses = aliases.common_uses(taken)
+    rows = aliases.usable_models(alias.owner).exclude(pk__in=[model.pk for model in taken])
+    fit = (
+        row for row in rows.order_by("provider__name", "model_id") if aliases.uses_of(row) & uses
+    )
+    return list(islice(fit, MODELS_OFFERED))
+
+
+@require_safe
+def hint(request: HttpRequest) -> HttpResponse:
+    """What an alias of this name would hide, while somebody writes it."""
+    user = current_user(request)
+    owner = None if user.is_admin and request.GET.get("is_shared") else user
+    alias_id = request.GET.get("alias", "")
+    if alias_id.isdecimal() and len(alias_id) < 19:
+        owner = owned_or_404(Alias.objects.for_user(user), pk=int(alias_id)).owner
+    name = request.GET.get("name", "").strip()
+    context = {"shadowed": aliases.shadowed_by(name, owner, user)}
+    return render(request, "providers/alias_hint.html", context)
 
 
 @require_POST

@@ -1,6 +1,7 @@
 """Verbs about aliases: names of the gateway behind which several models stand."""
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,8 +12,10 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from llmplatform.text import validate_name
+from providers.gateway.route import NO_CHAT
 from providers.models import Alias, AliasMember, ProviderModel, Strategy
 
+USES = frozenset(("chat", "embedding", "rerank"))
 FIELDS = ("name", "strategy", "retries", "is_enabled")
 MEMBERS_MAX = 20
 
@@ -108,15 +111,63 @@ def usable_models(alias_owner: User | None) -> "Any":
     return rows.for_user(alias_owner)
 
 
+def uses_of(model: ProviderModel) -> frozenset[str]:
+    """What the gateway can ask it for: chat, embedding, rerank; or the type that it has."""
+    types = {model.main_type, *map(str, model.types or ())}
+    found = types & (USES - {"chat"})
+    if model.main_type not in NO_CHAT:
+        found.add("chat")
+    return frozenset(found or {model.main_type})
+
+
+def common_uses(models: Sequence[ProviderModel]) -> frozenset[str]:
+    """What all of them can be asked for; of no models, everything."""
+    first, *rest = [uses_of(model) for model in models] or [USES]
+    return first.intersection(*rest)
+
+
+def _check_uses(models: Sequence[ProviderModel]) -> None:
+    if common_uses(models):
+        return
+    pairs = ((a, b) for a, b in combinations(models, 2) if not uses_of(a) & uses_of(b))
+    first, other = next(pairs, (models[0], models[-1]))
+    text = _(
+        "Behind one alias all models do the same: “%(first)s” is of the type %(first_type)s, "
+        "“%(other)s” of the type %(other_type)s."
+    )
+    shown = {"first": first, "first_type": first.main_type}
+    shown |= {"other": other, "other_type": other.main_type}
+    raise ValidationError({"models": [text % shown]})
+
+
+def shadowed_by(name: str, owner: User | None, viewer: User) -> list[str]:
+    """What else has this name and is behind an alias of `owner` from then on, as `viewer` may
+    know it: a sentence each."""
+    found = []
+    if owner is not None and Alias.objects.filter(owner=None, name=name).exists():
+        found.append(
+            _("There is an alias of this name for everyone; your programs get yours instead.")
+        )
+    rows = ProviderModel.objects.for_user(viewer).usable().filter(model_id=name)
+    if owner is None:
+        rows = rows.filter(provider__owner=None)
+    for model in rows.select_related("provider")[:3]:
+        text = _("A model has this id, too; programs reach it as “%(name)s” then.")
+        found.append(text % {"name": model})
+    return found
+
+
 def _set_models(alias: Alias, models: Sequence[int]) -> None:
     wanted = list(dict.fromkeys(models))
     if len(wanted) > MEMBERS_MAX:
         text = _("An alias has at most %(count)d models.") % {"count": MEMBERS_MAX}
         raise ValidationError({"models": [text]})
-    known = set(usable_models(alias.owner).filter(pk__in=wanted).values_list("pk", flat=True))
-    kept = {member.model_id: member for member in alias.members.all()}
-    if set(wanted) - known - kept.keys():
+    known = {model.pk: model for model in usable_models(alias.owner).filter(pk__in=wanted)}
+    kept = {member.model_id: member for member in alias.members.select_related("model__provider")}
+    if set(wanted) - known.keys() - kept.keys():
         raise ValidationError({"models": [_("There is no such model for everyone who uses it.")]})
+    if set(wanted) - kept.keys():
+        _check_uses([known.get(pk) or kept[pk].model for pk in wanted])
     alias.members.exclude(model_id__in=wanted).delete()
     for position, model_pk in enumerate(wanted):
         weight = kept[model_pk].weight if model_pk in kept else 1

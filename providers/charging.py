@@ -13,9 +13,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 
-from providers.models import CallRecord, CostSource, Kind, ProviderModel
+from providers.changes import models_changed
+from providers.models import UNKNOWN_COST, CallRecord, CostSource, Kind, ProviderModel
 from providers.presets import catalog_slug
 from providers.prices import PriceBook, price_book, price_of_model
 from providers.rates import NOT_RATES, Price, Rates, cost_of
@@ -23,7 +24,7 @@ from providers.types import Usage
 
 logger = logging.getLogger(__name__)
 
-# A price that an administrator changes applies within this time.
+# A price that is changed in another process applies within this time, here at once.
 TARIFF_FOR_S = 10.0
 UNIT = Decimal("0.0000000001")  # what CallRecord.cost keeps
 MOST = Decimal(10) ** 10
@@ -120,7 +121,7 @@ class _Current:
                 self._tariff, self._until = Tariff(), self._clock() + TARIFF_FOR_S
             return self._tariff
 
-    def forget(self) -> None:
+    def forget(self, **_signal: Any) -> None:
         """The next call is priced anew."""
         self._until = float("-inf")
 
@@ -128,6 +129,7 @@ class _Current:
 _current = _Current()
 current_tariff = _current.get
 forget_prices = _current.forget
+models_changed.connect(forget_prices)
 
 
 def ledger_fields(usage: Usage, charge: Charge) -> dict[str, Any]:
@@ -172,6 +174,16 @@ def spent_by(
     return {(value, currency): total.quantize(UNIT) for value, currency, total in sums}
 
 
+def unknown_by(column: str, values: Sequence[int], since: datetime | None) -> dict[int, int]:
+    """How many calls cost nobody knows what, for each of `values` that has such calls."""
+    rows = _since(since).filter(UNKNOWN_COST, **{f"{column}__in": values})
+    return dict(rows.values_list(column).annotate(Count("pk")))
+
+
 def _charged(since: datetime | None) -> QuerySet[CallRecord]:
-    rows = CallRecord.objects.filter(cost__isnull=False).order_by()
+    return _since(since).filter(cost__isnull=False)
+
+
+def _since(since: datetime | None) -> QuerySet[CallRecord]:
+    rows = CallRecord.objects.order_by()
     return rows if since is None else rows.filter(at__gte=since)

@@ -10,6 +10,7 @@ from typing import Any
 from django.core import signing
 from django.utils import timezone
 
+from providers.changes import announce_models
 from providers.detection import abilities_by_name, typed
 from providers.models import ModelPrice, Provider, ProviderModel
 from providers.presets import catalog_slug
@@ -122,6 +123,7 @@ def carry_out(provider: Provider, plan: RefreshPlan) -> None:
     missing = [model.pk for model in plan.missing]
     ProviderModel.objects.filter(pk__in=missing).update(missing_since=now)
     Provider.objects.filter(pk=provider.pk).update(refreshed_at=now)
+    announce_models()
 
 
 def sealed(provider: Provider, listed: Iterable[ListedModel]) -> str:

@@ -11,6 +11,7 @@ urlpatterns = [
     path("new/<slug:slug>/", views.create, name="create"),
     path("aliases/", alias_views.index, name="alias-list"),
     path("aliases/new/", alias_views.create, name="create-alias"),
+    path("aliases/hint/", alias_views.hint, name="alias-hint"),
     path("aliases/<int:alias_id>/", alias_views.detail, name="alias"),
     path("aliases/<int:alias_id>/edit/", alias_views.edit, name="edit-alias"),
     path("aliases/<int:alias_id>/models/", alias_views.change_models, name="alias-models"),

@@ -18,13 +18,15 @@ from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, User
 from providers.charging import UNIT
-from providers.models import ENDED_WELL, CallRecord
+from providers.models import ENDED_WELL, NAMES_NO_MODEL, UNKNOWN_COST, CallRecord
 
 GROUPS = ("day", "user", "key", "model", "provider")
 COLUMNS = {
     **{"user": "user_id", "key": "api_key_id"},
-    **{"model": "model_label", "provider": "provider_label"},
+    **{"model": "model_name", "provider": "provider_label"},
 }
+# Calls that name no model are one group.
+MODEL_NAME = Case(When(NAMES_NO_MODEL, then=Value("")), default="model_label")
 MAX_DAYS, USUAL_DAYS = 366, 30
 EARLIEST, LATEST = date(2000, 1, 1), date(2200, 1, 1)
 
@@ -140,8 +142,7 @@ SUMS: dict[str, Any] = {
         f"{name}_sum": Sum(name)
         for name in ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")
     },
-    # A call that failed before its first token cost nothing that anybody would miss here.
-    "unknown_cost_calls": Count("pk", filter=Q(cost=None) & ~Q(status="failed", ttft_ms=None)),
+    "unknown_cost_calls": Count("pk", filter=UNKNOWN_COST),
     "cost_sum": Sum("cost"),
     "ttft_total_ms": Sum("ttft_ms"),
     "ttft_calls": Count("ttft_ms"),
@@ -184,6 +185,8 @@ def summed(
         starts = [period.start_of(day) for day in days]
         rows = rows.annotate(day=_number_of_day(starts, 0, len(starts)))
     found: dict[Key, Usage] = {}
+    if "model_name" in names:
+        rows = rows.annotate(model_name=MODEL_NAME)
     for row in rows.values(*names, "currency").annotate(**SUMS):
         key = tuple(days[row[name]] if name == "day" else row[name] for name in names)
         found.setdefault(key, Usage()).add(_usage_of(row))

@@ -7,9 +7,10 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core.paginator import Page, Paginator
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.models import User
 from llmplatform.charts import Bar, bars
@@ -42,6 +43,7 @@ BY = [
     ("model", gettext_lazy("Model")),
     ("provider", gettext_lazy("Provider")),
 ]
+PAGE_ROWS = 25
 COLOURS = 4  # the largest groups have one each
 REST = "rest"
 
@@ -134,10 +136,12 @@ class Chart:
 
 @dataclass(frozen=True)
 class Shown:
-    """`legend`: colour and name of the parts that columns are made of."""
+    """`rows`: a page of the table, to which `rest`, if there is more, adds what is on its other
+    pages. `legend`: colour and name of the parts that columns are made of."""
 
     total: Usage
-    rows: list[Row]
+    rows: Page[Row]
+    rest: Row | None
     days: list[Row]
     charts: list[Chart]
     legend: list[tuple[str, str]]
@@ -171,7 +175,7 @@ def label_of(group: str, value: Any, names: Names) -> str:
     return str(value) or _("Unknown")
 
 
-def shown(records: Any, period: Period, by: str) -> Shown:
+def shown(records: Any, period: Period, by: str, page: str = "1") -> Shown:
     """One pass over the calls, by day and `by`; everything else is added up from that."""
     dimensions = ("day",) if by == "day" else ("day", by)
     found = summed(records, period, dimensions)
@@ -186,12 +190,25 @@ def shown(records: Any, period: Period, by: str) -> Shown:
     ordered = by_size(grouped, (by,))
     days = [row(key, usage, "day") for key, usage in by_size(by_day, ("day",))][::-1]
     rows = days if by == "day" else [row(key, usage, by) for key, usage in ordered]
+    part = Paginator(rows, PAGE_ROWS).get_page(page)
     largest = {} if by == "day" else _coloured([key for key, _usage in ordered])
     legend = [(largest[key], label_of(by, key[0], names)) for key in list(largest)[:COLOURS]]
     if len(largest) > COLOURS:
         legend.append((REST, _("The rest")))
     charts = list(_charts(found, period, whole, largest))
-    return Shown(whole, rows, days, charts, legend, period.first, period.last)
+    return Shown(
+        whole, part, _rest(part, rows, whole), days, charts, legend, period.first, period.last
+    )
+
+
+def _rest(part: Page[Row], rows: list[Row], whole: Usage) -> Row | None:
+    """All the others in one line, so that every page adds up to the whole."""
+    others = rows[: part.start_index() - 1] + rows[part.end_index() :]
+    if not others:
+        return None
+    text = ngettext("%(count)d other", "%(count)d others", len(others)) % {"count": len(others)}
+    usage = total(row.usage for row in others)
+    return Row(text, usage, usage.calls / whole.calls * 100)
 
 
 def _coloured(keys: list[Key]) -> dict[Key, str]:

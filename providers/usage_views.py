@@ -15,7 +15,7 @@ def _page(request: HttpRequest, form: UsageForm) -> HttpResponse:
     usage = None
     if form.is_valid():
         data = form.cleaned_data
-        usage = shown(data["records"], data["period"], form.by_chosen)
+        usage = shown(data["records"], data["period"], form.by_chosen, request.GET.get("page", ""))
     context = {"form": form, "usage": usage, "query": request.GET.urlencode()}
     return render(request, "usage/index.html", context, status=422 if form.errors else 200)
 

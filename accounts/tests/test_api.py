@@ -7,6 +7,8 @@ from django.test import Client
 
 from accounts.models import ApiKey, AuditEvent, User, UserLimits
 from conftest import PASSWORD, ApiClient
+from providers.aliases import create_alias
+from providers.services import create_provider, delete_provider
 
 Api = Callable[[User], ApiClient]
 
@@ -66,6 +68,7 @@ def test_unknown_fields_and_bad_characters_are_refused(db: None, client: Client)
 
 
 def test_keys_are_created_used_and_revoked(alice: User, bob: User, api: Api) -> None:
+    create_provider(actor=alice, preset="echo", name="Mine")
     created = api(alice).post("keys", name="ci", models=["echo"], rpm=60)
     assert created.status_code == 201
     key = created.json()
@@ -79,6 +82,7 @@ def test_keys_are_created_used_and_revoked(alice: User, bob: User, api: Api) -> 
 
 
 def test_keys_are_changed(alice: User, bob: User, api: Api) -> None:
+    create_provider(actor=alice, preset="echo", name="Mine")
     limits = {"rpm": 60, "tpm": 9000, "max_parallel": 2, "budget_day_usd": "0.5"}
     created = api(alice).post("keys", name="ci", models=["echo"], budget_month_usd=10, **limits)
     path = f"keys/{created.json()['id']}"
@@ -95,6 +99,24 @@ def test_keys_are_changed(alice: User, bob: User, api: Api) -> None:
         assert api(alice).patch(path, **wrong).status_code == 422, wrong
     past = api(alice).patch(path, expires_at="2020-01-01T00:00:00Z")
     assert past.status_code == 422 and past.json()["error"]["fields"]["expires_at"]
+
+
+def test_a_key_is_for_models_that_its_owner_can_see(alice: User, bob: User, api: Api) -> None:
+    provider = create_provider(actor=alice, preset="echo", name="Mine")
+    create_alias(actor=bob, name="of-bob")
+    create_alias(actor=alice, name="default")
+    good = ["echo", "Mine/echo", f"Mine#{provider.pk}/echo", "default"]
+    key = api(alice).post("keys", name="ci", models=good).json()
+    assert key["models"] == good, "as they were written"
+    for name in ("gpt-9", "Mine/gpt-9", "Yours/echo", "of-bob", f"Mine#{provider.pk + 1}/echo"):
+        refused = api(alice).post("keys", name="ci", models=["echo", name])
+        assert refused.status_code == 422, name
+        assert name in refused.json()["error"]["fields"]["models"][0]
+    assert api(bob).post("keys", name="ci", models=["echo"]).status_code == 422
+    delete_provider(provider=provider, actor=alice)
+    path = f"keys/{key['id']}"
+    assert api(alice).patch(path, models=["echo"]).status_code == 200, "it was there"
+    assert api(alice).patch(path, models=["echo", "Mine/echo"]).status_code == 422
 
 
 def test_a_key_gets_no_more_than_its_user_has(alice: User, api: Api) -> None:

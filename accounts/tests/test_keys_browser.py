@@ -36,3 +36,32 @@ def test_a_key_for_one_model_until_a_day(
     key = ApiKey.objects.get()
     assert (key.allowed_models, key.rpm) == (["Mine/qwen3-8b"], 60)
     assert key.expires_at is not None and key.expires_at.isoformat()[:16] == "2099-01-02T03:04"
+
+
+def test_the_examples_of_each_kind_of_program(
+    sign_in: Callable[[User], Any], live_url: str, transactional_db: None, alice: User
+) -> None:
+    create_provider(actor=alice, preset="echo", name="Mine")
+    page = sign_in(alice)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto("/accounts/keys/")
+    page.get_by_label("Name").fill("ci")
+    page.get_by_role("button", name="Create key").click()
+    key = page.locator(".notice-success [data-copy-source]").inner_text()
+    for tab, base_url, call in (
+        ("OpenAI SDK", f"{live_url}/v1", 'model="Mine/echo"'),
+        ("Anthropic SDK", live_url, "client.messages.create("),
+        ("curl", f"{live_url}/v1", f"{live_url}/v1/chat/completions"),
+    ):
+        page.get_by_role("tab", name=tab).click()
+        panel = page.get_by_role("tabpanel")
+        assert panel.count() == 1 and panel.locator("code").inner_text() == base_url
+        panel.get_by_role("button", name="Copy").last.click()
+        panel.get_by_text("Copied").wait_for()
+        copied = page.evaluate("navigator.clipboard.readText()")
+        assert call in copied and key in copied
+    page.get_by_role("tab", name="curl").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.get_by_role("tab", selected=True).inner_text() == "OpenAI SDK"
+    page.goto("/accounts/keys/")
+    assert "llmp_…" in page.get_by_role("tabpanel").inner_text()

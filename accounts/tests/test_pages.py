@@ -8,7 +8,15 @@ from django.utils import timezone
 
 from accounts.models import ApiKey, AuditEvent, PlatformSettings, User, UserLimits
 from conftest import PASSWORD
+from llmplatform.tests.console_cast import make_call
+from providers.models import Alias, ProviderModel
 from providers.services import create_provider
+from providers.templatetags.key_scopes import (
+    example_model,
+    of_key,
+    scope_groups,
+    spent_this_month,
+)
 
 
 def test_registering_signs_in(db: None, client: Client) -> None:
@@ -106,8 +114,12 @@ def test_a_key_is_limited_and_changed(alice: User, client_for: Callable[[User], 
     page = client.get("/accounts/keys/").content.decode()
     assert 'value="Mine/echo"' in page
     form = {"name": "ci", "expiry": "30", "allowed_models": ["Mine/echo", "gone"], "rpm": "60"}
+    response = client.post("/accounts/keys/", form)
+    assert response.status_code == 422 and "this name: gone." in response.content.decode()
+    Alias.objects.create(owner=alice, name="gone")
     page = client.post("/accounts/keys/", form).content.decode()
     assert "2 models" in page and "60 requests/min" in page
+    Alias.objects.all().delete()
     key = ApiKey.objects.get()
     assert key.expires_at is not None and (key.expires_at - timezone.now()).days in (29, 30)
     url = f"/accounts/keys/{key.pk}/"
@@ -119,6 +131,48 @@ def test_a_key_is_limited_and_changed(alice: User, client_for: Callable[[User], 
     assert (key.name, key.allowed_models, key.rpm) == ("CI", ["Mine/echo"], None)
     assert key.expires_at is None and key.budget_usd == 5
     assert "$5 in all" in client.get("/accounts/keys/").content.decode()
+
+
+def test_names_on_a_key_stay_as_they_were_written(
+    alice: User, client_for: Callable[[User], Client]
+) -> None:
+    for name in ("Mine", "Other"):
+        provider = create_provider(actor=alice, preset="echo", name=name)
+        model_id = f"only-{name.lower()}"
+        ProviderModel.objects.create(provider=provider, model_id=model_id, types=["chat"])
+    names = ["echo", f"Other#{provider.pk}/only-other", "only-mine"]
+    key, _text = ApiKey.issue(user=alice, name="laptop", allowed_models=names)
+    groups = scope_groups(alice, names)
+    assert [group.name for group in groups] == ["Mine", "Other", "Of several providers"]
+    checked = [choice.value for group in groups for choice in group.choices if choice.is_chosen]
+    assert sorted(checked) == sorted(names)
+    form = {"name": "laptop", "expiry": "never", "allowed_models": checked}
+    assert client_for(alice).post(f"/accounts/keys/{key.pk}/", form).status_code == 302
+    key.refresh_from_db()
+    assert sorted(key.allowed_models) == sorted(names)
+
+
+def test_the_example_names_something_that_answers(alice: User, bob: User) -> None:
+    assert example_model(alice) == "your-model"
+    [model] = create_provider(actor=alice, preset="echo", name="Mine").models.all()
+    assert (example_model(alice), example_model(bob)) == ("Mine/echo", "your-model")
+    Alias.objects.create(owner=alice, name="empty")
+    assert example_model(alice) == "Mine/echo"
+    Alias.objects.create(owner=alice, name="full").members.create(model=model)
+    assert example_model(alice) == "full"
+
+
+def test_an_unknown_cost_is_not_zero(alice: User, client_for: Callable[[User], Client]) -> None:
+    for name, costs in (("none", ()), ("priced", ("0.0021",)), ("free", (None, None))):
+        key, _text = ApiKey.issue(user=alice, name=name)
+        for cost in costs:
+            fields = {"cost": cost, "currency": "USD" if cost else "", "api_key": key}
+            make_call(None, user=alice, **fields)
+    spent = spent_this_month(ApiKey.objects.all())
+    shown = {key.name: of_key(spent, key).text for key in ApiKey.objects.all()}
+    assert shown == {"none": "$0", "priced": "$0.0021", "free": ""}
+    page = client_for(alice).get("/accounts/keys/").content.decode()
+    assert "2 unknown" in page and "They count toward no budget." in page and "$0.00<" not in page
 
 
 @pytest.mark.parametrize(

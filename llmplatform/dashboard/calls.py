@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from llmplatform.charts import Bar, Line, bars, line
-from providers.models import ENDED_WELL, CallRecord
+from providers.models import ENDED_WELL, NAMES_NO_MODEL, CallRecord
 
 HOURS = 24
 TOP_MODELS = 6
@@ -134,7 +134,8 @@ def _by_hour(rows: "QuerySet[CallRecord]", first: datetime) -> list[Hour]:
 
 
 def _top_models(rows: "QuerySet[CallRecord]") -> list[Model]:
-    grouped: Any = rows.order_by().values("provider_label", "model_label").annotate(**SUMS)
+    named = rows.exclude(NAMES_NO_MODEL).order_by()
+    grouped: Any = named.values("provider_label", "model_label").annotate(**SUMS)
     found = list(grouped.order_by("-calls", "model_label")[:TOP_MODELS])
     most = found[0]["calls"] if found else 0
     return [

@@ -56,15 +56,17 @@ def make_call(
     status: str = "done",
     **fields: Any,
 ) -> CallRecord:
+    labels = {
+        "provider_label": model.provider.name if model else "",
+        "model_label": model.model_id if model else "",
+    }
     return CallRecord.objects.create(
         at=at or timezone.now() - timedelta(minutes=1),
         user=user,
         model=model,
-        provider_label=model.provider.name if model else "",
-        model_label=model.model_id if model else "",
         source="chat",
         status=status,
-        **fields,
+        **(labels | fields),
     )
 
 

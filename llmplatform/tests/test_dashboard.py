@@ -95,6 +95,8 @@ def test_the_most_used_models_come_first() -> None:
     for _call in range(4):
         make_call(busy, prompt_tokens=1, completion_tokens=1)
     make_call(idle, status="failed")
+    for _call in range(2):
+        make_call(None, status="failed", error_code="model_not_found", model_label="bsuy-chat")
     first, second = last_day().models
     assert (first.label, first.calls, first.tokens, first.share) == ("busy-chat", 4, 8, 100)
     assert (second.failed, second.tokens, second.share) == (1, None, 25)

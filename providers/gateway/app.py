@@ -58,9 +58,10 @@ class Gateway:
 
     def _core(self) -> Core:
         loop = asyncio.get_running_loop()
-        if loop not in self._cores:
-            self._cores[loop] = Core()
-        return self._cores[loop]
+        core = self._cores.get(loop)
+        if core is None:
+            core = self._cores[loop] = Core()
+        return core
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)

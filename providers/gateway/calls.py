@@ -16,6 +16,7 @@ from providers.gateway.errors import GatewayError, from_provider
 from providers.gateway.exchange import ClientLeft, Exchange
 from providers.gateway.forwarding import ComposedEvents, ForwardedEvents, Outgoing, Translated
 from providers.gateway.http1 import Answer
+from providers.gateway.limits.estimates import NOTHING, Candidate, Estimate
 from providers.gateway.plans import Plan
 from providers.gateway.records import Call
 from providers.gateway.route import Route
@@ -38,6 +39,10 @@ class Body(Protocol):
     @property
     def prompt_tokens(self) -> int:
         """An estimate."""
+        ...
+
+    def answer_tokens(self, route: Route) -> int | None:
+        """The longest answer that this model would give; None: nobody says."""
         ...
 
     def check(self, route: Route) -> None:
@@ -178,15 +183,23 @@ async def _answer(
     plan = await resolve(core, exchange, caller, body)
     call.alias_label = plan.alias
     call.estimated_prompt = body.prompt_tokens
+    estimate = _estimate(body, plan) if caller.holders else NOTHING
 
     async def run(route: Route) -> None:
         await attempt(Attempt(core, exchange, route, body, call))
 
     try:
-        async with core.admitted(exchange, caller, call, body.prompt_tokens):
+        async with core.admitted(exchange, caller, call, estimate):
             await exchange.while_connected(tried(core, exchange, plan, call, run))
     except ProviderError as error:
         raise from_provider(error) from error
+
+
+def _estimate(body: Body, plan: Plan) -> Estimate:
+    """What budgets reserve as long as the call runs."""
+    routes = [member.route for member in plan.members]
+    candidates = [Candidate(route.model_pk, body.answer_tokens(route)) for route in routes]
+    return Estimate(body.prompt_tokens, candidates)
 
 
 async def resolve(core: Core, exchange: Exchange, caller: Caller, body: Body) -> Plan:

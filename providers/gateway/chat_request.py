@@ -46,6 +46,11 @@ class ChatBody:
     def prompt_tokens(self) -> int:
         return estimated_prompt_tokens(self.messages)
 
+    def answer_tokens(self, route: Route) -> int | None:
+        """Of all the answers that are asked for."""
+        longest = longest_answer(self.parameters, route)
+        return longest and longest * (self.parameters.get("n") or 1)
+
     def for_route(self, route: Route) -> ChatRequest:
         """With the model's own defaults where the caller said nothing."""
         parameters = {k: v for k, v in self.parameters.items() if v is not None}
@@ -133,6 +138,12 @@ def _check_content(content: Any, where: str) -> None:
             raise bad_request(f"The type of a part of '{where}' must be text.", param=where)
     elif content is not None and not isinstance(content, str):
         raise bad_request(f"'{where}' must be text, a list of parts, or null.", param=where)
+
+
+def longest_answer(parameters: Mapping[str, Any], route: Route) -> int | None:
+    """In tokens: what the caller allows, else what the model's page says. None: nobody says."""
+    given = (values.get(name) for values in (parameters, route.target.defaults) for name in LONGEST)
+    return next((int(value) for value in given if value is not None), None)
 
 
 def check_numbers(body: Mapping[str, Any]) -> None:

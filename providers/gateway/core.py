@@ -13,6 +13,7 @@ from providers.gateway.health import Circuit, Health
 from providers.gateway.health_rows import save
 from providers.gateway.ledger_writing import WriterThread
 from providers.gateway.limits import Limiter
+from providers.gateway.limits.estimates import NOTHING, Estimate
 from providers.gateway.records import Call, Recorder
 from providers.gateway.routing import directory_snapshot
 from providers.gateway.snapshot import in_database
@@ -51,7 +52,7 @@ class Core:
         exchange: Exchange,
         caller: Caller,
         call: Call | None = None,
-        estimated_tokens: int = 0,
+        estimate: Estimate = NOTHING,
     ) -> AbstractAsyncContextManager[None]:
         """`async with` around a call: counts it for the limits of its key and its user.
 
@@ -61,7 +62,7 @@ class Core:
         """
         if caller.holders is None:
             return _UNLIMITED
-        return self.limiter.admission(exchange, caller.holders, call, estimated_tokens)
+        return self.limiter.admission(exchange, caller.holders, call, estimate)
 
     def _save_health(self, model_pk: int) -> None:
         """Away from the call that found it out."""

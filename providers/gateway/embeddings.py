@@ -46,6 +46,9 @@ class EmbeddingsBody:
             return _ids_in(self.raw["input"])
         return ceil(sum(estimated_tokens(text) for text in self.texts))
 
+    def answer_tokens(self, route: Route) -> int:
+        return 0
+
     def check(self, route: Route) -> None:
         route.check_type("embedding", code="model_not_embedding")
         if route.target.kind in PASS_THROUGH:

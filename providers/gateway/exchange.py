@@ -5,7 +5,7 @@ import contextlib
 import functools
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from random import getrandbits
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -15,11 +15,14 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from providers.gateway import message_errors
+from providers.gateway.begun import Begun, begun
 from providers.gateway.errors import GatewayError, bad_request
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Coroutine[Any, Any, None]]
+Event = MutableMapping[str, Any]
+# Coroutine functions, as every server has them.
+Receive = Callable[[], Coroutine[Any, Any, Event]]
+Send = Callable[[Event], Coroutine[Any, Any, None]]
 T = TypeVar("T")
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -81,28 +84,20 @@ def _is_known_host(host: str, allowed: tuple[str, ...]) -> bool:
     return bool(domain) and validate_host(domain, allowed)
 
 
-class _Begun:
-    """The rest of a coroutine that has run up to its first wait, for a task to go on with."""
+async def _sent(rest: Awaitable[None]) -> None:
+    try:
+        await rest
+    except OSError as error:
+        raise ClientLeft from error
 
-    def __init__(self, rest: Coroutine[Any, Any, None], waits_for: Any) -> None:
-        self._rest = rest
-        self._waits_for = waits_for
 
-    def __await__(self) -> Generator[Any, Any, None]:
-        waits_for = self._waits_for
-        while True:
-            try:
-                yield waits_for
-            except BaseException as error:  # noqa: BLE001  # also a cancellation is its matter
-                step = functools.partial(self._rest.throw, error)
-            else:
-                step = functools.partial(self._rest.send, None)
-            try:
-                waits_for = step()
-            except StopIteration:
-                return
-            except OSError as error:
-                raise ClientLeft from error
+def _whole(events: list[Event], limit: int) -> bytes:
+    if events[-1]["type"] == "http.disconnect":
+        raise ClientLeft
+    body = b"".join(event.get("body", b"") for event in events)
+    if len(body) > limit:
+        raise _too_large(limit)
+    return body
 
 
 def _too_large(limit: int) -> GatewayError:
@@ -157,23 +152,23 @@ class Exchange:
         stated = self.headers(b"content-length")
         if stated and stated[0].isdigit() and int(stated[0][:20]) > limit:
             raise _too_large(limit)
-        parts: list[bytes] = []
-        size = 0
+        first = begun(self._receive())
+        # Nearly always all of it is there, and no clock is needed.
+        if not isinstance(first, Begun) and not first.get("more_body"):
+            return _whole([first], limit)
         try:
             async with asyncio.timeout(BODY_WITHIN_S):
-                while True:
-                    event = await self._receive()
-                    if event["type"] == "http.disconnect":
-                        raise ClientLeft
-                    part = event.get("body", b"")
-                    size += len(part)
-                    if size > limit:
-                        raise _too_large(limit)
-                    parts.append(part)
-                    if not event.get("more_body"):
-                        return b"".join(parts)
+                return await self._read_on(first, limit)
         except TimeoutError as error:
             raise bad_request("The request came too slowly.", code="timeout", status=408) from error
+
+    async def _read_on(self, first: "Begun[Event] | Event", limit: int) -> bytes:
+        events = [await first if isinstance(first, Begun) else first]
+        left = limit - len(events[0].get("body", b""))
+        while events[-1].get("more_body") and left >= 0:
+            events.append(await self._receive())
+            left -= len(events[-1].get("body", b""))
+        return _whole(events, limit)
 
     async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
         """The result of `work`, which is cancelled as soon as the client leaves (ClientLeft).
@@ -246,14 +241,12 @@ class Exchange:
         if not self.is_started:
             return self.write(data)
         self._written_at = time.monotonic()
-        sending = self._send({"type": "http.response.body", "body": data, "more_body": True})
+        message = {"type": "http.response.body", "body": data, "more_body": True}
         try:
-            waits_for = sending.send(None)
-        except StopIteration:
-            return None
+            rest = begun(self._send(message))
         except OSError as error:
             raise ClientLeft from error
-        return _Begun(sending, waits_for)
+        return None if rest is None else _sent(rest)
 
     async def close(self) -> None:
         self._is_stream = False

@@ -12,6 +12,7 @@ from providers.gateway.chat_request import (
     ChatBody,
     check_media_url,
     check_numbers,
+    longest_answer,
     read_flag,
     read_json_body,
     read_model,
@@ -50,6 +51,9 @@ class MessagesBody:
             return chat.prompt_tokens
         # Here the estimate is all that `count_tokens` has, so tools count too.
         return chat.prompt_tokens + ceil(estimated_tokens(orjson.dumps(tools).decode()))
+
+    def answer_tokens(self, route: Route) -> int | None:
+        return longest_answer(self.raw, route)
 
     def check(self, route: Route) -> None:
         route.check_chat()

@@ -1,4 +1,7 @@
-"""`GET /v1/models` and `GET /v1/models/{id}`, as OpenAI or, for its clients, Anthropic has them."""
+"""`GET /v1/models` and `GET /v1/models/{id}`, as OpenAI or, for its clients, Anthropic has them.
+
+Looking is no request in the sense of the limits: clients list models at every start.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,14 +19,13 @@ LIMIT_MAX = 1000
 
 
 async def list_models(core: Core, exchange: Exchange, caller: Caller) -> None:
-    async with core.admitted(exchange, caller):
-        catalogue = (await core.directory.get()).for_caller(caller)
-        rows = [_alias_row(exchange, plan) for plan in catalogue.aliases.values()]
-        rows += [_model_row(exchange, catalogue, route) for route in catalogue.routes]
-        body: dict[str, Any] = {"object": "list", "data": rows}
-        if exchange.is_anthropic:
-            body = _page(rows, exchange.parameters())
-        await exchange.answer(json_bytes(body))
+    catalogue = (await core.directory.get()).for_caller(caller)
+    rows = [_alias_row(exchange, plan) for plan in catalogue.aliases.values()]
+    rows += [_model_row(exchange, catalogue, route) for route in catalogue.routes]
+    body: dict[str, Any] = {"object": "list", "data": rows}
+    if exchange.is_anthropic:
+        body = _page(rows, exchange.parameters())
+    await exchange.answer(json_bytes(body))
 
 
 def _page(rows: list[dict[str, Any]], asked: Mapping[str, str]) -> dict[str, Any]:
@@ -59,16 +61,15 @@ def _position(rows: list[dict[str, Any]], asked: Mapping[str, str], name: str) -
 
 
 async def show_model(core: Core, exchange: Exchange, caller: Caller) -> None:
-    async with core.admitted(exchange, caller):
-        catalogue = (await core.directory.get()).for_caller(caller)
-        name = exchange.path.removeprefix(f"{MODELS}/")
-        if name in catalogue.aliases:
-            row = _alias_row(exchange, catalogue.aliases[name])
-        else:
-            route = catalogue.resolve(name)
-            exchange.set_header("x-platform-model", route.header)
-            row = _model_row(exchange, catalogue, route)
-        await exchange.answer(json_bytes(row))
+    catalogue = (await core.directory.get()).for_caller(caller)
+    name = exchange.path.removeprefix(f"{MODELS}/")
+    if name in catalogue.aliases:
+        row = _alias_row(exchange, catalogue.aliases[name])
+    else:
+        route = catalogue.resolve(name)
+        exchange.set_header("x-platform-model", route.header)
+        row = _model_row(exchange, catalogue, route)
+    await exchange.answer(json_bytes(row))
 
 
 def _alias_row(exchange: Exchange, plan: Plan) -> dict[str, Any]:

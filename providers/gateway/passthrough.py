@@ -38,10 +38,10 @@ def _usage_of(chunk: Mapping[str, Any]) -> Usage | None:
     if chunk.get("usage"):
         return read_usage(chunk["usage"])
     for choice in chunk.get("choices") or ():
-        if isinstance(choice, Mapping) and choice.get("usage"):
+        if isinstance(choice, dict) and choice.get("usage"):
             return read_usage(choice["usage"])
     groq = chunk.get("x_groq")
-    return read_usage(groq.get("usage")) if isinstance(groq, Mapping) else None
+    return read_usage(groq.get("usage")) if isinstance(groq, dict) else None
 
 
 def _text_of(part: Mapping[str, Any]) -> str:
@@ -54,10 +54,10 @@ def _note(chunk: Mapping[str, Any], part_name: str, call: Call) -> bool:
     """Counts what a chunk brings; whether it ends a choice."""
     has_end = False
     for choice in chunk.get("choices") or ():
-        if not isinstance(choice, Mapping):
+        if not isinstance(choice, dict):
             continue
         part = choice.get(part_name)
-        if isinstance(part, Mapping):
+        if isinstance(part, dict):
             text = _text_of(part)
             if text or part.get("tool_calls"):
                 call.note_text(text)
@@ -72,7 +72,7 @@ def _is_complete(body: Mapping[str, Any], kind: str, part_name: str) -> bool:
     return (
         isinstance(body.get("created"), int)
         and isinstance(choices, list)
-        and all(isinstance(c, Mapping) and "index" in c and part_name in c for c in choices)
+        and all(isinstance(c, dict) and "index" in c and part_name in c for c in choices)
     )
 
 
@@ -85,7 +85,7 @@ def _completed(
     named["model"] = body.get("model") or identity.model
     choices = []
     for position, choice in enumerate(body.get("choices") or ()):
-        if isinstance(choice, Mapping):
+        if isinstance(choice, dict):
             known = {"index": position, part_name: {}, "finish_reason": None}
             choices.append(known | {k: v for k, v in choice.items() if v is not None})
     return body | named | {"choices": choices}

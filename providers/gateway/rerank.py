@@ -34,6 +34,9 @@ class RerankBody:
         texts = sum(estimated_tokens(text) for text in self.documents)
         return ceil(texts + estimated_tokens(self.query) * len(self.documents))
 
+    def answer_tokens(self, route: Route) -> int:
+        return 0
+
     def check(self, route: Route) -> None:
         route.check_type("rerank", code="model_not_rerank")
         if not hasattr(ADAPTERS[route.target.kind], "rerank"):

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from llmplatform.encryption import KeyUnreadable
+from providers.changes import models_changed
 from providers.gateway.authentication import Caller
 from providers.gateway.errors import GatewayError, bad_request, no_such_model
 from providers.gateway.health import Health
@@ -93,14 +94,13 @@ class Directory:
                 self._shared.append(route)
             else:
                 self._personal[route.owner_id].append(route)
+        self._owners: set[int | None] = {owner_id for owner_id, _plan in self._aliases}
+        self._owners.update(self._personal)
         self._views: dict[tuple[int | None, frozenset[str]], Catalogue] = {}
 
     def for_caller(self, caller: Caller) -> Catalogue:
         """Shared routes and the caller's own, as far as the key allows."""
-        has_own = caller.user_id in self._personal or any(
-            owner_id == caller.user_id for owner_id, _plan in self._aliases
-        )
-        owner_id = caller.user_id if has_own else None
+        owner_id = caller.user_id if caller.user_id in self._owners else None
         view = self._views.get((owner_id, caller.allowed))
         if view is None:
             own = self._personal.get(owner_id, []) if owner_id is not None else []
@@ -186,7 +186,8 @@ def _target(provider: Provider) -> Target | None:
 
 
 def directory_snapshot(health: Health) -> Refreshed[Directory]:
-    """With every renewal `health` learns what other processes have found."""
+    """Changes in this process are in it at once. With every renewal `health` learns what other
+    processes have found."""
 
     def read() -> tuple[Directory, list[tuple[int, str, float]]]:
         return load_directory(), resting()
@@ -197,4 +198,6 @@ def directory_snapshot(health: Health) -> Refreshed[Directory]:
             health.rests(model_pk, reason=reason, for_s=wait_s)
         return directory
 
-    return Refreshed(load)
+    snapshot = Refreshed(load)
+    models_changed.connect(snapshot.expire)
+    return snapshot

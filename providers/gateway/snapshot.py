@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Generic, ParamSpec, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseError
@@ -54,7 +54,7 @@ class Refreshed(Generic[T]):
         self._running: asyncio.Task[T] | None = None
         self._expiries = self._read_in = 0
 
-    def expire(self) -> None:
+    def expire(self, **_signal: Any) -> None:
         """What is known, or being read, is out of date. From any thread."""
         self._expiries += 1
 

@@ -2,11 +2,20 @@
 
 from providers.models.aliases import Alias, AliasMember, CircuitState, ModelHealth, Strategy
 from providers.models.connections import Kind, Provider, ProviderModel
-from providers.models.ledger import ENDED_WELL, CallRecord, Charged, CostSource
+from providers.models.ledger import (
+    ENDED_WELL,
+    NAMES_NO_MODEL,
+    UNKNOWN_COST,
+    CallRecord,
+    Charged,
+    CostSource,
+)
 from providers.models.prices import Currency, ModelPrice
 
 __all__ = [
     "ENDED_WELL",
+    "NAMES_NO_MODEL",
+    "UNKNOWN_COST",
     "Alias",
     "AliasMember",
     "CallRecord",

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -31,6 +32,10 @@ class CostSource(models.TextChoices):
 
 # People who stop an answer made no error.
 ENDED_WELL = ("done", "stopped")
+# A call that failed before its first token cost nothing that anybody would miss.
+UNKNOWN_COST = Q(cost=None) & ~Q(status="failed", ttft_ms=None)
+# What such a call has as its model is what a caller mistyped.
+NAMES_NO_MODEL = Q(provider_label="", error_code="model_not_found")
 
 
 class CallRecordQuerySet(models.QuerySet["CallRecord"]):

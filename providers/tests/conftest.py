@@ -10,8 +10,7 @@ import openai
 import pytest
 import pytest_asyncio
 
-from accounts.models import User
-from accounts.services import create_key
+from accounts.models import ApiKey, User
 from providers.gateway.limits.shared import RedisStore
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.services import create_provider
@@ -76,7 +75,8 @@ def echo(transactional_db: None, alice: User) -> Provider:
 @pytest.fixture
 def make_key(transactional_db: None, alice: User) -> MakeKey:
     def make(user: User = alice, **limits: Any) -> str:
-        return create_key(user=user, name="suite", **limits)[1]
+        """With any names of models: they may have been there when it was made."""
+        return ApiKey.issue(user=user, name="suite", **limits)[1]
 
     return make
 

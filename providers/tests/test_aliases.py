@@ -221,3 +221,75 @@ def test_the_pages(alice: User, client_for: ClientFor) -> None:
     assert (alias.name, alias.strategy, alias.is_enabled) == ("other", "cost", False)
     assert client.post(f"{url}delete/").headers["Location"] == "/providers/aliases/"
     assert not Alias.objects.exists()
+
+
+@pytest.mark.django_db
+def test_behind_one_alias_all_models_do_the_same(alice: User, client_for: ClientFor) -> None:
+    provider = create_provider(actor=alice, preset="echo", name="e")
+    chat = provider.models.get()
+    made: dict[str, ProviderModel] = {}
+    for name in ("embedding", "rerank", "reasoning"):
+        made[name] = ProviderModel.objects.create(
+            provider=provider, model_id=f"a-{name}", main_type=name, types=[name]
+        )
+    both = ProviderModel.objects.create(
+        provider=provider, model_id="both", main_type="chat", types=["chat", "embedding"]
+    )
+    thinker, vectors = made["reasoning"], made["embedding"]
+    alias = aliases.create_alias(actor=alice, name="default", models=[chat.pk, thinker.pk, both.pk])
+    for models in ([chat.pk, vectors.pk], [chat.pk, both.pk, vectors.pk]):
+        with pytest.raises(ValidationError) as error:
+            aliases.change_alias(alias=alias, actor=alice, models=models)
+        [text] = error.value.message_dict["models"]
+        assert "“e/echo” is of the type chat, “e/a-embedding” of the type embedding" in text
+    aliases.create_alias(actor=alice, name="vectors", models=[vectors.pk, both.pk])
+    page = client_for(alice).get(f"/providers/aliases/{alias.pk}/")
+    assert page.context["offered"] == []
+    empty = aliases.create_alias(actor=alice, name="empty")
+    offered = client_for(alice).get(f"/providers/aliases/{empty.pk}/").context["offered"]
+    assert {model.main_type for model in offered} == {"chat", "embedding", "rerank", "reasoning"}
+    # What was mixed before can be put in order.
+    alias.members.create(model=vectors)
+    aliases.change_alias(alias=alias, actor=alice, models=[both.pk, vectors.pk, chat.pk])
+    aliases.change_alias(alias=alias, actor=alice, models=[chat.pk])
+
+
+@pytest.mark.django_db
+def test_a_name_that_hides_something_says_so(
+    alice: User, bob: User, admin_user: User, client_for: ClientFor
+) -> None:
+    aliases.create_alias(actor=admin_user, name="default", is_shared=True)
+    create_provider(actor=alice, preset="echo", name="Mine")
+    client = client_for(alice)
+
+    def told(name: str, who: User = alice) -> str:
+        return client_for(who).get("/providers/aliases/hint/", {"name": name}).text
+
+    assert "your programs get yours instead" in told("default")
+    assert "programs reach it as “Mine/echo”" in told("echo")
+    assert told("other").strip() == told("echo", bob).strip() == ""
+    shared = client_for(admin_user).get(
+        "/providers/aliases/hint/", {"name": "echo", "is_shared": "on", "alias": "x"}
+    )
+    assert shared.text.strip() == ""
+    form = {"name": "echo", "strategy": "order", "retries": "1"}
+    url = client.post("/providers/aliases/new/", form).headers["Location"]
+    for path in (url, f"{url}edit/"):
+        assert "“Mine/echo”" in client.get(path).text
+    pk = Alias.objects.get(owner=alice).pk
+    hint = client.get("/providers/aliases/hint/", {"name": "default", "alias": pk}).text
+    assert "your programs get yours" in hint
+    assert client_for(bob).get(f"/providers/aliases/hint/?alias={pk}").status_code == 404
+
+
+@pytest.mark.browser
+def test_the_hint_comes_while_somebody_writes(
+    transactional_db: None, alice: User, sign_in: Callable[[User], Any]
+) -> None:
+    create_provider(actor=alice, preset="echo", name="Mine")
+    page = sign_in(alice)
+    page.goto("/providers/aliases/new/")
+    page.get_by_label("Name").fill("echo")
+    page.get_by_text("A model has this id, too").wait_for()
+    page.get_by_label("Name").fill("echoes")
+    page.get_by_text("A model has this id, too").wait_for(state="detached")

@@ -148,11 +148,14 @@ def test_requests_per_minute(
     answers = [post(live_url, key) for _each in range(2)]
     answers.append(post(live_url, x_api_key=key))
     assert [answer.status_code for answer in answers] == [200, 200, 429]
-    assert 1 <= int(answers[2].headers["retry-after"]) <= 61
+    assert 1 <= int(answers[2].headers["retry-after"]) <= 60
     assert answers[1].headers["x-ratelimit-remaining-requests"] == "0"
     assert answers[2].json()["error"]["code"] == "rate_limit_exceeded"
     headers = {"authorization": f"Bearer {key}"}
-    assert httpx.get(f"{live_url}/v1/models", headers=headers).status_code == 429
+    for path in ("/v1/models", "/v1/models/echo"):
+        answer = httpx.get(live_url + path, headers=headers)
+        assert answer.status_code == 200, "looking at models is no request"
+        assert "x-ratelimit-limit-requests" not in answer.headers
     assert [row.status for row in recorded(3)] == ["done", "done", "failed"]
     assert post(live_url, make_key()).status_code == 200, "another key has its own count"
 

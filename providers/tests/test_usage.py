@@ -78,6 +78,47 @@ def test_the_page_sums_ones_own_calls(
     assert "¥3.00 + $0.3000" in text and "is unknown and in no sum" in text
 
 
+def test_what_callers_mistype_is_no_model(
+    model: ProviderModel, alice: User, client_for: ClientFor, api: Any
+) -> None:
+    wrong: dict[str, Any] = {"status": "failed", "error_code": "model_not_found"}
+    for name in ("gpt-5o", "acme-chta", "x" * 200):
+        make_call(None, user=alice, **{**wrong, "model_label": name})
+    make_call(model, user=alice, **wrong)  # here the provider did not know it
+    make_call(model, user=alice)
+    usage = client_for(alice).get("/usage/?by=model").context["usage"]
+    assert [(row.label, row.usage.calls) for row in usage.rows] == [
+        ("Unknown", 3),
+        ("acme-chat", 2),
+    ]
+    items = api(alice).get("usage?group_by=day,model").json()["items"]
+    assert [(item["model"], item["calls"]) for item in items] == [("", 3), ("acme-chat", 2)]
+    csv_rows = rows_of(client_for(alice).get("/usage/calls.csv"))
+    assert "gpt-5o" in {row["model"] for row in csv_rows}
+
+
+def test_every_page_of_the_table_adds_up(
+    model: ProviderModel, alice: User, client_for: ClientFor
+) -> None:
+    for number in range(30):
+        for _each in range(30 - number):
+            label = f"model-{number}"
+            make_call(model, user=alice, cost="0.5", currency="USD", model_label=label)
+    client = client_for(alice)
+    for page, shown, rest in ((1, 25, "5 others"), (2, 5, "25 others")):
+        response = client.get(f"/usage/?by=model&page={page}")
+        usage = response.context["usage"]
+        assert len(usage.rows) == shown and usage.rest.label == rest
+        parts = [*usage.rows, usage.rest]
+        assert sum(row.usage.calls for row in parts) == usage.total.calls == 465
+        assert sum(row.usage.cost["USD"] for row in parts) == usage.total.cost["USD"]
+        text = response.content.decode()
+        assert rest in text and f"{25 * page - 24}–" in text
+    assert usage.rows[0].label == "model-25"
+    assert client.get("/usage/?by=user").context["usage"].rest is None
+    assert client.get("/usage/?by=model&page=nonsense").status_code == 200
+
+
 def test_groups_have_names(calls: list[CallRecord], alice: User, client_for: ClientFor) -> None:
     client = client_for(alice)
     found = {

@@ -4,6 +4,7 @@ holders    whose limits a call counts for
 counting   what a store is asked and what it answers
 windows    a minute, counted by the second
 memory     the store of one process
+estimates  what a call may take, before it begins
 shared     the store of all processes, in Redis; memory while Redis is away
 scripts    what Redis runs
 spending   what calls have cost, in USD

@@ -22,6 +22,7 @@ from providers.gateway.limits.counting import (
     Store,
     units,
 )
+from providers.gateway.limits.estimates import Estimate
 from providers.gateway.limits.holders import Holder, Period
 from providers.gateway.limits.memory import MemoryStore
 from providers.gateway.limits.refusals import refusal, set_headers
@@ -69,11 +70,20 @@ class Limiter:
         return cls(SharedStore(RedisStore(url)) if url else MemoryStore())
 
     def admission(
-        self, exchange: Exchange, holders: Sequence[Holder], call: Call | None, tokens: int
+        self, exchange: Exchange, holders: Sequence[Holder], call: Call | None, estimate: Estimate
     ) -> "Admission":
-        return Admission(self, exchange, holders, call, tokens)
+        return Admission(self, exchange, holders, call, estimate)
 
-    async def _demand(self, holder: Holder, tokens: int, at: datetime) -> Demand:
+    async def _demands(
+        self, holders: Sequence[Holder], estimate: Estimate, at: datetime
+    ) -> list[Demand]:
+        cost = 0
+        if any(holder.budgets for holder in holders):
+            cost = units(await self._spending.estimate(estimate, at))
+        tokens = estimate.prompt_tokens
+        return [await self._demand(holder, tokens, cost, at) for holder in holders]
+
+    async def _demand(self, holder: Holder, tokens: int, cost: int, at: datetime) -> Demand:
         periods = [period for period, _usd in holder.budgets]
         known = await self._known(holder, periods, at) if periods else ()
         budgets = tuple(
@@ -86,7 +96,7 @@ class Limiter:
             for (period, usd), figure in zip(holder.budgets, known, strict=True)
         )
         limits = (holder.rpm, holder.tpm, holder.max_parallel)
-        return Demand(holder.name, *limits, tokens=tokens, budgets=budgets)
+        return Demand(holder.name, *limits, tokens=tokens, cost=cost, budgets=budgets)
 
     async def _known(
         self, holder: Holder, periods: Sequence[Period], at: datetime
@@ -164,14 +174,14 @@ class Admission:
         exchange: Exchange,
         holders: Sequence[Holder],
         call: Call | None,
-        tokens: int,
+        estimate: Estimate,
     ) -> None:
         self._limiter = limiter
         self._exchange = exchange
         # A request that is no call counts only where requests are limited.
         self._holders = [each for each in holders if call is not None or each.rpm is not None]
         self._call = call
-        self._tokens = tokens
+        self._estimate, self._tokens = estimate, estimate.prompt_tokens
         self._lease = f"{_PROCESS}.{next(_NUMBERS)}"
         self._demands: list[Demand] = []
         self._second = 0
@@ -183,9 +193,7 @@ class Admission:
         if self._call is None:
             self._demands = [Demand(holder.name, holder.rpm) for holder in self._holders]
         else:
-            self._demands = [
-                await limiter._demand(holder, self._tokens, at) for holder in self._holders
-            ]
+            self._demands = await limiter._demands(self._holders, self._estimate, at)
         if limiter._store.is_local:
             counted = await limiter._store.admit(self._lease, self._demands)
         else:

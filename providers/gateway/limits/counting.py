@@ -19,6 +19,7 @@ def units(usd: Decimal) -> int:
 
 class Reason(StrEnum):
     BUDGET = "budget"
+    RESERVED = "reserved"
     PARALLEL = "parallel"
     REQUESTS = "requests"
     TOKENS = "tokens"
@@ -37,19 +38,26 @@ class BudgetDemand:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """One call of one holder: `tokens` are an estimate."""
+    """One call of one holder: `tokens` are an estimate, and `cost` (in units) is what it may cost:
+    as long as it runs, so much of every budget is reserved for it."""
 
     name: str
     rpm: int | None = None
     tpm: int | None = None
     max_parallel: int | None = None
     tokens: int = 0
+    cost: int = 0
     budgets: tuple[BudgetDemand, ...] = ()
+
+    @property
+    def holds_place(self) -> bool:
+        """Something is taken for as long as the call runs."""
+        return self.max_parallel is not None or bool(self.budgets)
 
     @property
     def is_settled(self) -> bool:
         """The end of the call changes something."""
-        return self.tpm is not None or self.max_parallel is not None or bool(self.budgets)
+        return self.tpm is not None or self.holds_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +72,17 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """`holder` and `budget` are places in the demands. `wait_s` 0: no wait will help."""
+    """`holder` and `budget` are places in the demands. `wait_s` 0: no wait will help.
+
+    Where a budget refuses, `spent` is what was spent and `reserved` what running calls may cost.
+    """
 
     holder: int
     reason: Reason
     wait_s: int = 0
     budget: int = 0
     spent: int = 0
+    reserved: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,12 @@ HOLDERS_KEPT = 10_000
 
 @dataclass
 class _Counts:
+    """`leases`: the calls that run, and what is reserved for each; `reserved` is their sum."""
+
     requests: Window = field(default_factory=Window)
     tokens: Window = field(default_factory=Window)
-    leases: set[str] = field(default_factory=set)
+    leases: dict[str, int] = field(default_factory=dict)
+    reserved: int = 0
     spent: dict[str, int] = field(default_factory=dict)
 
     def forget(self, now: float) -> None:
@@ -36,6 +39,13 @@ class _Counts:
     def learn(self, budgets: Sequence[BudgetDemand]) -> None:
         """The database may know more than this process; what is past is dropped."""
         self.spent = {each.name: max(each.known, self.spent.get(each.name, 0)) for each in budgets}
+
+    def take(self, lease: str, cost: int) -> None:
+        self.leases[lease] = cost
+        self.reserved += cost
+
+    def free(self, lease: str) -> None:
+        self.reserved -= self.leases.pop(lease, 0)
 
 
 class MemoryStore:
@@ -60,7 +70,7 @@ class MemoryStore:
             counts = self._counts.get(each.demand.name)
             if counts is None:
                 continue
-            counts.leases.discard(lease)
+            counts.free(lease)
             if each.demand.tpm is not None:
                 counts.tokens.correct(each.second, each.tokens)
             for budget in each.demand.budgets:
@@ -94,8 +104,12 @@ def _refusals(pairs: Sequence[tuple[Demand, _Counts]], now: float) -> Iterator[R
     for place, (demand, counts) in enumerate(pairs):
         for index, budget in enumerate(demand.budgets):
             spent = counts.spent[budget.name]
+            held = counts.reserved
             if spent >= budget.limit:
                 yield Refused(place, Reason.BUDGET, budget=index, spent=spent)
+            # Whoever is alone may use up the rest, whatever its estimate.
+            elif held and demand.cost and spent + held + demand.cost > budget.limit:
+                yield Refused(place, Reason.RESERVED, 1, index, spent, held)
         if demand.max_parallel is not None and len(counts.leases) >= demand.max_parallel:
             yield Refused(place, Reason.PARALLEL, 1)
         if demand.rpm is not None and counts.requests.total >= demand.rpm:
@@ -110,8 +124,8 @@ def _count(demand: Demand, counts: _Counts, lease: str, now: float) -> None:
         counts.requests.add(now)
     if demand.tpm is not None:
         counts.tokens.add(now, demand.tokens)
-    if demand.max_parallel is not None:
-        counts.leases.add(lease)
+    if demand.holds_place:
+        counts.take(lease, demand.cost if demand.budgets else 0)
 
 
 def _use(counts: _Counts, now: float) -> Use:

@@ -19,6 +19,8 @@ def refusal(
     whose = "This key" if holder.kind == "key" else "Your account"
     if refused.reason is Reason.BUDGET:
         return _budget_reached(refused, holder, at)
+    if refused.reason is Reason.RESERVED:
+        return _limited("budget_reserved", _rest_of_budget(refused, demand, holder), refused)
     if refused.reason is Reason.PARALLEL:
         message = f"{whose} may make {demand.max_parallel} calls at the same time, and they all run"
         return _limited("concurrency_limit_exceeded", f"{message}. Wait for one to end.", refused)
@@ -53,6 +55,19 @@ def _budget_reached(refused: Refused, holder: Holder, at: datetime) -> GatewayEr
         headers["retry-after"] = str(max(1, ceil((ends - at).total_seconds())))
     return GatewayError(
         429, message, kind="insufficient_quota", code="budget_exceeded", headers=headers
+    )
+
+
+def _rest_of_budget(refused: Refused, demand: Demand, holder: Holder) -> str:
+    """Of a budget that calls which run now may use up."""
+    period, limit = holder.budgets[refused.budget]
+    whose = "this key" if holder.kind == "key" else "your account"
+    left = float(limit) - refused.spent / UNITS_PER_USD
+    reserved, cost = refused.reserved / UNITS_PER_USD, demand.cost / UNITS_PER_USD
+    return (
+        f"The {_BUDGETS[period]} of {whose} has {left:.4f} USD left, calls that run now may cost "
+        f"{reserved:.4f} of it, and this one {cost:.4f}. Wait for one to end, or ask for shorter "
+        "answers (max_tokens)."
     )
 
 

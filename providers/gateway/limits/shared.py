@@ -1,7 +1,7 @@
 """The counts of all processes, in Redis; this process counts by itself while Redis is away.
 
-A call's place among `max_parallel` is a lease: a process that dies holds it for a minute at most,
-one that lives renews it.
+A call's place among `max_parallel` and what is reserved of budgets for it are a lease: a process
+that dies holds it for a minute at most, one that lives renews it.
 """
 
 import asyncio
@@ -115,7 +115,7 @@ class RedisStore:
             int(answer["second"]),
             _refused(answer["refused"]) if "refused" in answer else None,
         )
-        held = [demand.name for demand in demands if demand.max_parallel is not None]
+        held = [demand.name for demand in demands if demand.holds_place]
         if held and counted.refused is None:
             self._leases[lease] = held
             if self._renewing is None or self._renewing.done():
@@ -159,6 +159,8 @@ def _row(demand: Demand) -> dict[str, Any]:
     row: dict[str, Any] = {
         "name": demand.name,
         "tokens": demand.tokens,
+        "holds_place": demand.holds_place,
+        "cost": str(demand.cost if demand.budgets else 0),
         "budgets": [
             {
                 "name": each.name,
@@ -174,8 +176,9 @@ def _row(demand: Demand) -> dict[str, Any]:
 
 
 def _refused(row: Sequence[Any]) -> Refused:
-    holder, reason, wait_s, budget, spent = row
-    return Refused(int(holder), Reason(reason), int(wait_s), int(budget), int(spent))
+    holder, reason, wait_s, budget, spent, reserved = row
+    amounts = int(budget), int(spent), int(reserved)
+    return Refused(int(holder), Reason(reason), int(wait_s), *amounts)
 
 
 class SharedStore:

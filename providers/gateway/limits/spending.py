@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Protocol
 
 from providers.charging import current_tariff, spent, spent_by
+from providers.gateway.limits.estimates import Estimate
 from providers.gateway.limits.holders import Holder
 from providers.gateway.records import Call
 from providers.gateway.snapshot import in_database
 from providers.prices import in_usd
+from providers.types import Usage
 
 ZERO = Decimal(0)
 
@@ -32,6 +34,10 @@ class Spending(Protocol):
         """What the records say, in USD, for each beginning in `since`."""
         ...
 
+    async def estimate(self, estimate: Estimate, at: datetime) -> Decimal:
+        """What a call may cost, in USD, by the dearest model that may answer it."""
+        ...
+
     async def cost(self, call: Call) -> Decimal:
         """What a call that has just ended costs, in USD; zero where nobody knows."""
         ...
@@ -43,13 +49,25 @@ class RecordedSpending:
     async def spent(self, holder: Holder, since: Sequence[datetime | None]) -> list[Decimal]:
         return await in_database(lambda: [spent_usd(holder, each) for each in since])
 
+    async def estimate(self, estimate: Estimate, at: datetime) -> Decimal:
+        costs = [
+            await _charged_usd(estimate.usage_of(each), each.model_pk, at)
+            for each in estimate.candidates
+        ]
+        return max(costs, default=ZERO)
+
     async def cost(self, call: Call) -> Decimal:
         usage, _is_estimated = call.final_usage()
         if (usage.prompt_tokens, usage.completion_tokens) == (None, None):
             return ZERO
-        tariff = current_tariff()
-        if call.model_pk is None or tariff.knows(call.model_pk, call.at):
-            charge = tariff.charge(usage, model_pk=call.model_pk, at=call.at)
-        else:
-            charge = await in_database(tariff.charge, usage, model_pk=call.model_pk, at=call.at)
-        return ZERO if charge.cost is None else in_usd({charge.currency: charge.cost})
+        return await _charged_usd(usage, call.model_pk, call.at)
+
+
+async def _charged_usd(usage: Usage, model_pk: int | None, at: datetime) -> Decimal:
+    """Zero where nobody knows."""
+    tariff = current_tariff()
+    if model_pk is None or tariff.knows(model_pk, at):
+        charge = tariff.charge(usage, model_pk=model_pk, at=at)
+    else:
+        charge = await in_database(tariff.charge, usage, model_pk=model_pk, at=at)
+    return ZERO if charge.cost is None else in_usd({charge.currency: charge.cost})

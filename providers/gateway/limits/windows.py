@@ -8,29 +8,44 @@ from providers.gateway.limits.counting import WINDOW_S
 
 
 @dataclass
-class Window:
-    """`seconds` holds [second, amount], oldest first, of the last minute."""
+class Second:
+    """What came in one second, and when the `last` of it came."""
 
-    seconds: deque[list[int]] = field(default_factory=deque)
+    number: int
+    last: float = 0.0
+    amount: int = 0
+
+    def ends_in_s(self, now: float) -> int:
+        """Until it is a minute ago: no SDK waits for more than 60 s."""
+        return min(WINDOW_S, max(1, math.ceil(self.last + WINDOW_S - now)))
+
+
+@dataclass
+class Window:
+    """`seconds`: those of the last minute in which something came, oldest first."""
+
+    seconds: deque[Second] = field(default_factory=deque)
     total: int = 0
 
     def forget(self, now: float) -> None:
-        """A second counts until all of it is more than a minute ago."""
-        while self.seconds and self.seconds[0][0] + 1 + WINDOW_S <= now:
-            self.total -= self.seconds.popleft()[1]
+        """A second counts until the last of it is a minute ago."""
+        while self.seconds and self.seconds[0].last + WINDOW_S <= now:
+            self.total -= self.seconds.popleft().amount
 
     def add(self, now: float, amount: int = 1) -> None:
         second = int(now)
-        if not self.seconds or self.seconds[-1][0] != second:
-            self.seconds.append([second, 0])
-        self.seconds[-1][1] += amount
+        if not self.seconds or self.seconds[-1].number != second:
+            self.seconds.append(Second(second))
+        newest = self.seconds[-1]
+        newest.last = now
+        newest.amount += amount
         self.total += amount
 
     def correct(self, second: int, amount: int) -> None:
         """`amount` more (or less) in a second that is still part of the minute."""
         for entry in self.seconds:
-            if entry[0] == second:
-                entry[1] += amount
+            if entry.number == second:
+                entry.amount += amount
                 self.total += amount
 
     def wait_s(self, amount: int, limit: int, now: float) -> int:
@@ -38,14 +53,12 @@ class Window:
         if amount > limit:
             return 0
         left = self.total
-        for second, count in self.seconds:
-            left -= count
+        for second in self.seconds:
+            left -= second.amount
             if left + amount <= limit:
-                return max(1, math.ceil(second + 1 + WINDOW_S - now))
+                return second.ends_in_s(now)
         return WINDOW_S
 
     def reset_s(self, now: float) -> int:
         """Until nothing of it counts any more."""
-        if not self.seconds:
-            return 0
-        return math.ceil(self.seconds[-1][0] + 1 + WINDOW_S - now)
+        return self.seconds[-1].ends_in_s(now) if self.seconds else 0
