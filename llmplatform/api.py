@@ -26,6 +26,7 @@ from prompts.api import router as prompts_router
 from providers.alias_api import router as aliases_router
 from providers.api import models_router, presets_router, providers_router, usage_router
 from providers.gateway.description import described
+from providers.price_api import router as prices_router
 from training.api import base_models_router, datasets_router, jobs_router, versions_router
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ api.add_router("nodes", nodes_router)
 api.add_router("provider-presets", presets_router)
 api.add_router("providers", providers_router)
 api.add_router("models", models_router)
+api.add_router("prices", prices_router)
 api.add_router("aliases", aliases_router)
 api.add_router("usage", usage_router)
 api.add_router("datasets", datasets_router)

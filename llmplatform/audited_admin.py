@@ -63,11 +63,16 @@ def rehearse(form: BaseForm, act: Callable[[], object]) -> None:
             act()
             transaction.set_rollback(True)
     except ValidationError as error:
-        if hasattr(error, "error_dict"):
-            for name, found in error.error_dict.items():
-                form.add_error(name if name in form.fields else None, found)
-        else:
-            form.add_error(None, error)
+        put_on(form, error)
+
+
+def put_on(form: BaseForm, error: ValidationError) -> None:
+    """Each problem beside its field; what belongs to none of them above the form."""
+    if hasattr(error, "error_dict"):
+        for name, found in error.error_dict.items():
+            form.add_error(name if name in form.fields else None, found)
+    else:
+        form.add_error(None, error)
 
 
 class AuditedAdmin(ModelAdmin):  # type: ignore[misc]

@@ -224,7 +224,6 @@ class ProviderModelAdmin(AuditedAdmin):
             _("Defaults"),
             {"fields": ("system_prompt", "temperature", "top_p", "max_tokens")},
         ),
-        (_("Prices"), {"fields": ("price_in_usd_per_mtok", "price_out_usd_per_mtok")}),
     )
     actions = ("enable", "disable")
 

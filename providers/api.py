@@ -3,15 +3,18 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Query, Router
 
 from accounts.access import current_user, owned_or_404
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
-from providers import services
+from providers import own_prices, services
 from providers.errors import ProviderError
+from providers.model_list import RefreshPlan, plan_refresh
 from providers.models import Provider, ProviderModel
 from providers.presets import PRESETS
 from providers.schemas import (
@@ -19,6 +22,8 @@ from providers.schemas import (
     ModelOut,
     ModelPatch,
     PresetOut,
+    PriceIn,
+    PriceOut,
     ProviderIn,
     ProviderOut,
     ProviderPatch,
@@ -34,6 +39,10 @@ presets_router = Router(tags=["Providers"])
 providers_router = Router(tags=["Providers"])
 models_router = Router(tags=["Models"])
 usage_router = Router(tags=["Usage"])
+USD_FIELDS = {
+    "price_in_usd_per_mtok": "input_per_mtok",
+    "price_out_usd_per_mtok": "output_per_mtok",
+}
 
 
 @presets_router.get("", response=list[PresetOut])
@@ -49,7 +58,8 @@ def list_providers(request: HttpRequest, paging: Query[Paging]) -> Any:
 @providers_router.post("", response={201: ProviderOut})
 def create_provider(request: HttpRequest, body: ProviderIn) -> Any:
     user = current_user(request)
-    return 201, services.create_provider(actor=user, request=request, **body.model_dump())
+    given = body.model_dump(exclude_none=True)
+    return 201, services.create_provider(actor=user, request=request, **given)
 
 
 @providers_router.get("{provider_id}", response=ProviderOut)
@@ -88,19 +98,39 @@ def test_provider(request: HttpRequest, provider_id: int) -> Any:
 
 
 @providers_router.post("{provider_id}/refresh-models", response=RefreshOut)
-def refresh_models(request: HttpRequest, provider_id: int) -> Any:
+def refresh_models(request: HttpRequest, provider_id: int, preview: bool = False) -> Any:
+    """Brings the model list up to date; with `preview` it only says what would change."""
     provider = _editable(request, provider_id)
     try:
+        if preview:
+            return _previewed(plan_refresh(provider, services.list_models(provider)))
         result = services.refresh_models(
             provider=provider, actor=current_user(request), request=request
         )
     except ProviderError as error:
         raise ApiError(502, error.code, str(error.advice)) from error
+    return _counts(result) | {"models": list(provider.models.filter(missing_since=None))}
+
+
+def _counts(plan: RefreshPlan) -> dict[str, int]:
     return {
-        "added": len(result.added),
-        "updated": len(result.changed),
-        "missing": len(result.missing),
-        "models": list(provider.models.filter(missing_since=None)),
+        "added": len(plan.added),
+        "updated": len(plan.changed),
+        "missing": len(plan.missing),
+        "kept": len(plan.kept),
+    }
+
+
+def _previewed(plan: RefreshPlan) -> dict[str, Any]:
+    """The rows that would change, each as it would be."""
+    changed = [
+        {"model_id": each.model.model_id, "types": each.after.get("types", each.model.types)}
+        for each in plan.changed
+    ]
+    added = [{"model_id": row.model_id, "types": list(row.types)} for row in plan.added]
+    return _counts(plan) | {
+        "models": [*added, *changed],
+        "missing_models": [model.model_id for model in plan.missing],
     }
 
 
@@ -119,16 +149,65 @@ def add_model(request: HttpRequest, provider_id: int, body: ModelIn) -> Any:
 def list_models(request: HttpRequest, paging: Query[Paging]) -> Any:
     """Models the caller may use now."""
     rows = ProviderModel.objects.for_user(current_user(request)).usable()
-    return paginate(rows.select_related("provider"), paging)
+    rows = rows.select_related("provider").prefetch_related("own_prices")
+    return paginate(rows, paging)
 
 
 @models_router.patch("{model_id}", response=ModelOut)
 def change_model(request: HttpRequest, model_id: int, body: ModelPatch) -> ProviderModel:
-    user = current_user(request)
-    editable = Provider.objects.editable_by(user)
-    model = owned_or_404(ProviderModel.objects.filter(provider__in=editable), pk=model_id)
+    model, user = _editable_model(request, model_id), current_user(request)
     changes = body.model_dump(exclude_unset=True)
-    return services.change_model(model=model, actor=user, request=request, **changes)
+    rates = {mine: changes.pop(name) for name, mine in USD_FIELDS.items() if name in changes}
+    with transaction.atomic():
+        if rates:
+            own_prices.set_usd(model=model, actor=user, request=request, **rates)
+        if changes:
+            services.change_model(model=model, actor=user, request=request, **changes)
+    return model
+
+
+def _editable_model(request: HttpRequest, model_id: int) -> ProviderModel:
+    editable = Provider.objects.editable_by(current_user(request))
+    rows = ProviderModel.objects.filter(provider__in=editable).select_related("provider")
+    return owned_or_404(rows, pk=model_id)
+
+
+def _price_shown(row: own_prices.PriceRow) -> dict[str, Any]:
+    plain = {"valid_from": row.row.valid_from, "currency": row.row.currency, **row.rates}
+    return {"id": row.own_id, "source": row.source, "is_current": row.is_current, **plain}
+
+
+@models_router.get("{model_id}/prices", response=list[PriceOut])
+def list_prices(request: HttpRequest, model_id: int) -> Any:
+    """The model's own prices and those of the price table that apply to it, latest first."""
+    rows = ProviderModel.objects.for_user(current_user(request)).select_related("provider")
+    model = owned_or_404(rows, pk=model_id)
+    return [_price_shown(row) for row in own_prices.history(model, timezone.now())]
+
+
+@models_router.post("{model_id}/prices", response={201: list[PriceOut]})
+def set_price(request: HttpRequest, model_id: int, body: PriceIn) -> Any:
+    """From a day on; a price of the same day is replaced. Answers with all prices of the model."""
+    model, rates = _editable_model(request, model_id), body.model_dump()
+    day, currency = rates.pop("valid_from"), rates.pop("currency")
+    own_prices.set_price(
+        model=model,
+        actor=current_user(request),
+        request=request,
+        valid_from=day,
+        currency=currency,
+        **{f"{name}_per_mtok": rate for name, rate in rates.items()},
+    )
+    return 201, list_prices(request, model_id)
+
+
+@models_router.delete("{model_id}/prices/{price_id}", response={204: None})
+def remove_price(request: HttpRequest, model_id: int, price_id: int) -> Any:
+    """What came before applies again; calls keep the cost that they had."""
+    model = _editable_model(request, model_id)
+    row = owned_or_404(model.own_prices.all(), pk=price_id)
+    own_prices.remove_price(row=row, actor=current_user(request), request=request)
+    return 204, None
 
 
 def _groups(text: str) -> list[str]:

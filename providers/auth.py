@@ -1,8 +1,8 @@
 """How a key is shown to a provider, without IO.
 
 `Profile.auth` names the way: "bearer", "header:<name>", "query:<name>", "jwt" (Zhipu's signed
-token) or "none". OAuth2 client credentials come before these: the token a `ClientCredentials` gets
-takes the key's place in the Target and goes out as "bearer" or "query:access_token".
+token) or "none". OAuth2 client credentials come before these: the token that they get takes the
+key's place in the Target and goes out as "bearer" or "query:access_token".
 """
 
 import base64
@@ -16,7 +16,7 @@ import jwt
 import orjson
 
 from providers.errors import Authentication, InvalidAnswer
-from providers.types import HttpRequest
+from providers.types import ClientCredentials, HttpRequest
 
 
 class Auth(Protocol):
@@ -95,47 +95,43 @@ class Token:
     usable_until_s: float
 
 
-@dataclass(frozen=True)
-class ClientCredentials:
-    """OAuth2 (RFC 6749, 4.4). `style`: "basic" as the RFC prefers, "body", or "query" (Baidu)."""
+def token_request(credentials: ClientCredentials) -> HttpRequest:
+    form = {"grant_type": "client_credentials"}
+    form |= {"scope": credentials.scope} if credentials.scope else {}
+    secret = {"client_id": credentials.client_id, "client_secret": credentials.client_secret}
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "Accept": "application/json",
+    }
+    if credentials.style == "query":
+        url = f"{credentials.token_url}?{urlencode(form | secret)}"
+        return HttpRequest("POST", url, headers)
+    if credentials.style == "body":
+        form |= secret
+    else:
+        pair = ":".join(quote(each, safe="") for each in secret.values())
+        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+    return HttpRequest("POST", credentials.token_url, headers, urlencode(form).encode())
 
-    token_url: str
-    client_id: str
-    client_secret: str = field(repr=False)
-    scope: str = ""
-    style: str = "basic"
 
-    def token_request(self) -> HttpRequest:
-        form = {"grant_type": "client_credentials"} | ({"scope": self.scope} if self.scope else {})
-        secret = {"client_id": self.client_id, "client_secret": self.client_secret}
-        headers = {
-            "Content-Type": "application/x-www-form-urlencoded",
-            "Accept": "application/json",
-        }
-        if self.style == "query":
-            return HttpRequest("POST", f"{self.token_url}?{urlencode(form | secret)}", headers)
-        if self.style == "body":
-            form |= secret
-        else:
-            pair = f"{quote(self.client_id, safe='')}:{quote(self.client_secret, safe='')}"
-            headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-        return HttpRequest("POST", self.token_url, headers, urlencode(form).encode())
-
-    def read_token(self, body: bytes, *, now_s: float) -> Token:
-        """Raises Authentication when the provider gives none, InvalidAnswer for no JSON."""
-        try:
-            answer = orjson.loads(body)
-        except ValueError as error:
-            raise InvalidAnswer("not JSON") from error
-        if not isinstance(answer, dict):
-            raise InvalidAnswer("not an object")
-        value, lifetime_s = answer.get("access_token"), answer.get("expires_in")
-        if not isinstance(value, str) or not value:
-            raise Authentication("no token")
-        if isinstance(lifetime_s, bool) or not isinstance(lifetime_s, int | float):
-            lifetime_s = 300
-        # Renewed early, so that none runs out between here and there.
-        return Token(value, now_s + lifetime_s - min(3600, lifetime_s / 10))
+def read_token(body: bytes, *, now_s: float) -> Token:
+    """Raises Authentication when the provider gives none, InvalidAnswer for no JSON."""
+    try:
+        answer = orjson.loads(body)
+    except ValueError as error:
+        raise InvalidAnswer("not JSON") from error
+    if not isinstance(answer, dict):
+        raise InvalidAnswer("not an object")
+    value, lifetime_s = answer.get("access_token"), answer.get("expires_in")
+    if not isinstance(value, str) or not value.isascii() or not value.isprintable() or not value:
+        raise Authentication("no token")
+    # Some servers write the number as text.
+    if isinstance(lifetime_s, str) and lifetime_s.isascii() and lifetime_s.isdigit():
+        lifetime_s = int(lifetime_s[:12])
+    if isinstance(lifetime_s, bool) or not isinstance(lifetime_s, int | float):
+        lifetime_s = 300
+    # Renewed early, so that none runs out between here and there.
+    return Token(value, now_s + lifetime_s - min(3600, lifetime_s / 10))
 
 
 class TokenCache:
@@ -152,13 +148,15 @@ class TokenCache:
         return token.value if token and self._clock() < token.usable_until_s else None
 
     def put(self, credentials: ClientCredentials, body: bytes) -> str:
-        """Keeps the token in the answer to `credentials.token_request()` and gives it."""
-        token = credentials.read_token(body, now_s=self._clock())
+        """Keeps the token in the answer to `token_request(credentials)` and gives it."""
+        token = read_token(body, now_s=self._clock())
         while len(self._tokens) >= self.MAX_TOKENS:
-            del self._tokens[next(iter(self._tokens))]
+            self._tokens.pop(next(iter(self._tokens)), None)
         self._tokens[credentials] = token
         return token.value
 
-    def forget(self, key: Hashable) -> None:
-        """After the provider refused it."""
-        self._tokens.pop(key, None)
+    def forget(self, key: Hashable, value: str) -> None:
+        """After the provider refused it; a newer one stays."""
+        token = self._tokens.get(key)
+        if token is not None and token.value == value:
+            self._tokens.pop(key, None)

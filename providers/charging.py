@@ -77,7 +77,7 @@ class Tariff:
 
     def _look_up(self, model_pk: int, at: datetime) -> Price | None:
         if model_pk not in self._models:
-            rows = ProviderModel.objects.select_related("provider")
+            rows = ProviderModel.objects.select_related("provider").prefetch_related("own_prices")
             self._models[model_pk] = rows.filter(pk=model_pk).first()
         model = self._models[model_pk]
         if model is None:

@@ -2,13 +2,15 @@
 
 ProviderError
 ├── Authentication     the key is wrong or missing
+│   └── TokenRefused   the token endpoint refuses the client
 ├── Forbidden          the key may not use this model
 ├── NoMoney            the account is out of credit: not the same as too many requests
 ├── BudgetReached      the user's own budget is used up: nothing the provider said
 ├── RateLimited        too many requests; `retry_after_s` where the provider said
 ├── Overloaded         the provider is busy
 ├── Unavailable        server error, refused or lost connection
-│   └── NothingThere   the address itself is wrong
+│   ├── NothingThere   the address itself is wrong
+│   └── NoToken        the token endpoint gives none, whoever asks
 ├── TimedOut
 ├── ContextTooLong
 ├── Filtered           the content was refused
@@ -63,6 +65,13 @@ class Authentication(ProviderError):
     advice = _("The provider refuses the API key. Enter a valid key on the provider's page.")
 
 
+class TokenRefused(Authentication):
+    advice = _(
+        "The token URL refuses the client. Check the client id, the client secret and the scope on "
+        "the provider's page."
+    )
+
+
 class Forbidden(ProviderError):
     code, status = "forbidden", 502
     advice = _("The API key may not use this model. Check its permissions at the provider.")
@@ -97,6 +106,10 @@ class NothingThere(Unavailable):
     """Where the address itself is wrong, not the name of a model."""
 
     advice = _("There is nothing at this address. Check the base URL, including its version.")
+
+
+class NoToken(Unavailable):
+    advice = _("The token URL gives no token. Check this address on the provider's page.")
 
 
 class TimedOut(ProviderError):

@@ -17,11 +17,19 @@ import httpx
 from django.conf import settings
 
 from providers.addresses import is_address, is_allowed
-from providers.errors import Blocked, ProviderError, Redirected, TimedOut, Unavailable, error_of
-from providers.types import HttpRequest
+from providers.errors import (
+    Blocked,
+    ProviderError,
+    Redirected,
+    TimedOut,
+    Unavailable,
+    error_of,
+    retry_after_s_of,
+)
+from providers.types import USUAL_PATIENCE, HttpRequest, Patience
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
-TIMEOUT = httpx.Timeout(connect=10, read=120, write=30, pool=10)
+WRITE_S, POOL_S = 30, 10
 MAX_BODY_BYTES = 20 * 1024**2
 USER_AGENT = "llmplatform"
 
@@ -87,28 +95,32 @@ def tls() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def make_client(*, is_managed: bool = False, resolve: Resolve = resolve) -> httpx.AsyncClient:
-    """`is_managed`: a deployment of our own on this machine, which lives on loopback."""
+def make_client(
+    *,
+    is_managed: bool = False,
+    patience: Patience = USUAL_PATIENCE,
+    read_s: float | None = None,
+    resolve: Resolve = resolve,
+) -> httpx.AsyncClient:
+    """`is_managed`: a deployment of our own on this machine, which lives on loopback. `read_s`: the
+    longest silence, where it is not that of a stream."""
     allow_private = is_managed or settings.ALLOW_PRIVATE_PROVIDER_URLS
     return httpx.AsyncClient(
         transport=GuardedTransport(allow_private=allow_private, resolve=resolve),
-        timeout=TIMEOUT,
+        timeout=httpx.Timeout(
+            connect=patience.connect_s,
+            read=patience.read_s if read_s is None else read_s,
+            write=WRITE_S,
+            pool=POOL_S,
+        ),
         follow_redirects=False,
         trust_env=False,
         headers={"User-Agent": USER_AGENT},
     )
 
 
-def _retry_after(headers: httpx.Headers) -> float | None:
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return max(0.0, float(headers[name]) * scale)
-        except (KeyError, ValueError):
-            continue
-    return None
-
-
-async def _limited(response: httpx.Response, limit: int = MAX_BODY_BYTES) -> bytes:
+async def limited(response: httpx.Response, limit: int = MAX_BODY_BYTES) -> bytes:
+    """The whole body. Raises Unavailable where it is longer than `limit`."""
     body = b""
     async for chunk in response.aiter_bytes():
         body += chunk
@@ -127,8 +139,8 @@ async def sent(client: httpx.AsyncClient, request: HttpRequest) -> AsyncIterator
             if response.is_redirect:
                 raise Redirected
             if not response.is_success:
-                body = (await _limited(response, 100_000)).decode("utf-8", "replace")
-                raise error_of(response.status_code, body, _retry_after(response.headers))
+                body = (await limited(response, 100_000)).decode("utf-8", "replace")
+                raise error_of(response.status_code, body, retry_after_s_of(response.headers))
             yield response
     except httpx.TimeoutException as error:
         raise TimedOut from error
@@ -139,7 +151,7 @@ async def sent(client: httpx.AsyncClient, request: HttpRequest) -> AsyncIterator
 async def fetch(client: httpx.AsyncClient, request: HttpRequest) -> bytes:
     """The whole body of a 2xx answer. Raises ProviderError."""
     async with sent(client, request) as response:
-        return await _limited(response)
+        return await limited(response)
 
 
-__all__ = ["GuardedBackend", "ProviderError", "fetch", "make_client", "sent"]
+__all__ = ["GuardedBackend", "ProviderError", "fetch", "limited", "make_client", "sent"]

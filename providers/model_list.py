@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core import signing
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from providers.changes import announce_models
 from providers.detection import abilities_by_name, typed
@@ -19,6 +20,7 @@ from providers.types import ListedModel
 
 SALT = "providers.model_list"
 PREVIEW_AGE_S = 3600
+SHOWN = ("types", "context_tokens")
 ABILITY_FIELDS = (("vision", "supports_vision"), ("reasoning", "supports_reasoning"))
 
 
@@ -34,8 +36,15 @@ class Change:
     @property
     def fields(self) -> list[tuple[str, Any, Any]]:
         """What a person is shown: the types and the context window, before and after."""
-        names = ("types", "context_tokens")
-        return [(n, self.before[n], self.after[n]) for n in names if n in self.after]
+        return [(n, self.before[n], self.after[n]) for n in SHOWN if n in self.after]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What a person edited and the list says otherwise, as `Change.fields`: theirs, the list's."""
+
+    model: ProviderModel
+    fields: list[tuple[str, Any, Any]]
 
 
 @dataclass
@@ -43,9 +52,11 @@ class RefreshPlan:
     added: list[ListedModel] = field(default_factory=list)
     changed: list[Change] = field(default_factory=list)
     missing: list[ProviderModel] = field(default_factory=list)
+    kept: list[Kept] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
+        """Whether applying it would change nothing."""
         return not (self.added or self.changed or self.missing)
 
 
@@ -69,6 +80,18 @@ def looked_up(provider: Provider, rows: Iterable[ListedModel]) -> list[ListedMod
     return [_looked_up(row, book.row_of(slug, row.model_id, now)) for row in rows]
 
 
+EVIDENCE = {
+    "metadata": _("the provider's list"),
+    "table": _("the price table"),
+    "name": _("its name"),
+}
+
+
+def evidence_of(row: ListedModel) -> str:
+    """What its types were found by, in words."""
+    return str(EVIDENCE.get(row.evidence, row.evidence))
+
+
 def found_in(row: ListedModel) -> dict[str, Any]:
     return {
         "types": list(row.types),
@@ -86,12 +109,23 @@ def _change(model: ProviderModel, row: ListedModel) -> Change | None:
     after = {
         name: value
         for name, value in found_in(row).items()
-        if name not in kept and getattr(model, name) != value
+        # A list that says nothing of a context window takes none away.
+        if name not in kept and value is not None and getattr(model, name) != value
     }
     if not after.keys() - {"type_evidence"} and model.missing_since is None:
         return None
     before = {name: getattr(model, name) for name in after}
     return Change(model, before, after, is_back=model.missing_since is not None)
+
+
+def _kept(model: ProviderModel, row: ListedModel) -> Kept | None:
+    found = found_in(row)
+    fields = [
+        (name, getattr(model, name), found[name])
+        for name in SHOWN
+        if name in model.edited and found[name] and found[name] != getattr(model, name)
+    ]
+    return Kept(model, fields) if fields else None
 
 
 def plan_refresh(provider: Provider, listed: Iterable[ListedModel]) -> RefreshPlan:
@@ -102,8 +136,11 @@ def plan_refresh(provider: Provider, listed: Iterable[ListedModel]) -> RefreshPl
         model = known.pop(row.model_id, None)
         if model is None:
             plan.added.append(row)
-        elif change := _change(model, row):
+            continue
+        if change := _change(model, row):
             plan.changed.append(change)
+        if kept := _kept(model, row):
+            plan.kept.append(kept)
     plan.missing = [
         model for model in known.values() if model.missing_since is None and not model.is_manual
     ]

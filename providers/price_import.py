@@ -1,4 +1,5 @@
-"""Fill the price table from a file: the one of the repository, or a newer one of litellm.
+"""Fill the price table from a list: the one of the repository, a newer one of litellm, or that of
+the package genai-prices (`providers.price_package`).
 
 A price that changed becomes a new row, valid from the file's day; the old row stays for the calls
 of its time. What a person edited is never touched and never superseded.
@@ -8,12 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from providers.model_metadata import LITELLM_MODES
+from providers.prices import ANY, pattern
 
 SEED = Path(__file__).parent / "price_data" / "seed.json"
 # litellm's words for those of our presets that it names otherwise.
@@ -28,15 +31,23 @@ RATES = {
     **{"reasoning": "output_cost_per_reasoning_token"},
 }
 MAX_ID = 200
+PRICED = (*(f"{name}_per_mtok" for name in RATES), "per_query", "tiers", "off_peak")
+CARRIED = (
+    *(f"{name}_per_mtok" for name in RATES),
+    *("per_query", "main_type", "context_tokens", "max_output_tokens", "dimension"),
+    *("supports_vision", "supports_reasoning", "supports_tools"),
+)
 
 
 @dataclass(frozen=True)
 class PriceFile:
-    """`rows`: one mapping of ModelPrice fields a model, without source and day."""
+    """`rows`: one mapping of ModelPrice fields a model, without source and day. `is_prices_only`:
+    the list does not know what a model can do; there None says nothing."""
 
     source: str
     valid_from: date
     rows: list[dict[str, Any]]
+    is_prices_only: bool = False
 
 
 def _decimal(value: Any, scale: int = 1) -> Decimal | None:
@@ -131,28 +142,92 @@ def read_litellm(data: bytes, *, slugs: Iterable[str], valid_from: date) -> Pric
     return PriceFile("litellm", valid_from, list(_litellm_rows(content, frozenset(slugs))))
 
 
-def import_prices(file: PriceFile, model: type[Any]) -> int:
-    """How many rows are new. `model` is ModelPrice, or its historical self in a migration, which
-    may lack what later versions of the table have."""
+@dataclass(frozen=True)
+class ImportPlan:
+    """What a file would change. `changed`: the row of today and the one that follows it; `kept`:
+    rows of a person that the file would have changed."""
+
+    file: PriceFile
+    added: list[Any]
+    changed: list[tuple[Any, Any]]
+    kept: list[Any]
+
+    @property
+    def fresh(self) -> list[Any]:
+        return [*self.added, *(new for _old, new in self.changed)]
+
+    @property
+    def digest(self) -> str:
+        """Two plans that do the same have the same one."""
+        rows = sorted(
+            "|".join(
+                str(getattr(row, name)) for name in ("provider_slug", "model_pattern", *PRICED)
+            )
+            for row in self.fresh
+        )
+        named = [self.file.source, str(self.file.valid_from), *rows]
+        return sha256("\n".join(named).encode()).hexdigest()
+
+
+def plan_import(file: PriceFile, model: type[Any]) -> ImportPlan:
+    """Changes nothing. `model` is ModelPrice, or its historical self in a migration, which may lack
+    what later versions of the table have."""
     known = {field.name for field in model._meta.fields}
     latest: dict[tuple[str, str], Any] = {}
     for each in model.objects.order_by("valid_from"):
         latest[each.provider_slug, each.model_pattern.lower()] = each
-    fresh = []
+    patterns = [row for row in latest.values() if row.is_edited and "*" in row.model_pattern]
+    plan, seen = ImportPlan(file, [], [], []), set()
     for row in file.rows:
         values = {name: value for name, value in row.items() if name in known}
-        old = latest.get((values["provider_slug"], values["model_pattern"].lower()))
-        if old is None or (_is_older(old, file) and _differs(old, values)):
-            new = model(**values, source=file.source, valid_from=file.valid_from, currency="USD")
-            latest[new.provider_slug, new.model_pattern.lower()] = new
-            fresh.append(new)
-    model.objects.bulk_create(fresh, batch_size=200)
-    return len(fresh)
+        key = values["provider_slug"], values["model_pattern"].lower()
+        if key in seen:
+            continue
+        seen.add(key)
+        old = latest.get(key)
+        if old is None:
+            # An exact id would come before the pattern that somebody wrote for it.
+            if not any(_covers(each, values) for each in patterns):
+                plan.added.append(_new(model, file, values))
+        elif _differs(old, values, file):
+            if old.is_edited:
+                plan.kept.append(old)
+            elif old.valid_from < file.valid_from:
+                plan.changed.append((old, _new(model, file, _carried(old, values, file))))
+    return plan
 
 
-def _is_older(row: Any, file: PriceFile) -> bool:
-    return not row.is_edited and row.valid_from < file.valid_from
+def _covers(row: Any, values: Mapping[str, Any]) -> bool:
+    is_for = row.provider_slug in (values["provider_slug"], ANY)
+    return is_for and pattern(row.model_pattern).fullmatch(values["model_pattern"]) is not None
 
 
-def _differs(row: Any, values: Mapping[str, Any]) -> bool:
+def _carried(old: Any, values: Mapping[str, Any], file: PriceFile) -> Mapping[str, Any]:
+    """What a list of prices alone does not say stays as it was known."""
+    if not file.is_prices_only:
+        return values
+    stated = {name: value for name, value in values.items() if value is not None}
+    return {name: getattr(old, name) for name in CARRIED} | stated
+
+
+def _new(model: type[Any], file: PriceFile, values: Mapping[str, Any]) -> Any:
+    return model(
+        **{"currency": "USD", **values, "source": file.source, "valid_from": file.valid_from}
+    )
+
+
+def carry_out(plan: ImportPlan, model: type[Any]) -> int:
+    """How many rows are new."""
+    model.objects.bulk_create(plan.fresh, batch_size=200)
+    return len(plan.fresh)
+
+
+def import_prices(file: PriceFile, model: type[Any]) -> int:
+    """How many rows are new."""
+    return carry_out(plan_import(file, model), model)
+
+
+def _differs(row: Any, values: Mapping[str, Any], file: PriceFile) -> bool:
+    if file.is_prices_only:
+        values = {name: values[name] for name in PRICED if values.get(name) is not None}
     return any(getattr(row, name) != value for name, value in values.items())

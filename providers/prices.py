@@ -12,9 +12,10 @@ from decimal import Decimal
 from functools import lru_cache
 
 from django.conf import settings
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
-from providers.models import ModelPrice, ProviderModel
+from providers.models import ModelPrice, OwnPrice, ProviderModel, Rated
 from providers.presets import catalog_slug
 from providers.rates import NAMES, Price, Rates, cost_of, read_off_peak, read_tiers
 
@@ -24,7 +25,8 @@ ANY = "*"
 
 
 @lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
+def pattern(text: str) -> re.Pattern[str]:
+    """In which * stands for anything."""
     return re.compile(".*".join(re.escape(part) for part in text.split("*")), re.IGNORECASE)
 
 
@@ -33,15 +35,13 @@ def _rank(row: ModelPrice) -> tuple[bool, bool, int, date]:
     return is_exact, row.provider_slug != ANY, len(row.model_pattern), row.valid_from
 
 
+def rates_of(row: Rated) -> Rates:
+    return Rates(**{name: getattr(row, f"{name}_per_mtok") for name in NAMES})
+
+
 def read_price(row: ModelPrice, at: datetime) -> Price:
     """The row as it applies at `at`: off-peak rates are already in place."""
-    rates = Rates(
-        input=row.input_per_mtok,
-        output=row.output_per_mtok,
-        cached_input=row.cached_input_per_mtok,
-        cache_write=row.cache_write_per_mtok,
-        reasoning=row.reasoning_per_mtok,
-    )
+    rates = rates_of(row)
     tiers, off_peak = read_tiers(row.tiers), read_off_peak(row.off_peak)
     if off_peak is not None and any(window.holds(at) for window in off_peak.windows):
         cheap = {
@@ -49,6 +49,11 @@ def read_price(row: ModelPrice, at: datetime) -> Price:
         }
         rates, tiers = replace(rates, **cheap), ()
     return Price(row.currency, rates, tiers, row.per_query, row.pk)
+
+
+def day_of(at: datetime) -> date:
+    """The platform's day, on which prices begin."""
+    return at.astimezone(timezone.get_default_timezone()).date()
 
 
 class PriceBook:
@@ -64,12 +69,11 @@ class PriceBook:
                 self._exact.setdefault(row.model_pattern.lower(), []).append(row)
 
     def row_of(self, slug: str, model_id: str, at: datetime) -> ModelPrice | None:
-        fitting = [row for row in self._patterns if _pattern(row.model_pattern).fullmatch(model_id)]
-        day = at.astimezone(timezone.get_default_timezone()).date()
+        fitting = [row for row in self._patterns if pattern(row.model_pattern).fullmatch(model_id)]
         rows = [
             row
             for row in (*self._exact.get(model_id.lower(), ()), *fitting)
-            if row.provider_slug in (slug, ANY) and row.valid_from <= day
+            if row.provider_slug in (slug, ANY) and row.valid_from <= day_of(at)
         ]
         return max(rows, key=_rank, default=None)
 
@@ -89,10 +93,16 @@ def price_of(provider: str, model_id: str, at: datetime) -> Price | None:
     return price_book(provider).price_of(provider, model_id, at)
 
 
-def own_price(model: ProviderModel) -> Price | None:
-    """What a person entered at the model itself; it wins."""
-    rates = Rates(input=model.price_in_usd_per_mtok, output=model.price_out_usd_per_mtok)
-    return None if rates == Rates() else Price("USD", rates)
+def own_row(model: ProviderModel, at: datetime) -> OwnPrice | None:
+    """What a person entered at the model itself, as it is valid then."""
+    valid = [row for row in model.own_prices.all() if row.valid_from <= day_of(at)]
+    return max(valid, key=lambda row: row.valid_from, default=None)
+
+
+def own_price(model: ProviderModel, at: datetime) -> Price | None:
+    """It wins over the price table."""
+    row = own_row(model, at)
+    return None if row is None else Price(row.currency, rates_of(row))
 
 
 def in_usd(sums: Mapping[str, Decimal]) -> Decimal:
@@ -106,6 +116,7 @@ def blended_costs(models: Sequence[ProviderModel]) -> dict[int, float]:
     price is unknown are left out."""
     slugs = {catalog_slug(model.provider.preset, model.provider.base_url) for model in models}
     book, now = price_book(*slugs), timezone.now()
+    prefetch_related_objects(models, "own_prices")
     found = {}
     for model in models:
         price = price_of_model(model, now, book)
@@ -120,4 +131,4 @@ def price_of_model(
     model: ProviderModel, at: datetime, book: PriceBook | None = None
 ) -> Price | None:
     slug = catalog_slug(model.provider.preset, model.provider.base_url)
-    return own_price(model) or (book or price_book(slug)).price_of(slug, model.model_id, at)
+    return own_price(model, at) or (book or price_book(slug)).price_of(slug, model.model_id, at)

@@ -2,12 +2,15 @@
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from django.utils import timezone
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
+from providers.models import ProviderModel
 from providers.presets import Address, Preset
+from providers.prices import own_price
 
 
 class AddressOut(Answer):
@@ -38,7 +41,35 @@ class PresetOut(Answer):
         return str(preset.key_note)
 
 
-class ProviderIn(Schema):
+class OAuthIn(Schema):
+    """OAuth2 client credentials; the client secret is `api_key`. Empty: the key itself is sent."""
+
+    token_url: Str = Field("", max_length=500)
+    client_id: Str = Field("", max_length=300)
+    scope: Str = Field("", max_length=500)
+    style: Str = Field(
+        "basic",
+        max_length=10,
+        description="Where the client id and secret go: basic (a header), body or query.",
+    )
+
+
+class PatienceIn(Schema):
+    """Timeouts in seconds, and retries."""
+
+    connect_timeout_s: int | None = Field(None, ge=1, le=60)
+    read_timeout_s: int | None = Field(
+        None, ge=1, le=1800, description="Longest silence of a stream, also before it begins."
+    )
+    answer_timeout_s: int | None = Field(
+        None, ge=1, le=7200, description="From the request to the end of the answer."
+    )
+    retries: int | None = Field(
+        None, ge=0, le=5, description="Of calls that failed before their answer began."
+    )
+
+
+class ProviderIn(PatienceIn):
     preset: Str = Field("", max_length=40)
     kind: Str = Field("", max_length=20)
     name: Str = Field("", max_length=100)
@@ -48,9 +79,10 @@ class ProviderIn(Schema):
     profile: dict[str, Any] = Field(default_factory=dict)
     extra_body: dict[str, Any] = Field(default_factory=dict)
     drop_params: list[Str] = Field(default_factory=list, max_length=50)
+    oauth: OAuthIn | None = None
 
 
-class ProviderPatch(Schema):
+class ProviderPatch(PatienceIn):
     name: Str | None = Field(None, max_length=100)
     base_url: Str | None = Field(None, max_length=500)
     api_key: Str | None = Field(None, max_length=4000)
@@ -58,6 +90,7 @@ class ProviderPatch(Schema):
     profile: dict[str, Any] | None = None
     extra_body: dict[str, Any] | None = None
     drop_params: list[Str] | None = Field(None, max_length=50)
+    oauth: OAuthIn | None = None
 
 
 class ProviderOut(Answer):
@@ -73,6 +106,12 @@ class ProviderOut(Answer):
     profile: dict[str, Any]
     extra_body: dict[str, Any]
     drop_params: list[str]
+    oauth: dict[str, str] = Field(description="Without the client secret, which is `api_key`.")
+    connect_timeout_s: int
+    read_timeout_s: int
+    answer_timeout_s: int
+    retries: int
+    app_mode: str = Field(description="What a Dify application says that it is; empty: unknown.")
     refreshed_at: datetime | None
 
     @staticmethod
@@ -95,11 +134,73 @@ class RefreshOut(Answer):
     added: int
     updated: int
     missing: int
-    models: list[ListedOut]
+    kept: int = Field(0, description="Models where a person's edits stay against the list.")
+    models: list[ListedOut] = Field(description="All that are listed; in a preview what changes.")
+    missing_models: list[str] = Field(default_factory=list, description="In a preview only.")
 
 
 class ModelIn(Schema):
     model_id: Str = Field(min_length=1, max_length=200)
+
+
+Rate = Annotated[Decimal | None, Field(ge=0, max_digits=16, decimal_places=6)]
+
+
+class PriceIn(Schema):
+    """Per million tokens. Null is unknown, 0 is a price; cached input and cache writes then cost
+    what input does, reasoning what output does."""
+
+    valid_from: date | None = Field(None, description="Without it: today.")
+    currency: Literal["USD", "CNY"] = "USD"
+    input: Rate = None
+    output: Rate = None
+    cached_input: Rate = None
+    cache_write: Rate = None
+    reasoning: Rate = None
+
+
+class PriceOut(Answer):
+    """`id` null: a row of the price table, whose `source` says where it comes from."""
+
+    id: int | None
+    valid_from: date
+    currency: str
+    input: Decimal | None
+    output: Decimal | None
+    cached_input: Decimal | None
+    cache_write: Decimal | None
+    reasoning: Decimal | None
+    source: str
+    is_current: bool = Field(description="What a call costs now.")
+
+
+class TablePriceOut(Answer):
+    provider: str
+    model: str
+    currency: str
+    input: Decimal | None
+    output: Decimal | None
+    cached_input: Decimal | None
+
+
+class PriceChangeOut(Answer):
+    before: TablePriceOut
+    after: TablePriceOut
+
+
+class PriceRefreshIn(Schema):
+    digest: Str = Field("", max_length=64)
+
+
+class PriceRefreshOut(Answer):
+    """`kept`: what a person edited, although the package says something else."""
+
+    source: str
+    valid_from: date
+    digest: str
+    added: list[TablePriceOut]
+    changed: list[PriceChangeOut]
+    kept: list[TablePriceOut]
 
 
 class ModelPatch(Schema):
@@ -110,8 +211,10 @@ class ModelPatch(Schema):
     temperature: float | None = Field(None, ge=0, le=2)
     top_p: float | None = Field(None, gt=0, le=1)
     max_tokens: int | None = Field(None, ge=1, le=10_000_000)
-    price_in_usd_per_mtok: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6)
-    price_out_usd_per_mtok: Decimal | None = Field(None, ge=0, max_digits=12, decimal_places=6)
+    price_in_usd_per_mtok: Rate = Field(
+        None, description="A price in USD from today on; see `prices` for all there is to say."
+    )
+    price_out_usd_per_mtok: Rate = None
     is_enabled: bool | None = None
 
 
@@ -131,8 +234,22 @@ class ModelOut(Answer):
     missing_since: datetime | None
 
     @staticmethod
-    def resolve_provider(model: object) -> str:
-        return str(model.provider.name)  # type: ignore[attr-defined]
+    def resolve_provider(model: ProviderModel) -> str:
+        return str(model.provider.name)
+
+    @staticmethod
+    def resolve_price_in_usd_per_mtok(model: ProviderModel) -> Decimal | None:
+        return _own_usd(model, "input")
+
+    @staticmethod
+    def resolve_price_out_usd_per_mtok(model: ProviderModel) -> Decimal | None:
+        return _own_usd(model, "output")
+
+
+def _own_usd(model: ProviderModel, name: str) -> Decimal | None:
+    price = own_price(model, timezone.now())
+    rate: Decimal | None = getattr(price.rates, name) if price else None
+    return rate if price and price.currency == "USD" else None
 
 
 class UsageQuery(Schema):

@@ -3,14 +3,14 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from asgiref.sync import async_to_sync
-from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest as PageRequest
@@ -20,16 +20,17 @@ from django.utils.translation import gettext as _
 from accounts.models import ApiKey, User
 from accounts.services import audit
 from llmplatform.text import validate_name
+from providers.adapters.dify import DifyAdapter
 from providers.adapters.echo import EchoAdapter
-from providers.addresses import is_allowed, problem_with_url
+from providers.asking import asked, fetched
 from providers.charging import Charge as Charge
 from providers.charging import current_tariff, ledger_fields
+from providers.checks import all_of, check_url, checked_key, checked_oauth
 from providers.detection import KNOWN_TYPES, detect_types
 from providers.differences import check_drop_params, check_extra_body, check_profile
-from providers.errors import BudgetReached, NoSuchModel, NothingThere, ProviderError
+from providers.errors import BudgetReached, NoSuchModel, NothingThere, ProviderError, TimedOut
 from providers.gateway.limits.holders import user_holder
 from providers.gateway.limits.spending import spent_usd
-from providers.http import fetch, make_client, sent
 from providers.measuring import Measurement as Measurement
 from providers.model_list import RefreshPlan, carry_out, found_in, looked_up, plan_refresh
 from providers.models import CallRecord, Provider, ProviderModel
@@ -37,21 +38,14 @@ from providers.presets import BY_SLUG
 from providers.registry import ADAPTERS
 from providers.types import ChatMessage, ChatRequest, Event, ListedModel, Target
 
-DIFFERENCES = ("profile", "extra_body", "drop_params")
-AUDITED = ("name", "kind", "base_url", "is_enabled", *DIFFERENCES)
-
-
-def _check_url(url: str) -> None:
-    if "{" in url:
-        raise ValidationError({"base_url": [_("Fill in what is in braces.")]})
-    if problem_with_url(url) is not None:
-        raise ValidationError({"base_url": [_("Enter a complete address such as https://…/v1.")]})
-    host = (urlsplit(url).hostname or "").strip("[]")
-    host = "127.0.0.1" if host == "localhost" or host.endswith(".localhost") else host
-    is_literal = host.replace(".", "").isdigit() or ":" in host
-    if is_literal and not is_allowed(host, allow_private=settings.ALLOW_PRIVATE_PROVIDER_URLS):
-        text = _("This address is not allowed. ALLOW_PRIVATE_PROVIDER_URLS=1 allows internal ones.")
-        raise ValidationError({"base_url": [text]})
+DIFFERENCES: dict[str, Callable[[Any], None]] = {
+    "profile": check_profile,
+    "extra_body": check_extra_body,
+    "drop_params": check_drop_params,
+}
+PATIENCE = ("connect_timeout_s", "read_timeout_s", "answer_timeout_s", "retries")
+SETTINGS = (*DIFFERENCES, *PATIENCE, "oauth")
+AUDITED = ("name", "kind", "base_url", "is_enabled", *SETTINGS)
 
 
 def _snapshot(provider: Provider) -> dict[str, Any]:
@@ -68,11 +62,11 @@ def create_provider(
     api_key: str = "",
     is_shared: bool = False,
     request: PageRequest | None = None,
-    **differences: Any,
+    **given: Any,
 ) -> Provider:
-    """A provider from a preset or a kind. ValidationError keyed by field.
+    """A provider from a preset or a kind. ValidationError keyed by field, with all that is wrong.
 
-    `differences`: profile, extra_body and drop_params of this connection.
+    `given`: SETTINGS of this connection. With `oauth` the key is the client secret.
 
     `is_shared` makes it the company's, which only administrators may do.
     """
@@ -86,17 +80,16 @@ def create_provider(
         raise ValidationError({"is_shared": [_("Only administrators can share a provider.")]})
     base_url = (base_url or (chosen.base_urls[0] if chosen and chosen.base_urls else "")).strip()
     name = name.strip() or (str(chosen.name) if chosen else "")
-    try:
-        validate_name(name)
-    except ValidationError as error:
-        raise ValidationError({"name": error.messages}) from error
-    if ADAPTERS[kind].needs_network:
-        _check_url(base_url)
     provider = Provider(
         owner=None if is_shared else actor, name=name, kind=kind, preset=preset, base_url=base_url
     )
-    _set_differences(provider, differences)
-    provider.set_key(_checked_key(api_key))
+    all_of(
+        lambda: _check_name(name),
+        lambda: _check_url_of(provider),
+        lambda: _set_settings(provider, given),
+        lambda: _set_key(provider, api_key),
+        lambda: _check_secret(provider),
+    )
     with transaction.atomic():
         provider.save()
         after = _snapshot(provider)
@@ -114,22 +107,22 @@ def change_provider(
     api_key: str | None = None,
     **changes: Any,
 ) -> Provider:
-    """Change fields. A new host needs the key again, or it would be sent to somebody else."""
-    before, old_url = _snapshot(provider), provider.base_url
+    """Change fields. ValidationError keyed by field, with all that is wrong.
+
+    A new host, also one to sign in at, needs the key again, or it would be sent to somebody else.
+    """
+    before, old_hosts = _snapshot(provider), _hosts(provider)
     for name in changes.keys() & {"name", "base_url", "is_enabled"}:
         setattr(provider, name, changes[name])
-    _set_differences(provider, changes)
-    try:
-        validate_name(provider.name)
-    except ValidationError as error:
-        raise ValidationError({"name": error.messages}) from error
-    if ADAPTERS[provider.kind].needs_network:
-        _check_url(provider.base_url)
-    is_moved = urlsplit(old_url)[:2] != urlsplit(provider.base_url)[:2]
-    if is_moved and provider.credential and not api_key:
+    all_of(
+        lambda: _check_name(provider.name),
+        lambda: _check_url_of(provider),
+        lambda: _set_settings(provider, changes),
+        lambda: _set_key(provider, api_key) if api_key else None,
+        lambda: _check_secret(provider),
+    )
+    if _hosts(provider) != old_hosts and provider.credential and not api_key:
         raise ValidationError({"api_key": [_("Enter the key again when the host changes.")]})
-    if api_key:
-        provider.set_key(_checked_key(api_key))
     with transaction.atomic():
         provider.save()
         after = _snapshot(provider) | ({"api_key": "changed"} if api_key else {})
@@ -144,25 +137,53 @@ def change_provider(
     return provider
 
 
-def _checked_key(text: str) -> str:
-    """What can go into a header."""
-    key = text.strip()
-    if not key.isascii() or not key.isprintable():
-        raise ValidationError(
-            {"api_key": [_("A key has letters, digits and signs of ASCII only.")]}
-        )
-    return key
+def _hosts(provider: Provider) -> list[tuple[str, str]]:
+    """Where the stored secret may go."""
+    urls = (provider.base_url, provider.oauth.get("token_url", ""))
+    return [(parts.scheme, parts.netloc) for parts in map(urlsplit, urls)]
 
 
-def _set_differences(provider: Provider, given: Mapping[str, Any]) -> None:
-    checks = {
-        "profile": check_profile,
-        "extra_body": check_extra_body,
-        "drop_params": check_drop_params,
-    }
-    for name in given.keys() & checks.keys():
-        checks[name](given[name])
-        setattr(provider, name, given[name])
+def _check_secret(provider: Provider) -> None:
+    if provider.oauth and not provider.credential:
+        raise ValidationError({"api_key": [_("Enter the client secret.")]})
+
+
+def _set_key(provider: Provider, api_key: str) -> None:
+    provider.set_key(checked_key(api_key))
+
+
+def _check_name(name: str) -> None:
+    try:
+        validate_name(name)
+    except ValidationError as error:
+        raise ValidationError({"name": error.messages}) from error
+
+
+def _check_url_of(provider: Provider) -> None:
+    if ADAPTERS[provider.kind].needs_network:
+        check_url(provider.base_url)
+
+
+def _set_settings(provider: Provider, given: Mapping[str, Any]) -> None:
+    """All of SETTINGS that are given; ValidationError with all that is wrong."""
+
+    def set_one(name: str) -> None:
+        setattr(provider, name, checked_setting(name, given[name]))
+
+    all_of(*(partial(set_one, name) for name in SETTINGS if name in given))
+
+
+def checked_setting(name: str, value: Any) -> Any:
+    """One of SETTINGS as it is kept. ValidationError keyed by field."""
+    if name == "oauth":
+        return checked_oauth(value)
+    if name in DIFFERENCES:
+        DIFFERENCES[name](value)
+        return value
+    try:
+        return Provider._meta.get_field(name).clean(value, None)  # type: ignore[union-attr]
+    except ValidationError as error:
+        raise ValidationError({name: error.messages}) from error
 
 
 def delete_provider(*, provider: Provider, actor: User, request: PageRequest | None = None) -> None:
@@ -243,15 +264,17 @@ class TestResult:
     error: ProviderError | None = None
 
 
-async def _list_models(target: Target) -> list[ListedModel]:
+async def _list_models(target: Target) -> tuple[list[ListedModel], str]:
+    """The list, and what kind of application a Dify connection is; empty where nobody says."""
     adapter = ADAPTERS[target.kind]
     if not adapter.needs_network:
-        return adapter.read_models(b"")
-    async with make_client(is_managed=target.is_managed) as client:
-        try:
-            return adapter.read_models(await fetch(client, adapter.models(target)))
-        except NoSuchModel as error:
-            raise NothingThere(error.detail) from error
+        return adapter.read_models(b""), ""
+    try:
+        body = await fetched(target, adapter.models)
+    except NoSuchModel as error:
+        raise NothingThere(error.detail) from error
+    mode = adapter.read_app_mode(body) if isinstance(adapter, DifyAdapter) else ""
+    return adapter.read_models(body), mode
 
 
 async def _ask(target: Target) -> None:
@@ -259,7 +282,9 @@ async def _ask(target: Target) -> None:
     request = ChatRequest(
         target.model_id, [ChatMessage("user", "hi")], {"max_tokens": 16}, is_stream=False
     )
-    async for _event in stream_chat(target, request):
+    # A person waits for it: no longer than for the first word of a stream.
+    patience = replace(target.patience, answer_s=target.patience.read_s)
+    async for _event in stream_chat(replace(target, patience=patience), request):
         pass
 
 
@@ -272,25 +297,35 @@ def _known_models(provider: Provider) -> list[ListedModel]:
 
 def list_models(provider: Provider) -> list[ListedModel]:
     """What the provider offers now. Raises ProviderError."""
-    return _known_models(provider) or async_to_sync(_list_models)(provider.target())
+    known = _known_models(provider)
+    if known:
+        return known
+    listed, mode = async_to_sync(_list_models)(provider.target())
+    _remember_mode(provider, mode)
+    return listed
+
+
+def _remember_mode(provider: Provider, mode: str) -> None:
+    """An application that says nothing stays what it was."""
+    if mode and mode != provider.app_mode:
+        provider.app_mode = mode
+        Provider.objects.filter(pk=provider.pk).update(app_mode=mode)
 
 
 def check_connection(provider: Provider) -> TestResult:
     known = _known_models(provider)
     if known:
-        ms, error = _timed(_ask, provider.target(known[0].model_id))
+        ms, error = _timed(partial(async_to_sync(_ask), provider.target(known[0].model_id)))
     else:
-        ms, error = _timed(_list_models, provider.target())
+        ms, error = _timed(partial(list_models, provider))
     return TestResult(error is None, ms, error)
 
 
-def _timed(
-    work: Callable[[Target], Coroutine[Any, Any, object]], target: Target
-) -> tuple[int, ProviderError | None]:
+def _timed(work: Callable[[], object]) -> tuple[int, ProviderError | None]:
     """Milliseconds, and what went wrong."""
     started, error = time.monotonic(), None
     try:
-        async_to_sync(work)(target)
+        work()
     except ProviderError as found:
         error = found
     return round((time.monotonic() - started) * 1000), error
@@ -306,7 +341,7 @@ class Trial:
 
 
 def try_model(model: ProviderModel) -> Trial:
-    return Trial(model, *_timed(_ask, target_of(model)))
+    return Trial(model, *_timed(partial(async_to_sync(_ask), target_of(model))))
 
 
 def apply_models(
@@ -365,7 +400,7 @@ def resolve_chat_target(*, user: User, model_pk: int) -> Target:
 
 def target_of(model: ProviderModel) -> Target:
     base = model.provider.target(model.model_id)
-    return Target(**{**base.__dict__, "model_pk": model.pk, "defaults": model.defaults})
+    return replace(base, model_pk=model.pk, defaults=model.defaults)
 
 
 def check_limits(user: User) -> None:
@@ -387,11 +422,16 @@ async def stream_chat(target: Target, request: ChatRequest) -> AsyncGenerator[Ev
             yield event
         return
     reader = adapter.reader(is_stream=request.is_stream, target=target)
-    async with (
-        make_client(is_managed=target.is_managed) as client,
-        sent(client, adapter.chat(target, request)) as response,
-    ):
+    patience = target.patience
+    until = time.monotonic() + patience.answer_s
+    async with asked(
+        target,
+        lambda signed_in: adapter.chat(signed_in, request),
+        read_s=patience.read_s if request.is_stream else patience.answer_s,
+    ) as response:
         async for data in response.aiter_bytes():
+            if time.monotonic() > until:
+                raise TimedOut
             for event in reader.feed(data):
                 yield event
         for event in reader.finish():

@@ -258,11 +258,37 @@ class Profile:
 
 
 @dataclass(frozen=True)
+class ClientCredentials:
+    """OAuth2 (RFC 6749, 4.4). `style`: "basic" as the RFC prefers, "body", or "query" (Baidu)."""
+
+    token_url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    scope: str = ""
+    style: str = "basic"
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to connect, of silence in a stream or before it, and for a whole answer; `retries`:
+    how often a call that failed before its answer began is sent again."""
+
+    connect_s: float = 10
+    read_s: float = 120
+    answer_s: float = 600
+    retries: int = 0
+
+
+USUAL_PATIENCE = Patience()
+
+
+@dataclass(frozen=True)
 class Target:
     """Everything a call needs, read from the database before it, so that none is held during it.
 
     `extra_body` is merged into every chat body and `drop_params` are left out of it: how an
-    administrator follows a provider's change without a release.
+    administrator follows a provider's change without a release. With `oauth` the key is a token
+    that `providers.access_tokens` fills in.
     """
 
     kind: str
@@ -277,6 +303,8 @@ class Target:
     profile: Profile = field(default_factory=Profile)
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     drop_params: Sequence[str] = ()
+    oauth: ClientCredentials | None = None
+    patience: Patience = USUAL_PATIENCE
 
 
 def model_family(model_id: str) -> str:

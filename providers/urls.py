@@ -2,13 +2,14 @@
 
 from django.urls import path
 
-from providers import alias_views, views
+from providers import alias_views, price_views, views
 
 app_name = "providers"
 urlpatterns = [
     path("", views.index, name="list"),
     path("new/", views.choose, name="choose"),
     path("new/<slug:slug>/", views.create, name="create"),
+    path("prices/", price_views.refresh, name="prices"),
     path("aliases/", alias_views.index, name="alias-list"),
     path("aliases/new/", alias_views.create, name="create-alias"),
     path("aliases/hint/", alias_views.hint, name="alias-hint"),
@@ -27,4 +28,10 @@ urlpatterns = [
     path("<int:provider_id>/delete/", views.delete, name="delete"),
     path("<int:provider_id>/models/", views.add_model, name="add-model"),
     path("<int:provider_id>/models/<int:model_id>/", views.edit_model, name="model"),
+    path("<int:provider_id>/models/<int:model_id>/prices/", views.set_price, name="set-price"),
+    path(
+        "<int:provider_id>/models/<int:model_id>/prices/<int:price_id>/remove/",
+        views.remove_price,
+        name="remove-price",
+    ),
 ]

@@ -5,9 +5,10 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Count, Q
+from django.db.models import Count, Q, prefetch_related_objects
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,11 +16,13 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
-from providers import services
+from llmplatform.audited_admin import done_in_dialog, put_on
+from providers import own_prices, services
 from providers.errors import ProviderError
-from providers.forms import ModelForm, ProviderForm, preset_of
-from providers.model_list import opened, plan_refresh, sealed
+from providers.forms import ModelForm, PriceForm, ProviderForm, preset_of
+from providers.model_list import evidence_of, opened, plan_refresh, sealed
 from providers.models import Provider, ProviderModel
+from providers.own_prices import rate_text
 from providers.presets import BY_SLUG, PRESETS, Section, catalog_slug
 from providers.prices import price_book, price_of_model
 from providers.rates import Price
@@ -59,15 +62,22 @@ def create(request: HttpRequest, slug: str) -> HttpResponse:
     elif form.is_valid():
         try:
             provider = services.create_provider(
-                actor=user, preset=preset.slug, request=request, **form.cleaned_data
+                actor=user, preset=preset.slug, request=request, **form.values
             )
         except ValidationError as error:
-            form.add_error(None, error)
+            put_on(form, error)
         else:
             _refresh(request, provider)
-            return redirect("providers:detail", provider.pk)
-    context = {"form": form, "preset": preset}
-    return render(request, "providers/form.html", context, status=422 if form.errors else 200)
+            return done_in_dialog(request, reverse("providers:detail", args=[provider.pk]))
+    return _form_page(request, {"form": form, "preset": preset})
+
+
+def _form_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """With JavaScript only the form comes back, and a key that was typed stays in the browser."""
+    is_wrong = bool(context["form"].errors)
+    part = "#form" if is_wrong and request.headers.get("HX-Request") else ""
+    template = f"providers/form.html{part}"
+    return render(request, template, context, status=422 if is_wrong else 200)
 
 
 def _refresh(request: HttpRequest, provider: Provider) -> None:
@@ -95,9 +105,7 @@ def _price_text(price: Price | None) -> str:
     if price is None:
         return "–"
     rates = price.rates_for(1)
-    shown = ["–" if each is None else f"{each:f}" for each in (rates.input, rates.output)]
-    plain = [text.rstrip("0").rstrip(".") if "." in text else text for text in shown]
-    return f"{price.currency} {' / '.join(plain)}"
+    return f"{price.currency} {rate_text(rates.input)} / {rate_text(rates.output)}"
 
 
 @require_safe
@@ -110,6 +118,7 @@ def detail(request: HttpRequest, provider_id: int) -> HttpResponse:
         rows = rows.filter(model_id__icontains=wanted)
     page = Paginator(rows, MODELS_PER_PAGE).get_page(request.GET.get("page"))
     book, now = price_book(catalog_slug(provider.preset, provider.base_url)), timezone.now()
+    prefetch_related_objects(list(page), "own_prices")
     context = {
         "provider": provider,
         "page": page,
@@ -125,26 +134,17 @@ def detail(request: HttpRequest, provider_id: int) -> HttpResponse:
 def edit(request: HttpRequest, provider_id: int) -> HttpResponse:
     user, provider = current_user(request), _editable(request, provider_id)
     preset = preset_of(provider.preset if provider.kind != "echo" else "echo")
-    initial: dict[str, Any] = {
-        "name": provider.name,
-        "base_url": provider.base_url,
-        "drop_params": ", ".join(provider.drop_params),
-    }
-    objects = {"extra_body": provider.extra_body, "profile": provider.profile}
-    initial |= {name: value for name, value in objects.items() if value}
+    initial = ProviderForm.initial_of(provider)
     form = ProviderForm(request.POST or None, preset=preset, may_share=False, initial=initial)
     if form.is_valid():
         try:
-            services.change_provider(
-                provider=provider, actor=user, request=request, **form.cleaned_data
-            )
+            services.change_provider(provider=provider, actor=user, request=request, **form.values)
         except ValidationError as error:
-            form.add_error(None, error)
+            put_on(form, error)
         else:
             messages.success(request, _("The changes are saved."))
-            return redirect("providers:detail", provider.pk)
-    context = {"form": form, "preset": preset, "provider": provider}
-    return render(request, "providers/form.html", context, status=422 if form.errors else 200)
+            return done_in_dialog(request, reverse("providers:detail", args=[provider.pk]))
+    return _form_page(request, {"form": form, "preset": preset, "provider": provider})
 
 
 @require_POST
@@ -172,7 +172,12 @@ def refresh(request: HttpRequest, provider_id: int) -> HttpResponse:
         _apply(request, provider, listed)
         messages.success(request, _("The model list is up to date."))
         return redirect("providers:detail", provider_id)
-    context = {"provider": provider, "plan": plan, "sealed": sealed(provider, listed)}
+    context = {
+        "provider": provider,
+        "plan": plan,
+        "added": [(row, evidence_of(row)) for row in plan.added],
+        "sealed": sealed(provider, listed),
+    }
     return render(request, "providers/refresh.html", context)
 
 
@@ -233,8 +238,7 @@ def add_model(request: HttpRequest, provider_id: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def edit_model(request: HttpRequest, provider_id: int, model_id: int) -> HttpResponse:
-    provider = _editable(request, provider_id)
-    model = owned_or_404(provider.models.all(), pk=model_id)
+    model = _model_of(request, provider_id, model_id)
     form = ModelForm(request.POST or None, instance=model)
     if form.is_valid():
         changes = {name: form.cleaned_data[name] for name in form.changed_data}
@@ -245,6 +249,61 @@ def edit_model(request: HttpRequest, provider_id: int, model_id: int) -> HttpRes
             form.add_error(None, error)
         else:
             messages.success(request, _("The changes are saved."))
-            return redirect("providers:detail", provider.pk)
-    context = {"form": form, "provider": provider, "model": model}
-    return render(request, "providers/model.html", context, status=422 if form.errors else 200)
+            return redirect("providers:detail", provider_id)
+    return _model_page(request, model, form, PriceForm(initial=_price_offered(model)))
+
+
+def _model_page(
+    request: HttpRequest, model: ProviderModel, form: ModelForm, price_form: PriceForm
+) -> HttpResponse:
+    context = {
+        "form": form,
+        "price_form": price_form,
+        "provider": model.provider,
+        "model": model,
+        "prices": own_prices.history(model, timezone.now()),
+    }
+    is_wrong = bool(form.errors or price_form.errors)
+    return render(request, "providers/model.html", context, status=422 if is_wrong else 200)
+
+
+def _price_offered(model: ProviderModel) -> dict[str, Any]:
+    """A new price starts from the one that applies."""
+    rows = own_prices.history(model, timezone.now())
+    current = next((row.row for row in rows if row.is_current), None)
+    if current is None:
+        return {}
+    rates = {name: getattr(current, name) for name in own_prices.RATES}
+    return {"currency": current.currency} | {
+        name: rate_text(rate) for name, rate in rates.items() if rate is not None
+    }
+
+
+def _model_of(request: HttpRequest, provider_id: int, model_id: int) -> ProviderModel:
+    return owned_or_404(_editable(request, provider_id).models.all(), pk=model_id)
+
+
+@require_POST
+def set_price(request: HttpRequest, provider_id: int, model_id: int) -> HttpResponse:
+    model, form = _model_of(request, provider_id, model_id), PriceForm(request.POST)
+    if form.is_valid():
+        actor = current_user(request)
+        try:
+            own_prices.set_price(model=model, actor=actor, request=request, **form.cleaned_data)
+        except ValidationError as error:
+            put_on(form, error)
+        else:
+            messages.success(request, _("The price is saved."))
+            return redirect("providers:model", provider_id, model_id)
+    return _model_page(request, model, ModelForm(instance=model), form)
+
+
+@require_POST
+def remove_price(
+    request: HttpRequest, provider_id: int, model_id: int, price_id: int
+) -> HttpResponse:
+    model = _model_of(request, provider_id, model_id)
+    row = owned_or_404(model.own_prices.all(), pk=price_id)
+    own_prices.remove_price(row=row, actor=current_user(request), request=request)
+    messages.success(request, _("The price is removed."))
+    return redirect("providers:model", provider_id, model_id)

@@ -14,7 +14,7 @@ from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
 from providers import aliases
 from providers import services as providers
-from providers.models import CallRecord, Provider
+from providers.models import CallRecord, OwnPrice, Provider
 from tests.routes import Route
 from training import datasets
 from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
@@ -45,6 +45,12 @@ def _provider_model(owner: User) -> Parameters:
     model.name = CANARY
     model.save()
     return {"provider_id": provider.pk, "model_id": model.pk}
+
+
+def _own_price(owner: User) -> Parameters:
+    provider = _echo(owner)
+    row = OwnPrice.objects.create(model=provider.models.all()[0])
+    return {"provider_id": provider.pk, "model_id": row.model_id, "price_id": row.pk}
 
 
 def _alias(owner: User) -> Parameters:
@@ -119,10 +125,12 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/keys/<key_id>": _key,
     "providers/<int:provider_id>/": _provider,
     "providers/<int:provider_id>/models/<int:model_id>/": _provider_model,
+    "providers/<int:provider_id>/models/<int:model_id>/prices/": _own_price,
     "providers/aliases/<int:alias_id>/": _alias,
     "api/v1/aliases/<alias_id>": _alias,
     "api/v1/providers/<provider_id>": _provider,
     "api/v1/models/<model_id>": _provider_model,
+    "api/v1/models/<model_id>/prices/": _own_price,
     "datasets/<int:dataset_id>/": _dataset,
     "api/v1/datasets/<dataset_id>": _dataset,
     "prompts/<int:prompt_id>/": _prompt,

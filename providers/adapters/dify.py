@@ -33,6 +33,7 @@ from providers.types import (
 DEFAULT_USER = "llmplatform"
 PASSED = ("conversation_id", "auto_generate_name", "workflow_id")
 AGENTS = ("agent", "agent-chat")
+MODES = (*AGENTS, "chat", "advanced-chat", "completion", "workflow")
 PATHS = {"workflow": "workflow", "completion": "completion"}
 
 
@@ -75,8 +76,10 @@ class DifyAdapter(HttpAdapter):
         return [ListedModel(name[:200], ("chat",), evidence="metadata", name=name)]
 
     def read_app_mode(self, body: bytes) -> str:
-        """For `Profile.app_mode`, from the same answer as the model list."""
-        return str(read_object(body).get("mode") or "chat")
+        """For `Profile.app_mode`, from the same answer as the model list; empty where it says
+        nothing that is known."""
+        mode = read_object(body).get("mode")
+        return mode if mode in MODES else ""
 
 
 def _file(url: str) -> dict[str, str]:

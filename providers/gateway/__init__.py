@@ -17,6 +17,7 @@ embeddings.py, rerank.py, model_pages.py   the other endpoints
 forwarding.py     answers passed on as bytes: passthrough.py OpenAI's, message_passthrough.py
                   Anthropic's; compose.py makes OpenAI's from the events of other dialects
 sealed_state.py   what a provider wants back, kept by the client
+clock.py          one timer for many deadlines
 begun.py          coroutines that seldom wait, without tasks
 description.py    all of it as OpenAPI has it, with the bodies of request_schemas.py
 upstream.py       the guarded, pooled way out

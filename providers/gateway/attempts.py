@@ -2,36 +2,18 @@
 may help."""
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 
-from providers.errors import (
-    Conflict,
-    InvalidAnswer,
-    ProviderError,
-    TimedOut,
-)
+from providers.errors import ProviderError
 from providers.gateway.core import Core
 from providers.gateway.exchange import Exchange
-from providers.gateway.health import HOPELESS
 from providers.gateway.plans import Plan
 from providers.gateway.records import Call
 from providers.gateway.route import Route
+from providers.retrying import may_help, may_pass, pause_s
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
 Run = Callable[[Route], Awaitable[None]]
-
-
-def may_help(error: ProviderError) -> bool:
-    """Whether another model could answer where this one did not."""
-    return error.status >= 500 or error.status == 429 or isinstance(error, HOPELESS)
-
-
-def may_pass(error: ProviderError) -> bool:
-    """Whether the same model could answer a little later. After a timeout nobody waits again."""
-    is_lasting = isinstance(error, (*HOPELESS, TimedOut, InvalidAnswer, Conflict))
-    return may_help(error) and not is_lasting
 
 
 async def tried(core: Core, exchange: Exchange, plan: Plan, call: Call, run: Run) -> None:
@@ -48,7 +30,7 @@ async def tried(core: Core, exchange: Exchange, plan: Plan, call: Call, run: Run
         is_last = round_number + 1 == plan.rounds
         if is_last or not any(may_pass(error) for error in errors):
             raise errors[-1]
-        pause = _pause_s(round_number, errors)
+        pause = pause_s(round_number, errors)
         if pause is None:
             raise errors[-1]
         await asyncio.sleep(pause)
@@ -76,12 +58,3 @@ async def _try(
     finally:
         if not is_told:
             health.withdrawn(route.model_pk)
-
-
-def _pause_s(round_number: int, errors: list[ProviderError]) -> float | None:
-    """Grows, with some chance in it; what a provider asks for counts. None: too long to wait."""
-    wanted = FIRST_PAUSE_S * 2**round_number * (0.5 + random.random() / 2)
-    asked = [error.retry_after_s for error in errors if error.retry_after_s is not None]
-    if len(asked) == len(errors):
-        wanted = max(wanted, min(asked))
-    return wanted if wanted <= LONGEST_PAUSE_S else None

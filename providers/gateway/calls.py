@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
 from django.conf import settings
 
+from providers.access_tokens import ACCESS_TOKENS
 from providers.errors import ProviderError
 from providers.gateway.attempts import tried
 from providers.gateway.authentication import Caller
@@ -16,7 +18,7 @@ from providers.gateway.errors import GatewayError, from_provider
 from providers.gateway.exchange import ClientLeft, Exchange
 from providers.gateway.forwarding import ComposedEvents, ForwardedEvents, Outgoing, Translated
 from providers.gateway.http1 import Answer
-from providers.gateway.limits.estimates import NOTHING, Candidate, Estimate
+from providers.gateway.limits.estimates import Candidate, Estimate
 from providers.gateway.plans import Plan
 from providers.gateway.records import Call
 from providers.gateway.route import Route
@@ -73,8 +75,13 @@ class Attempt(Generic[B]):
             return await read_whole(answer)
 
     async def _asked(self, request: HttpRequest, *, is_stream: bool) -> Answer:
-        is_managed = self.target.is_managed
-        return await self.core.upstream.ask(request, is_managed=is_managed, is_stream=is_stream)
+        target = self.target
+        return await self.core.upstream.ask(
+            request,
+            is_managed=target.is_managed,
+            is_stream=is_stream,
+            patience=target.patience,
+        )
 
     async def pass_on(self, request: HttpRequest, stream: ForwardedEvents) -> None:
         """A stream in the caller's own dialect. Raises ProviderError."""
@@ -183,23 +190,30 @@ async def _answer(
     plan = await resolve(core, exchange, caller, body)
     call.alias_label = plan.alias
     call.estimated_prompt = body.prompt_tokens
-    estimate = _estimate(body, plan) if caller.holders else NOTHING
+
+    estimate = Estimate(body.prompt_tokens, partial(_candidates, body, plan))
 
     async def run(route: Route) -> None:
-        await attempt(Attempt(core, exchange, route, body, call))
+        if route.target.oauth is None:
+            return await attempt(Attempt(core, exchange, route, body, call))
+
+        async def once(target: Target) -> None:
+            await attempt(Attempt(core, exchange, replace(route, target=target), body, call))
+
+        await ACCESS_TOKENS.signed_in(
+            route.target, once, may_repeat=lambda: not exchange.is_started
+        )
 
     try:
         async with core.admitted(exchange, caller, call, estimate):
-            await exchange.while_connected(tried(core, exchange, plan, call, run))
+            await exchange.while_connected(tried(core, exchange, plan, call, run), core.clock)
     except ProviderError as error:
         raise from_provider(error) from error
 
 
-def _estimate(body: Body, plan: Plan) -> Estimate:
-    """What budgets reserve as long as the call runs."""
+def _candidates(body: Body, plan: Plan) -> list[Candidate]:
     routes = [member.route for member in plan.members]
-    candidates = [Candidate(route.model_pk, body.answer_tokens(route)) for route in routes]
-    return Estimate(body.prompt_tokens, candidates)
+    return [Candidate(route.model_pk, body.answer_tokens(route)) for route in routes]
 
 
 async def resolve(core: Core, exchange: Exchange, caller: Caller, body: Body) -> Plan:

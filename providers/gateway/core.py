@@ -8,6 +8,7 @@ from dataclasses import replace
 from django.db import Error as DatabaseError
 
 from providers.gateway.authentication import Caller, Keyring, invalid_key, read_token
+from providers.gateway.clock import SlowClock
 from providers.gateway.exchange import Exchange
 from providers.gateway.health import Circuit, Health
 from providers.gateway.health_rows import save
@@ -35,7 +36,8 @@ class Core:
         self._writer = WriterThread()
         self._spool = Spool(spool_folder())
         self.recorder = Recorder(self._writer, keeper=self._spool)
-        self.upstream = Upstream()
+        self.clock = SlowClock()
+        self.upstream = Upstream(self.clock)
         self._saving: set[asyncio.Task[None]] = set()
         self._life = asyncio.create_task(self._live())
 

@@ -16,6 +16,7 @@ from django.http.request import split_domain_port, validate_host
 
 from providers.gateway import message_errors
 from providers.gateway.begun import Begun, begun
+from providers.gateway.clock import SlowClock
 from providers.gateway.errors import GatewayError, bad_request
 
 Scope = MutableMapping[str, Any]
@@ -48,13 +49,16 @@ class _Watch:
     """Cancels `task` once `until_gone` returns."""
 
     def __init__(
-        self, task: asyncio.Task[Any], until_gone: Callable[[], Coroutine[Any, Any, None]]
+        self,
+        task: asyncio.Task[Any],
+        until_gone: Callable[[], Coroutine[Any, Any, None]],
+        clock: SlowClock,
     ) -> None:
         self.has_left = False
         self._task = task
         self._until_gone = until_gone
         self._watching: asyncio.Task[None] | None = None
-        self._timer = task.get_loop().call_later(WATCH_AFTER_S, self._begin)
+        self._alarm = clock.alarm(WATCH_AFTER_S, self._begin)
 
     def _begin(self) -> None:
         self._watching = self._task.get_loop().create_task(self._look_out())
@@ -66,7 +70,7 @@ class _Watch:
         self._task.cancel()
 
     def end(self) -> None:
-        self._timer.cancel()
+        self._alarm.cancel()
         if self._watching is not None:
             self._watching.cancel()
 
@@ -170,14 +174,14 @@ class Exchange:
             left -= len(events[-1].get("body", b""))
         return _whole(events, limit)
 
-    async def while_connected(self, work: Coroutine[Any, Any, T]) -> T:
+    async def while_connected(self, work: Coroutine[Any, Any, T], clock: SlowClock) -> T:
         """The result of `work`, which is cancelled as soon as the client leaves (ClientLeft).
 
         A short answer is out before the watch begins, which saves it the cost of one.
         """
         task = asyncio.current_task()
         assert task is not None
-        watch = _Watch(task, self._watch)
+        watch = _Watch(task, self._watch, clock)
         try:
             result = await work
         except asyncio.CancelledError:

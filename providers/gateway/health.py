@@ -9,18 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from providers.errors import (
-    Authentication,
-    Forbidden,
-    NoMoney,
-    NoSuchModel,
-    ProviderError,
-    RateLimited,
-)
+from providers.errors import ProviderError, RateLimited
+from providers.retrying import HOPELESS
 
 FAILURES_TO_OPEN = 5
-# What no second try mends: a person has to.
-HOPELESS = (Authentication, Forbidden, NoMoney, NoSuchModel)
 FIRST_REST_S, LONGEST_REST_S = 30.0, 600.0
 RATE_LIMIT_REST_S = 5.0
 # A probe whose call never ends must not rest the model for ever.

@@ -11,6 +11,7 @@ from typing import Self, cast
 import httptools
 
 from providers.errors import InvalidAnswer, ProviderError, TimedOut, Unavailable
+from providers.gateway.clock import SlowClock
 
 # Enough for any provider's headers, and no more.
 MAX_HEADER_BYTES = 64 * 1024
@@ -52,13 +53,13 @@ class Answer:
         self._silence_s = silence_s
         self._heard_at = self._loop.time()
         self._ends_at = self._heard_at + within_s
-        self._timer = self._loop.call_later(min(silence_s, within_s), self._check_time)
+        self._alarm = connection.clock.alarm(min(silence_s, within_s), self._check_time)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._timer.cancel()
+        self._alarm.cancel()
         del self._parser  # it knows us, too: nothing is left to the garbage collector
         self._connection.finish(is_reusable=self._is_reusable and not self._is_paused)
 
@@ -189,7 +190,7 @@ class Answer:
         if left <= 0:
             self.fail(TimedOut())
         else:
-            self._timer = self._loop.call_later(left, self._check_time)
+            self._alarm = self._connection.clock.alarm(left, self._check_time)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_size += len(name) + len(value)
@@ -225,11 +226,12 @@ class Connection(asyncio.Protocol):
 
     def __init__(
         self,
-        loop: asyncio.AbstractEventLoop,
+        clock: SlowClock,
         released: Callable[["Connection"], None],
         closed: Callable[["Connection"], None],
     ) -> None:
-        self.loop = loop
+        self.clock = clock
+        self.loop = asyncio.get_running_loop()
         self.idle_since = 0.0
         self.is_reused = False
         self._released = released

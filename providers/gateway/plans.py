@@ -23,9 +23,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Plan:
-    """`alias` is empty where the name is a model's own; such a call is sent once and to it alone.
+    """`alias` is empty where the name is a model's own; such a call is sent to it alone.
 
-    `rounds`: how often all members are tried at most.
+    `rounds`: how often all members are tried at most. An alias says so itself, with a model's own
+    name its connection does.
     """
 
     members: tuple[Member, ...]

@@ -46,7 +46,9 @@ class Catalogue:
         if found is None:
             found = self._plans.get(name)
         if found is None:
-            found = self._plans[name] = Plan((Member(self.resolve(name)),))
+            route = self.resolve(name)
+            rounds = 1 + route.target.patience.retries
+            found = self._plans[name] = Plan((Member(route),), rounds=rounds)
         return found
 
     def resolve(self, name: str) -> Route:

@@ -2,26 +2,27 @@
 
 import asyncio
 import ssl
-import time
 from collections import defaultdict
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from providers.addresses import is_allowed
-from providers.errors import ProviderError, Redirected, TimedOut, Unavailable, error_of
+from providers.errors import (
+    ProviderError,
+    Redirected,
+    TimedOut,
+    Unavailable,
+    error_of,
+    retry_after_s_of,
+)
+from providers.gateway.clock import Alarm, SlowClock
 from providers.gateway.http1 import Answer, ClosedEarly, Connection
 from providers.http import MAX_BODY_BYTES, USER_AGENT, Resolve, resolve, tls
-from providers.types import HttpRequest
+from providers.types import USUAL_PATIENCE, HttpRequest, Patience
 
-CONNECT_S = 10
-# A stream may think for long before it speaks, but it sends comments meanwhile.
-SILENCE_S = 120
-# A whole answer comes at once, after all the thinking.
-WHOLE_ANSWER_S = 600
 CONNECTIONS = 2000
 # Servers drop idle connections: uvicorn, which our own deployments run on, after 5 s.
 KEPT_S, KEPT_MANAGED_S = 15, 4
@@ -95,13 +96,21 @@ def _head(request: HttpRequest, place: _Place) -> bytes:
 class Upstream:
     """Connections of one event loop; made when first needed."""
 
-    def __init__(self, *, resolve: Resolve = resolve) -> None:
+    def __init__(self, clock: SlowClock | None = None, *, resolve: Resolve = resolve) -> None:
+        self._clock = clock or SlowClock()
         self._resolve = resolve
         self._open: dict[Connection, Origin] = {}
         self._idle: dict[Origin, list[Connection]] = defaultdict(list)
-        self._sweeper: asyncio.TimerHandle | None = None
+        self._sweeper: Alarm | None = None
 
-    async def ask(self, request: HttpRequest, *, is_managed: bool, is_stream: bool) -> Answer:
+    async def ask(
+        self,
+        request: HttpRequest,
+        *,
+        is_managed: bool,
+        is_stream: bool,
+        patience: Patience = USUAL_PATIENCE,
+    ) -> Answer:
         """The 2xx answer, whose body is still to be read: use it with `with`. Raises ProviderError
         for everything else.
 
@@ -110,11 +119,15 @@ class Upstream:
         """
         place = _place(request.url, is_managed)
         head = _head(request, place)
-        silence_s = SILENCE_S if is_stream else WHOLE_ANSWER_S
+        # A stream may think for long before it speaks, but it sends comments meanwhile; a whole
+        # answer comes at once, after all the thinking.
+        silence_s = patience.read_s if is_stream else patience.answer_s
         for tries_left in reversed(range(TRIES)):
-            connection = self._kept(place.origin) or await self._connect(place.origin)
+            connection = self._kept(place.origin) or await self._connect(
+                place.origin, patience.connect_s
+            )
             answer = connection.ask(
-                head, request.body, silence_s=silence_s, within_s=WHOLE_ANSWER_S
+                head, request.body, silence_s=silence_s, within_s=patience.answer_s
             )
             try:
                 await answer.begin()
@@ -141,16 +154,16 @@ class Upstream:
             connection.abort()
         return None
 
-    async def _connect(self, origin: Origin) -> Connection:
+    async def _connect(self, origin: Origin, within_s: float) -> Connection:
         if len(self._open) >= CONNECTIONS:
             raise Unavailable("too many connections at once")
         try:
-            async with asyncio.timeout(CONNECT_S):
+            async with asyncio.timeout(within_s):
                 addresses = await self._addresses(origin)
                 for position, address in enumerate(addresses):
                     try:
                         # A dead address must not use up the time of the others.
-                        async with asyncio.timeout(CONNECT_S / len(addresses)):
+                        async with asyncio.timeout(within_s / len(addresses)):
                             return await self._connect_to(address, origin)
                     except (OSError, TimeoutError):
                         if position + 1 == len(addresses):
@@ -175,7 +188,7 @@ class Upstream:
     async def _connect_to(self, address: str, origin: Origin) -> Connection:
         loop = asyncio.get_running_loop()
         context: ssl.SSLContext | None = tls() if origin.scheme == "https" else None
-        connection = Connection(loop, self._keep, self._forget)
+        connection = Connection(self._clock, self._keep, self._forget)
         self._open[connection] = origin
         try:
             await loop.create_connection(
@@ -193,7 +206,7 @@ class Upstream:
     def _keep(self, connection: Connection) -> None:
         self._idle[self._open[connection]].append(connection)
         if self._sweeper is None:
-            self._sweeper = connection.loop.call_later(SWEEP_S, self._sweep)
+            self._sweeper = self._clock.alarm(SWEEP_S, self._sweep)
 
     def _forget(self, connection: Connection) -> None:
         origin = self._open.pop(connection, None)
@@ -212,7 +225,7 @@ class Upstream:
             if not idle:
                 del self._idle[origin]
         if self._idle:
-            self._sweeper = asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+            self._sweeper = self._clock.alarm(SWEEP_S, self._sweep)
 
     async def close(self) -> None:
         if self._sweeper is not None:
@@ -229,20 +242,8 @@ async def _refusal(answer: Answer) -> ProviderError:
         return Redirected()
     body = await answer.read(ERROR_BODY_BYTES)
     text = body[:ERROR_BODY_BYTES].decode("utf-8", "replace")
-    return error_of(answer.status, text, _retry_after(answer.headers))
-
-
-def _retry_after(headers: dict[str, str]) -> float | None:
-    for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        try:
-            return min(LONGEST_WAIT_S, max(0.0, float(headers[name]) * scale))
-        except (KeyError, ValueError):
-            continue
-    try:
-        at = parsedate_to_datetime(headers["retry-after"])
-        return min(LONGEST_WAIT_S, max(0.0, at.timestamp() - time.time()))
-    except (KeyError, ValueError, OverflowError):
-        return None
+    wait_s = retry_after_s_of(answer.headers)
+    return error_of(answer.status, text, None if wait_s is None else min(wait_s, LONGEST_WAIT_S))
 
 
 async def read_whole(answer: Answer) -> bytes:

@@ -10,7 +10,7 @@ from providers.models.ledger import (
     Charged,
     CostSource,
 )
-from providers.models.prices import Currency, ModelPrice
+from providers.models.prices import Currency, ModelPrice, OwnPrice, Rated
 
 __all__ = [
     "ENDED_WELL",
@@ -26,7 +26,9 @@ __all__ = [
     "Kind",
     "ModelHealth",
     "ModelPrice",
+    "OwnPrice",
     "Provider",
     "ProviderModel",
+    "Rated",
     "Strategy",
 ]

@@ -1,8 +1,9 @@
 """Connections to providers, and their models."""
 
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -11,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from llmplatform.encryption import decrypt, encrypt
 from providers.presets import BY_SLUG
-from providers.types import Profile, Target
+from providers.types import USUAL_PATIENCE, ClientCredentials, Patience, Profile, Target
 
 
 class Kind(models.TextChoices):
@@ -44,8 +45,16 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
         return self.filter(changeable_by(user), is_managed=False)
 
 
+def _between(least: int, most: int) -> list[Any]:
+    return [MinValueValidator(least), MaxValueValidator(most)]
+
+
 class Provider(models.Model):
-    """Where models live. Without an owner it belongs to the company."""
+    """Where models live. Without an owner it belongs to the company.
+
+    `credential` is the encrypted key or, where `oauth` has a token URL, the client secret. `oauth`
+    holds token_url, client_id, scope and style (see providers.types.ClientCredentials).
+    """
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -77,6 +86,41 @@ class Provider(models.Model):
         default=list,
         blank=True,
         help_text=_("Parameters that the provider refuses, such as seed or logprobs."),
+    )
+    oauth = models.JSONField(_("OAuth2 client"), default=dict, blank=True)
+    connect_timeout_s = models.PositiveSmallIntegerField(
+        _("seconds to connect"),
+        default=USUAL_PATIENCE.connect_s,
+        validators=_between(1, 60),
+        help_text=_("Until the connection stands."),
+    )
+    read_timeout_s = models.PositiveSmallIntegerField(
+        _("seconds of silence"),
+        default=USUAL_PATIENCE.read_s,
+        validators=_between(1, 1800),
+        help_text=_("How long a stream may be silent before its first piece and between two."),
+    )
+    answer_timeout_s = models.PositiveSmallIntegerField(
+        _("seconds for a whole answer"),
+        default=USUAL_PATIENCE.answer_s,
+        validators=_between(1, 7200),
+        help_text=_("From the request to the end of the answer, with or without a stream."),
+    )
+    retries = models.PositiveSmallIntegerField(
+        _("retries"),
+        default=USUAL_PATIENCE.retries,
+        validators=_between(0, 5),
+        help_text=_(
+            "How often a call is sent again that failed before its answer began. Behind an alias "
+            "its further rounds count instead."
+        ),
+    )
+    app_mode = models.CharField(
+        _("kind of application"),
+        max_length=20,
+        blank=True,
+        editable=False,
+        help_text=_("What a Dify application says that it is."),
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     is_managed = models.BooleanField(
@@ -110,10 +154,16 @@ class Provider(models.Model):
     def target(self, model_id: str = "") -> Target:
         preset = BY_SLUG.get(self.preset)
         known = preset.profile_at(self.base_url) if preset else {}
+        secret = decrypt(self.credential)
+        oauth = ClientCredentials(client_secret=secret, **self.oauth) if self.oauth else None
+        if oauth is not None:
+            known["auth"] = "bearer"
+        if self.app_mode:
+            known["app_mode"] = self.app_mode
         return Target(
             kind=self.kind,
             base_url=self.base_url,
-            api_key=decrypt(self.credential),
+            api_key="" if oauth else secret,
             model_id=model_id,
             is_managed=self.is_managed,
             provider_id=self.pk,
@@ -121,6 +171,10 @@ class Provider(models.Model):
             profile=Profile(**{**known, **self.profile}),
             extra_body={**(preset.extra_body if preset else {}), **self.extra_body},
             drop_params=(*(preset.drop_params if preset else ()), *self.drop_params),
+            oauth=oauth,
+            patience=Patience(
+                self.connect_timeout_s, self.read_timeout_s, self.answer_timeout_s, self.retries
+            ),
         )
 
 
@@ -150,20 +204,6 @@ class ProviderModel(models.Model):
     temperature = models.FloatField(_("temperature"), null=True, blank=True)
     top_p = models.FloatField("top_p", null=True, blank=True)
     max_tokens = models.PositiveIntegerField(_("longest answer"), null=True, blank=True)
-    price_in_usd_per_mtok = models.DecimalField(
-        _("price in (USD per million tokens)"),
-        max_digits=12,
-        decimal_places=6,
-        null=True,
-        blank=True,
-    )
-    price_out_usd_per_mtok = models.DecimalField(
-        _("price out (USD per million tokens)"),
-        max_digits=12,
-        decimal_places=6,
-        null=True,
-        blank=True,
-    )
     edited = models.JSONField(default=list, editable=False)
     is_manual = models.BooleanField(
         _("added by hand"),

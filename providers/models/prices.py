@@ -27,12 +27,53 @@ def _rate(name: Any) -> "models.DecimalField[Any, Any]":
     )
 
 
-class ModelPrice(models.Model):
-    """What a model costs from a day on, and what it can do. Rates are per million tokens.
+class Rated(models.Model):
+    """What something costs from a day on. Rates are per million tokens; None is unknown, zero is a
+    price."""
 
-    None is unknown, zero is a price. `tiers` replace the rates of a whole call once its input is
-    above a limit: [{"above_input_tokens": 200000, "input": 4, "output": 18, "cached_input": 0.4}].
-    `off_peak` replaces them in time windows, see `providers.prices`.
+    currency = models.CharField(
+        _("currency"), max_length=3, choices=Currency.choices, default=Currency.USD
+    )
+    input_per_mtok = _rate(_("input"))
+    output_per_mtok = _rate(_("output"))
+    cached_input_per_mtok = _rate(_("cached input"))
+    cache_write_per_mtok = _rate(_("cache write"))
+    reasoning_per_mtok = _rate(_("reasoning"))
+    valid_from = models.DateField(_("valid from"), default=timezone.localdate)
+
+    class Meta:
+        abstract = True
+
+
+class OwnPrice(Rated):
+    """What a person says that one model of one connection costs: it comes before the price table
+    from its day on."""
+
+    model = models.ForeignKey(
+        "providers.ProviderModel",
+        models.CASCADE,
+        related_name="own_prices",
+        verbose_name=_("model"),
+    )
+
+    class Meta:
+        verbose_name = _("own price")
+        verbose_name_plural = _("own prices")
+        ordering = ["-valid_from"]
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["model", "valid_from"], name="one_own_price_a_day")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.valid_from}"
+
+
+class ModelPrice(Rated):
+    """What a model costs from a day on, and what it can do.
+
+    `tiers` replace the rates of a whole call once its input is above a limit:
+    [{"above_input_tokens": 200000, "input": 4, "output": 18, "cached_input": 0.4}]. `off_peak`
+    replaces them in time windows, see `providers.prices`.
     """
 
     provider_slug = models.CharField(
@@ -46,18 +87,9 @@ class ModelPrice(models.Model):
         max_length=200,
         help_text=_("The exact id, or a pattern in which * stands for anything."),
     )
-    currency = models.CharField(
-        _("currency"), max_length=3, choices=Currency.choices, default=Currency.USD
-    )
-    input_per_mtok = _rate(_("input"))
-    output_per_mtok = _rate(_("output"))
-    cached_input_per_mtok = _rate(_("cached input"))
-    cache_write_per_mtok = _rate(_("cache write"))
-    reasoning_per_mtok = _rate(_("reasoning"))
     per_query = _rate(_("per search query"))
     tiers = models.JSONField(_("tiers by input tokens"), default=list, blank=True)
     off_peak = models.JSONField(_("off-peak"), default=dict, blank=True)
-    valid_from = models.DateField(_("valid from"), default=timezone.localdate)
     source = models.CharField(_("source"), max_length=200, blank=True)
     is_edited = models.BooleanField(_("edited by a person"), default=False, editable=False)
     main_type = models.CharField(_("type"), max_length=20, blank=True)

@@ -9,16 +9,16 @@ import pytest
 
 from providers.auth import (
     Bearer,
-    ClientCredentials,
     Header,
     QueryKey,
     SignedToken,
     TokenCache,
     auth_of,
+    token_request,
 )
 from providers.errors import Authentication, InvalidAnswer
 from providers.registry import ADAPTERS
-from providers.types import ChatRequest, HttpRequest, Profile, Target
+from providers.types import ChatRequest, ClientCredentials, HttpRequest, Profile, Target
 
 # The vendor's example has a short secret.
 pytestmark = pytest.mark.filterwarnings("ignore:The HMAC key")
@@ -94,15 +94,15 @@ CREDENTIALS = ClientCredentials("https://id.test/token", "me", "s:cret")
 
 
 def test_a_token_is_asked_for_in_three_ways() -> None:
-    basic = CREDENTIALS.token_request()
+    basic = token_request(CREDENTIALS)
     assert basic.body == b"grant_type=client_credentials"
     pair = base64.b64decode(basic.headers["Authorization"].removeprefix("Basic "))
     assert pair == b"me:s%3Acret"
-    body = replace(CREDENTIALS, style="body", scope="a b").token_request()
+    body = token_request(replace(CREDENTIALS, style="body", scope="a b"))
     assert body.body == (
         b"grant_type=client_credentials&scope=a+b&client_id=me&client_secret=s%3Acret"
     )
-    query = replace(CREDENTIALS, style="query").token_request()
+    query = token_request(replace(CREDENTIALS, style="query"))
     wanted = "grant_type=client_credentials&client_id=me&client_secret=s%3Acret"
     assert query.url == f"https://id.test/token?{wanted}" and query.body == b""
     assert "s:cret" not in repr(CREDENTIALS)
@@ -121,7 +121,9 @@ def test_a_token_is_kept_until_shortly_before_its_end() -> None:
     cache.put(CREDENTIALS, b'{"access_token":"t","expires_in":2592000}')
     now += 2592000 - 3601
     assert cache.get(CREDENTIALS) == "t", "an hour early, where it lives for a month"
-    cache.forget(CREDENTIALS)
+    cache.forget(CREDENTIALS, "older")
+    assert cache.get(CREDENTIALS) == "t", "somebody else has fetched this one since"
+    cache.forget(CREDENTIALS, "t")
     assert cache.get(CREDENTIALS) is None
 
 
@@ -139,6 +141,7 @@ def test_kept_tokens_stay_bounded() -> None:
         (b'{"error":"invalid_client","error_description":"s:cret"}', Authentication),
         (b"{}", Authentication),
         (b'{"access_token":""}', Authentication),
+        (b'{"access_token":"a\\r\\nX-Evil: b"}', Authentication),
         (b"<html>", InvalidAnswer),
         (b"[]", InvalidAnswer),
     ],

@@ -75,9 +75,11 @@ def test_unknown_is_not_zero(model: ProviderModel) -> None:
 
 def test_a_person_may_set_the_price_of_a_model(model: ProviderModel) -> None:
     price()
-    model.price_in_usd_per_mtok, model.price_out_usd_per_mtok = Decimal(7), Decimal(0)
-    model.save()
-    assert charge(model) == Charge(Decimal(7), "USD", "price", None)
+    model.own_prices.create(
+        valid_from=NOW.date(), input_per_mtok=7, output_per_mtok=0, currency="CNY"
+    )
+    assert charge(model) == Charge(Decimal(7), "CNY", "price", None)
+    assert charge(model, at=NOW - timedelta(days=1)).currency == "USD", "the table's, before it"
 
 
 def test_the_price_of_the_calls_own_day_applies(model: ProviderModel) -> None:
@@ -106,7 +108,7 @@ def test_prices_are_read_once_for_some_seconds(
 ) -> None:
     price()
     forget_prices()
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         for _each in range(3):
             current_tariff().charge(MILLION, model_pk=model.pk, at=NOW)
 
@@ -210,7 +212,7 @@ def test_spent(
 def test_a_call_through_the_gateway_has_its_cost(
     sdk: Any, remote: Provider, recorded: Callable[[int], list[CallRecord]]
 ) -> None:
-    ProviderModel.objects.update(price_in_usd_per_mtok=1, price_out_usd_per_mtok=2)
+    remote.models.get().own_prices.create(input_per_mtok=1, output_per_mtok=2)
     sdk.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
     [row] = recorded(1)
     assert (row.prompt_tokens, row.completion_tokens) == (9, 3)

@@ -19,7 +19,7 @@ from providers.errors import InvalidAnswer, ProviderError, Redirected, TimedOut,
 from providers.gateway import http1, upstream
 from providers.gateway.http1 import ClosedEarly
 from providers.gateway.upstream import Upstream, read_whole
-from providers.types import HttpRequest
+from providers.types import USUAL_PATIENCE, HttpRequest, Patience
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -47,11 +47,18 @@ def answering(data: bytes, *, closes: bool = True) -> Serve:
     return serve
 
 
-async def ask(port: int, *, is_stream: bool = False, way_out: Upstream | None = None) -> bytes:
+async def ask(
+    port: int,
+    *,
+    is_stream: bool = False,
+    way_out: Upstream | None = None,
+    patience: Patience = USUAL_PATIENCE,
+) -> bytes:
     chosen = way_out or Upstream()
     request = HttpRequest("POST", f"http://127.0.0.1:{port}/v1?a=b", {"X-A": "b"}, b"{}")
     try:
-        with await chosen.ask(request, is_managed=True, is_stream=is_stream) as answer:
+        asked = chosen.ask(request, is_managed=True, is_stream=is_stream, patience=patience)
+        with await asked as answer:
             return await read_whole(answer)
     finally:
         if way_out is None:
@@ -272,20 +279,18 @@ async def test_an_answer_that_is_too_large(monkeypatch: pytest.MonkeyPatch) -> N
             await ask(port)
 
 
-async def test_silence_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(upstream, "SILENCE_S", 0.05)
+async def test_silence_is_a_timeout() -> None:
     async with serving(answering(CHUNKED + b"2\r\nok\r\n", closes=False)) as port:
         with pytest.raises(TimedOut):
-            await ask(port, is_stream=True)
-    monkeypatch.setattr(upstream, "WHOLE_ANSWER_S", 0.05)
+            await ask(port, is_stream=True, patience=Patience(read_s=0.05))
     async with serving(answering(b"", closes=False)) as port:
         with pytest.raises(TimedOut):
-            await ask(port)
+            await ask(port, patience=Patience(answer_s=0.05))
 
 
 async def test_who_is_slow_to_read_makes_the_provider_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http1, "HIGH_WATER_BYTES", 1000)
-    monkeypatch.setattr(upstream, "SILENCE_S", 0.05)
+    patience = Patience(read_s=0.05)
     size = 30_000_000
     has_sent = asyncio.Event()
 
@@ -299,7 +304,8 @@ async def test_who_is_slow_to_read_makes_the_provider_wait(monkeypatch: pytest.M
     async with serving(serve) as port:
         way_out = Upstream()
         request = HttpRequest("POST", f"http://127.0.0.1:{port}/", {}, b"{}")
-        with await way_out.ask(request, is_managed=True, is_stream=True) as answer:
+        asked = way_out.ask(request, is_managed=True, is_stream=True, patience=patience)
+        with await asked as answer:
             await asyncio.sleep(0.3)
             assert not has_sent.is_set(), "it waits, and that is no silence"
             assert len(await answer.read(size)) == size

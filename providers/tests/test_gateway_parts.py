@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from django.utils import timezone
 from accounts.models import ApiKey, User
 from providers.charging import current_tariff
 from providers.errors import InvalidAnswer, ProviderError, Unavailable
+from providers.gateway import clock as clock_module
 from providers.gateway import exchange as exchange_module
 from providers.gateway.app import Gateway
 from providers.gateway.authentication import Caller, Keyring, load_callers
+from providers.gateway.clock import SlowClock
 from providers.gateway.compose import Identity
 from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError
@@ -444,7 +447,7 @@ async def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) ->
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     exchange = Exchange(scope, receive, send)
     exchange.expect_stream()
-    await exchange.while_connected(asyncio.sleep(0.3))
+    await exchange.while_connected(asyncio.sleep(0.4), SlowClock())
     assert sent[0]["type"] == "http.response.start"
     assert sent[1]["body"] == b": keep-alive\n\n"
     await exchange.fail(GatewayError(502, "gone"))
@@ -506,7 +509,7 @@ async def test_who_leaves_cancels_the_work(monkeypatch: pytest.MonkeyPatch, when
         raise AssertionError
 
     async def work() -> str:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.25)
         has_left.set()
         if when == "during":
             await asyncio.sleep(60)
@@ -516,9 +519,9 @@ async def test_who_leaves_cancels_the_work(monkeypatch: pytest.MonkeyPatch, when
     exchange = Exchange(scope, receive, send)
     if when == "during":
         with pytest.raises(ClientLeft):
-            await exchange.while_connected(work())
+            await exchange.while_connected(work(), SlowClock())
     else:
-        assert await exchange.while_connected(work()) == "done"
+        assert await exchange.while_connected(work(), SlowClock()) == "done"
     task = asyncio.current_task()
     assert task is not None and not task.cancelling()
     await asyncio.sleep(0.02)  # nothing comes later
@@ -534,8 +537,28 @@ async def test_a_cancelled_call_is_no_client_that_left() -> None:
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     exchange = Exchange(scope, receive, send)
-    task = asyncio.create_task(exchange.while_connected(asyncio.sleep(60)))
+    task = asyncio.create_task(exchange.while_connected(asyncio.sleep(60), SlowClock()))
     await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_alarms_ring_late_and_never_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_module, "RESOLUTION_S", 0.01)
+    clock, rung = SlowClock(), list[tuple[str, float]]()
+    started = clock.now()
+
+    def note(name: str) -> None:
+        rung.append((name, clock.now()))
+
+    for name, after_s in (("b", 0.05), ("a", 0.02), ("never", 0.03), ("c", 0.05)):
+        alarm = clock.alarm(after_s, partial(note, name))
+        if name == "never":
+            alarm.cancel()
+    clock.alarm(0.06, lambda: clock.alarm(0.01, partial(note, "d")))
+    while len(rung) < 4:
+        await asyncio.sleep(0.01)
+    assert [name for name, _at in rung] == ["a", "b", "c", "d"]
+    least = {"a": 0.02, "b": 0.05, "c": 0.05, "d": 0.07}
+    assert all(at - started >= least[name] for name, at in rung)

@@ -379,8 +379,7 @@ async def test_the_cost_of_a_call_comes_from_its_price(echo: Provider) -> None:
     spending = RecordedSpending()
     call = Call(user_id=1, key_id=1, model_pk=model.pk, usage=Usage(2_000_000, 500_000))
     assert await spending.cost(call) == 0, "unknown"
-    model.price_in_usd_per_mtok, model.price_out_usd_per_mtok = Decimal(1), Decimal(4)
-    await model.asave()
+    await model.own_prices.acreate(input_per_mtok=1, output_per_mtok=4)
     forget_prices()
     assert await RecordedSpending().cost(call) == 4
     assert await RecordedSpending().cost(Call(user_id=1, key_id=1)) == 0
@@ -388,13 +387,13 @@ async def test_the_cost_of_a_call_comes_from_its_price(echo: Provider) -> None:
 
 async def test_what_a_call_may_cost_comes_from_its_dearest_model(echo: Provider) -> None:
     cheap = await ProviderModel.objects.aget()
-    await ProviderModel.objects.aupdate(price_in_usd_per_mtok=1, price_out_usd_per_mtok=10)
-    fields: Any = {"provider": echo, "price_in_usd_per_mtok": 3, "price_out_usd_per_mtok": 30}
-    dear = await ProviderModel.objects.acreate(model_id="dear", **fields)
+    await cheap.own_prices.acreate(input_per_mtok=1, output_per_mtok=10)
+    dear = await ProviderModel.objects.acreate(model_id="dear", provider=echo)
+    await dear.own_prices.acreate(input_per_mtok=3, output_per_mtok=30)
     free = await ProviderModel.objects.acreate(model_id="free", provider=echo)
 
     async def cost(*candidates: Candidate) -> Decimal:
-        return await RecordedSpending().estimate(Estimate(1_000_000, candidates), NOON)
+        return await RecordedSpending().estimate(Estimate(1_000_000, lambda: candidates), NOON)
 
     assert await cost(Candidate(cheap.pk, 100_000), Candidate(dear.pk, 100_000)) == 6
     assert await cost(Candidate(cheap.pk)) == Decimal("1.01"), "a usual answer"
@@ -406,7 +405,7 @@ async def test_what_a_call_may_cost_comes_from_its_dearest_model(echo: Provider)
 def test_calls_in_flight_reserve_what_they_may_cost(
     live_url: str, echo: Provider, make_key: MakeKey
 ) -> None:
-    ProviderModel.objects.update(price_in_usd_per_mtok=0, price_out_usd_per_mtok=1)
+    echo.models.get().own_prices.create(input_per_mtok=0, output_per_mtok=1)
     key = make_key(budget_usd=Decimal("0.1"))
     headers = {"authorization": f"Bearer {key}"}
     content = {"model": "echo", "messages": [{"role": "user", "content": "word " * 5000}]}
@@ -479,7 +478,7 @@ def test_the_place_of_a_client_that_left_is_free(
 def test_the_sdk_reads_a_reached_budget(
     sdk_for: Callable[..., Any], echo: Provider, make_key: MakeKey, recorded: Records
 ) -> None:
-    ProviderModel.objects.update(price_in_usd_per_mtok=0, price_out_usd_per_mtok=500_000)
+    echo.models.get().own_prices.create(input_per_mtok=0, output_per_mtok=500_000)
     sdk = sdk_for(make_key(budget_month_usd=Decimal("2")))
     answer = sdk.chat.completions.create(model="echo", messages=HELLO)
     cost = answer.usage.completion_tokens * Decimal("0.5")

@@ -66,7 +66,8 @@ def test_the_preview_shows_and_changes_nothing(
     for text in ("1 model is new", "1 model changes", "1 model is no longer listed"):
         assert text in page
     assert "fresh&lt;b&gt;" in page and "fresh<b>" not in page and "1000" in page
-    assert "kept" not in page
+    assert "1 model stays as it was edited" in page and ">rerank<" in page
+    assert page.count("its name") == 1
     assert rows_of(provider) == before
 
 
@@ -108,6 +109,21 @@ def test_nothing_to_change_needs_no_preview(
     answer = client_for(alice).post(f"/providers/{provider.pk}/refresh/", follow=True)
     assert "The model list is up to date." in answer.text
     assert rows_of(provider) == before
+
+
+def test_the_api_previews_too(
+    alice: User, provider: Provider, answers: dict[str, Any], api: Any
+) -> None:
+    before = rows_of(provider)
+    found = api(alice).post(f"providers/{provider.pk}/refresh-models?preview=true").json()
+    assert [found[name] for name in ("added", "updated", "missing", "kept")] == [1, 1, 1, 1]
+    assert found["missing_models"] == ["gone"]
+    assert {row["model_id"]: row["types"] for row in found["models"]} == {
+        "fresh<b>": ["embedding"],
+        "old": ["chat", "vision"],
+    }
+    assert rows_of(provider) == before
+    assert api(alice).post(f"providers/{provider.pk}/refresh-models").json()["kept"] == 1
 
 
 def test_a_failed_refresh_changes_nothing(

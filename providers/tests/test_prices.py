@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
-from providers.models import ModelPrice, Provider, ProviderModel
+from providers.models import ModelPrice, OwnPrice, Provider, ProviderModel
 from providers.prices import cost_of, price_book, price_of, price_of_model
 from providers.rates import Price, Rates, Tier
 from providers.types import Usage
@@ -213,12 +213,14 @@ def test_a_cost_is_in_the_currency_of_its_price() -> None:
 
 
 def test_what_a_person_entered_at_the_model_wins(alice: User) -> None:
-    provider = Provider(owner=alice, preset="custom", base_url="https://api.deepseek.com/v1")
-    model = ProviderModel(provider=provider, model_id="m")
+    provider = Provider.objects.create(
+        owner=alice, preset="custom", base_url="https://api.deepseek.com/v1"
+    )
+    model = ProviderModel.objects.create(provider=provider, model_id="m")
     assert price_of_model(model, NOW) is None
     table = row("deepseek")
     assert price_of_model(model, NOW).row_id == table.pk  # type: ignore[union-attr]
-    model.price_in_usd_per_mtok = Decimal(0)
+    OwnPrice.objects.create(model=model, valid_from=date(2026, 1, 1), input_per_mtok=Decimal(0))
     assert price_of_model(model, NOW) == Price("USD", Rates(input=Decimal(0)))
 
 
@@ -270,9 +272,9 @@ def test_the_providers_page_shows_prices(alice: User, client_for: Any) -> None:
     row(pattern="table", **known)
     row(pattern="tiered", tiers=[{"above_input_tokens": 0, "input": 10, "output": 100}])
     for name, price in (("table", None), ("tiered", None), ("own", own), ("unknown", None)):
-        ProviderModel.objects.create(
-            provider=provider, model_id=name, name=name, price_in_usd_per_mtok=price
-        )
+        model = ProviderModel.objects.create(provider=provider, model_id=name, name=name)
+        if price is not None:
+            OwnPrice.objects.create(model=model, input_per_mtok=price)
     response = client_for(alice).get(f"/providers/{provider.pk}/")
     shown = {model.model_id: text for model, text in response.context["rows"]}
     assert shown == {

@@ -300,8 +300,7 @@ def test_a_chat_is_on_the_page(
     transactional_db: None, alice: User, sign_in: Callable[[User], Any]
 ) -> None:
     echo = create_provider(actor=alice, preset="echo", name="echo").models.get()
-    echo.price_in_usd_per_mtok = echo.price_out_usd_per_mtok = Decimal(1000)
-    echo.save()
+    echo.own_prices.create(input_per_mtok=1000, output_per_mtok=1000)
     page = sign_in(alice)
     start(page, "Hello there")
     wait_until_done(page)

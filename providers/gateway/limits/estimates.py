@@ -1,6 +1,6 @@
 """What a call may take, as far as that can be known before it begins."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from providers.types import Usage
@@ -21,10 +21,11 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`prompt_tokens` of the request, and every model that its name may stand for."""
+    """`prompt_tokens` of the request, and every model that its name may stand for, which only
+    budgets ask for."""
 
     prompt_tokens: int = 0
-    candidates: Sequence[Candidate] = ()
+    candidates: Callable[[], Sequence[Candidate]] = tuple
 
     def usage_of(self, candidate: Candidate) -> Usage:
         """Of the longest answer."""

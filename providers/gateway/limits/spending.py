@@ -52,7 +52,7 @@ class RecordedSpending:
     async def estimate(self, estimate: Estimate, at: datetime) -> Decimal:
         costs = [
             await _charged_usd(estimate.usage_of(each), each.model_pk, at)
-            for each in estimate.candidates
+            for each in estimate.candidates()
         ]
         return max(costs, default=ZERO)
 

@@ -43,10 +43,12 @@ class Window:
 
     def correct(self, second: int, amount: int) -> None:
         """`amount` more (or less) in a second that is still part of the minute."""
-        for entry in self.seconds:
+        for entry in reversed(self.seconds):
             if entry.number == second:
                 entry.amount += amount
                 self.total += amount
+            if entry.number <= second:
+                return
 
     def wait_s(self, amount: int, limit: int, now: float) -> int:
         """Until `amount` more fits; 0 where it never will."""

@@ -11,6 +11,8 @@ from django.utils import timezone
 from providers.models import ModelPrice
 from providers.presets import PRESETS
 from providers.price_import import import_prices, read_litellm, read_seed
+from providers.price_package import PACKAGE, PackageMissing
+from providers.price_refresh import refresh_prices
 
 
 class Command(BaseCommand):
@@ -18,8 +20,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--litellm", type=Path, help="litellm's price list, a JSON file")
+        parser.add_argument(
+            "--package", action="store_true", help="the list of the installed package genai-prices"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["package"]:
+            return self._refresh(options["verbosity"])
         path: Path | None = options["litellm"]
         try:
             file = read_seed() if path is None else self._read(path)
@@ -29,6 +36,15 @@ class Command(BaseCommand):
             count = import_prices(file, ModelPrice)
         if options["verbosity"]:
             self.stdout.write(f"{count} prices added, of {len(file.rows)} in the list.")
+
+    def _refresh(self, verbosity: int) -> None:
+        try:
+            plan = refresh_prices(actor=None)
+        except PackageMissing as error:
+            raise CommandError(f"{PACKAGE} is not installed: pip install {PACKAGE}") from error
+        if verbosity:
+            counts = f"{len(plan.added)} added, {len(plan.changed)} changed"
+            self.stdout.write(f"{counts}, {len(plan.kept)} of a person kept.")
 
     def _read(self, path: Path) -> Any:
         slugs = [preset.slug for preset in PRESETS]

@@ -1,0 +1,86 @@
+"""What a connection may be: its address, its key and how it signs in. ValidationErrors are keyed by
+field."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from providers.addresses import is_allowed, problem_with_url
+
+STYLES = ("basic", "body", "query")
+MOST_CHARS = {"token_url": 500, "client_id": 300, "scope": 500, "style": 10}
+
+
+def all_of(*checks: Callable[[], object]) -> None:
+    """Runs every check; one ValidationError with what all of them found."""
+    problems: dict[str, Any] = {}
+    for check in checks:
+        try:
+            check()
+        except ValidationError as error:
+            problems = error.update_error_dict(problems)
+    if problems:
+        raise ValidationError(problems)
+
+
+def check_url(url: str, field: str = "base_url") -> None:
+    if "{" in url:
+        raise ValidationError({field: [_("Fill in what is in braces.")]})
+    if problem_with_url(url) is not None:
+        raise ValidationError({field: [_("Enter a complete address such as https://…/v1.")]})
+    host = (urlsplit(url).hostname or "").strip("[]")
+    host = "127.0.0.1" if host == "localhost" or host.endswith(".localhost") else host
+    is_literal = host.replace(".", "").isdigit() or ":" in host
+    if is_literal and not is_allowed(host, allow_private=settings.ALLOW_PRIVATE_PROVIDER_URLS):
+        text = _("This address is not allowed. ALLOW_PRIVATE_PROVIDER_URLS=1 allows internal ones.")
+        raise ValidationError({field: [text]})
+
+
+def checked_key(text: str) -> str:
+    """What can go into a header."""
+    key = text.strip()
+    if not key.isascii() or not key.isprintable():
+        raise ValidationError(
+            {"api_key": [_("A key has letters, digits and signs of ASCII only.")]}
+        )
+    return key
+
+
+def checked_oauth(given: Any) -> dict[str, str]:
+    """Empty where nothing is set: then the key itself is sent."""
+    if not isinstance(given, Mapping):
+        raise ValidationError({"oauth": [_("Enter a JSON object.")]})
+    found = {name: str(given.get(name) or "").strip() for name in MOST_CHARS}
+    unknown = sorted(given.keys() - MOST_CHARS.keys())
+    if unknown:
+        text = _("There is no field named “%(name)s”.") % {"name": unknown[0]}
+        raise ValidationError({"oauth": [text]})
+    found["style"] = found["style"] or STYLES[0]
+    if not any(found[name] for name in ("token_url", "client_id", "scope")):
+        return {}
+    all_of(
+        lambda: check_url(found["token_url"], "token_url"),
+        lambda: _check_texts(found),
+    )
+    return found
+
+
+def _check_texts(oauth: Mapping[str, str]) -> None:
+    problems: dict[str, list[str]] = {}
+    if not oauth["client_id"]:
+        problems["client_id"] = [_("Enter the client id that the provider gave you.")]
+    if oauth["style"] not in STYLES:
+        choices = {"choices": ", ".join(STYLES)}
+        problems["style"] = [_("Choose one of: %(choices)s.") % choices]
+    for name, most in MOST_CHARS.items():
+        is_plain = oauth[name].isascii() and oauth[name].isprintable()
+        if name not in problems and (not is_plain or len(oauth[name]) > most):
+            problems[name] = [
+                _("Use letters, digits and signs of ASCII only, at most %(most)d.") % {"most": most}
+            ]
+    if problems:
+        raise ValidationError(problems)
