@@ -476,7 +476,7 @@ async def test_anthropics_clients_are_kept_waiting_by_pings(
     scope = {"type": "http", "method": "POST", "path": "/v1/messages", "headers": []}
     exchange = Exchange(scope, receive, send)
     exchange.expect_stream()
-    await exchange.while_connected(work())
+    await exchange.while_connected(work(), SlowClock())
     assert sent[1]["body"] == b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
