@@ -15,12 +15,15 @@ from django.core.exceptions import ObjectDoesNotExist, PermissionDenied, Validat
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from ninja.security import HttpBearer, SessionAuth
 
 from accounts.models import ApiKey, User
 from accounts.models.tokens import KEY_PREFIX, digest
 from accounts.tokens import user_of_access_token
+from llmplatform.errors import ApiError
 
+SAFE_METHODS = frozenset(("GET", "HEAD", "OPTIONS"))
 M = TypeVar("M", bound=Model)
 View = Callable[..., HttpResponse]
 
@@ -33,6 +36,7 @@ __all__ = [
     "authenticate_token",
     "current_user",
     "find_key",
+    "key_of",
     "login_not_required",
     "owned_or_404",
     "socket_user",
@@ -77,21 +81,31 @@ def find_key(raw: str) -> ApiKey | None:
     return key
 
 
-def _user_of_key(raw: str) -> User | None:
+def _use_key(raw: str) -> ApiKey | None:
     key = find_key(raw)
     if key is None:
         return None
     now = timezone.now()
     if key.last_used_at is None or now - key.last_used_at > LAST_USED_RESOLUTION:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
-    return key.user
+    return key
+
+
+def _is_key(raw: str) -> bool:
+    return raw.startswith(f"{KEY_PREFIX}_")
 
 
 def authenticate_token(raw: str) -> User | None:
     """The active user of a personal key or an access token."""
-    if raw.startswith(f"{KEY_PREFIX}_"):
-        return _user_of_key(raw)
-    return user_of_access_token(raw)
+    if not _is_key(raw):
+        return user_of_access_token(raw)
+    key = _use_key(raw)
+    return key.user if key is not None else None
+
+
+def key_of(request: HttpRequest) -> ApiKey | None:
+    """The personal key that an API request was made with, if it was one."""
+    return getattr(request, "api_key", None)
 
 
 def socket_user(scope: Mapping[str, Any]) -> User | None:
@@ -110,10 +124,23 @@ def socket_user(scope: Mapping[str, Any]) -> User | None:
 
 
 class BearerAuth(HttpBearer):
-    """`Authorization: Bearer <access token or personal key>`."""
+    """`Authorization: Bearer <access token or personal key>`.
+
+    What limits a key is counted by the gateway, so a limited one changes nothing here: it could
+    chat beside its budget, or make itself a key, an alias or a connection that has no limits.
+    """
 
     def authenticate(self, request: HttpRequest, token: str) -> User | None:
-        return authenticate_token(token)
+        if not _is_key(token):
+            return user_of_access_token(token)
+        key = _use_key(token)
+        if key is None:
+            return None
+        if key.is_restricted and request.method not in SAFE_METHODS:
+            text = _("This key has limits, so here it only reads. Use a key without limits.")
+            raise ApiError(403, "key_limited", text)
+        request.api_key = key  # type: ignore[attr-defined]
+        return key.user
 
 
 class PageSessionAuth(SessionAuth):

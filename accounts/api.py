@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from ninja import Query, Router
 
 from accounts import services, tokens
-from accounts.access import current_user, owned_or_404
+from accounts.access import current_user, key_of, owned_or_404
 from accounts.models import ApiKey, AuditEvent, User
 from accounts.schemas import (
     AuditOut,
@@ -128,6 +130,18 @@ def list_keys(request: HttpRequest, paging: Query[Paging]) -> Any:
     return paginate(ApiKey.objects.for_user(current_user(request)).filter(revoked_at=None), paging)
 
 
+def _check_expiry(request: HttpRequest, expires_at: datetime | None) -> None:
+    """A key that ends must not live on in another one."""
+    used = key_of(request)
+    if used is None or used.expires_at is None:
+        return
+    if expires_at is not None and timezone.is_naive(expires_at):
+        expires_at = timezone.make_aware(expires_at)
+    if expires_at is None or expires_at > used.expires_at:
+        text = _("A key that expires makes no key that lasts longer. Give an earlier expiry.")
+        raise ApiError(403, "key_limited", text)
+
+
 @contextmanager
 def _as_named_here() -> Iterator[None]:
     """The field is `models` in the API."""
@@ -143,6 +157,7 @@ def _as_named_here() -> Iterator[None]:
 @keys_router.post("", response={201: NewKeyOut})
 def create_key(request: HttpRequest, body: KeyIn) -> Any:
     """The answer holds the key; nobody can read it again."""
+    _check_expiry(request, body.expires_at)
     limits = body.model_dump()
     with _as_named_here():
         key, text = services.create_key(
@@ -164,6 +179,8 @@ def change_key(request: HttpRequest, key_id: int, body: KeyPatch) -> ApiKey:
     for name in ("name", "models"):
         if changes.get(name, ...) is None:
             del changes[name]
+    if "expires_at" in changes:
+        _check_expiry(request, changes["expires_at"])
     if "models" in changes:
         changes["allowed_models"] = changes.pop("models")
     with _as_named_here():

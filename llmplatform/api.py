@@ -13,20 +13,29 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError
 from ninja.errors import ValidationError as BodyError
+from ninja.openapi.schema import OpenAPISchema
 
 from accounts.access import api_auth
 from accounts.api import audit_router, auth_router, keys_router
 from chat.api import sessions_router
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields
+from llmplatform.field_errors import in_words
 from llmplatform.nodes_api import nodes_router
 from prompts.api import router as prompts_router
 from providers.alias_api import router as aliases_router
 from providers.api import models_router, presets_router, providers_router, usage_router
+from providers.gateway.description import described
 from providers.price_api import router as prices_router
 from training.api import base_models_router, datasets_router, jobs_router, versions_router
 
 logger = logging.getLogger(__name__)
+
+INTRODUCTION = """\
+Under `/api/v1/`: people's access tokens, personal keys or the page's session; errors are
+`{"error": {"code", "message", "fields"?}}`. Under `/v1/`, section *Gateway*: models for programs,
+with personal keys only, in the shapes of OpenAI and Anthropic.
+"""
 
 
 def _for_members(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -43,13 +52,24 @@ def _for_members(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespons
     return guarded
 
 
-api = NinjaAPI(
+class PlatformAPI(NinjaAPI):
+    """Its document has the gateway's endpoints, too, which are beside Django."""
+
+    def get_openapi_schema(self, **options: Any) -> OpenAPISchema:
+        schema, gateway = super().get_openapi_schema(**options), described()
+        schema["paths"] |= gateway["paths"]
+        for name, parts in gateway["components"].items():
+            schema["components"].setdefault(name, {}).update(parts)
+        return schema
+
+
+api = PlatformAPI(
     title="LLM platform",
     version="1",
     urls_namespace="api",
     auth=api_auth,
     docs_decorator=_for_members,
-    openapi_extra={"info": {"description": "Errors: {error: {code, message, fields?}}."}},
+    openapi_extra={"info": {"description": INTRODUCTION}},
 )
 api.add_router("auth/", auth_router)
 api.add_router("keys", keys_router)
@@ -83,31 +103,12 @@ def _on_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
     return refuse(request, error.status, error.code, error.message, error.fields)
 
 
-def _in_words(found: dict[str, Any]) -> str:
-    """Pydantic's finding for people, in their language where it is a usual one."""
-    texts = {
-        "missing": _("This field is required."),
-        "string_too_short": _("This field may not be blank."),
-        "string_too_long": _("This text is too long."),
-        "too_short": _("This field may not be blank."),
-        "too_long": _("This text is too long."),
-        "string_type": _("This must be a text."),
-        "int_parsing": _("This must be a whole number."),
-        "int_type": _("This must be a whole number."),
-        "float_parsing": _("This must be a number."),
-        "bool_parsing": _("This must be true or false."),
-        "extra_forbidden": _("There is no such field."),
-    }
-    said = str(found["msg"]).removeprefix("Value error, ")
-    return texts.get(str(found.get("type")), said)
-
-
 @api.exception_handler(BodyError)
 def _on_body_error(request: HttpRequest, error: BodyError) -> HttpResponse:
     fields: dict[str, list[str]] = {}
     for found in error.errors:
         path = ".".join(str(part) for part in found["loc"][2:]) or str(found["loc"][-1])
-        fields.setdefault(path, []).append(_in_words(found))
+        fields.setdefault(path, []).append(in_words(found))
     return refuse(request, 422, "invalid", _("Some fields are not valid."), fields)
 
 

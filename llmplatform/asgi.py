@@ -21,6 +21,7 @@ from llmplatform.origins import SocketOrigins  # noqa: E402
 from llmplatform.routing import websocket_urlpatterns  # noqa: E402
 from llmplatform.serving import with_static  # noqa: E402
 from providers.gateway.app import gateway  # noqa: E402
+from providers.gateway.spool import replay  # noqa: E402
 
 
 async def http(scope: Any, receive: Any, send: Any) -> None:
@@ -35,7 +36,9 @@ application = ProtocolTypeRouter(
         "http": http,
         "websocket": SocketOrigins(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
         "lifespan": Lifespan(
-            sync_to_async(generator.shut_down, thread_sensitive=False), gateway.shut_down
+            sync_to_async(generator.shut_down, thread_sensitive=False),
+            gateway.shut_down,
+            begins=[replay],
         ),
     }
 )

@@ -163,3 +163,18 @@ def test_every_socket_is_documented() -> None:
     for pattern in websocket_urlpatterns:
         start = "/" + str(pattern.pattern).lstrip("^").split("<")[0].split("(")[0]
         assert start in text, f"describe the events of {start} in docs/"
+
+
+def test_every_test_that_the_security_page_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", _page("security.md")))
+    files = [
+        path for package in (*PACKAGES, "tests") for path in (ROOT / package).rglob("test_*.py")
+    ]
+    defined = {
+        name
+        for path in files
+        for name in re.findall(
+            r"^(?:async )?def (test_\w+)", path.read_text(encoding="utf-8"), re.M
+        )
+    }
+    assert named and named - defined == set()

@@ -116,6 +116,11 @@ class ApiKey(Limited):
             self.expires_at is None or self.expires_at > timezone.now()
         )
 
+    @property
+    def is_restricted(self) -> bool:
+        """It may do less than its owner."""
+        return bool(self.allowed_models) or self.has_limits
+
     @classmethod
     def issue(
         cls,

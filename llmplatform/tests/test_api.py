@@ -1,7 +1,11 @@
 """The API as a whole: one shape for every error, documentation for people who signed in."""
 
+import re
 from collections.abc import Callable
-from typing import Any
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
 
 import orjson
 import pytest
@@ -9,13 +13,18 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Validati
 from django.db import DataError
 from django.http import Http404
 from django.test import Client, RequestFactory
+from django.utils import translation
 from ninja.errors import HttpError
+from pydantic import Field
+from pydantic import ValidationError as PydanticError
 
 from accounts.models import User
 from conftest import ApiClient
 from llmplatform.api import api as platform_api
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError
+from llmplatform.field_errors import in_words
+from llmplatform.schemas import Schema, Str
 
 Api = Callable[[User], ApiClient]
 
@@ -66,6 +75,41 @@ def test_the_message_is_in_the_callers_language(alice: User, api: Api) -> None:
     client = api(alice).client
     answer = client.get("/api/v1/keys?limit=0", headers={"Accept-Language": "zh-hans"})
     assert answer.json()["error"]["message"] != "Some fields are not valid."
+
+
+class Everything(Schema):
+    text: Str = Field("", max_length=3)
+    count: int = Field(1, ge=1, le=5)
+    share: float = Field(0.5, gt=0, lt=1)
+    price: Decimal = Field(Decimal(1), max_digits=4, decimal_places=2)
+    is_on: bool = True
+    at: datetime | None = None
+    day: date | None = None
+    rows: list[int] = Field([], max_length=1)
+    fields: dict[str, int] = Field(default_factory=dict)
+    id: UUID | None = None
+    kind: Literal["a", "b"] = "a"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *(("text", "long"), ("text", 7), ("text", "\x00"), ("count", 0), ("count", 6)),
+        *(("count", "x"), ("count", 1.5), ("share", 0), ("share", 1), ("share", "x")),
+        *(("price", "1.234"), ("price", "12345"), ("price", "x"), ("is_on", "maybe")),
+        *(("is_on", []), ("at", "soon"), ("day", "soon"), ("rows", 7), ("rows", [1, 2])),
+        *(("fields", 7), ("id", "x"), ("kind", "c"), ("other", 1), ("share", float("nan"))),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_said_in_chinese(field: str, value: Any) -> None:
+    said = {}
+    for language in ("zh-hans", "en"):
+        with translation.override(language), pytest.raises(PydanticError) as found:
+            Everything(**{field: value})
+        with translation.override(language):
+            said[language] = in_words(found.value.errors()[0])
+    assert re.search("[\u4e00-\u9fff]", said["zh-hans"]), said
+    assert "%(" not in said["en"] and "not valid" not in said["en"]
 
 
 def test_the_documentation_is_for_those_who_are_known(

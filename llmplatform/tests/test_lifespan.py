@@ -1,4 +1,4 @@
-"""Every shutdown hook runs, also after one that fails."""
+"""What runs at the start and at the end, also after a hook that fails."""
 
 import asyncio
 
@@ -21,8 +21,12 @@ async def test_hooks_run_at_shutdown(caplog: pytest.LogCaptureFixture) -> None:
     async def send(event: dict[str, str]) -> None:
         sent.append(event["type"])
 
-    for name in ("startup", "shutdown"):
-        events.put_nowait({"type": f"lifespan.{name}"})
-    await Lifespan(fails, works)({"type": "lifespan"}, events.get, send)
-    assert ran == ["works"] and "shutdown hook failed" in caplog.text
+    async def begins() -> None:
+        ran.append("begins")
+        events.put_nowait({"type": "lifespan.shutdown"})
+        await asyncio.Event().wait()
+
+    events.put_nowait({"type": "lifespan.startup"})
+    await Lifespan(fails, works, begins=[fails, begins])({"type": "lifespan"}, events.get, send)
+    assert ran == ["begins", "works"] and caplog.text.count("hook of the web process failed") == 2
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

@@ -19,6 +19,8 @@ forwarding.py     answers passed on as bytes: passthrough.py OpenAI's, message_p
 sealed_state.py   what a provider wants back, kept by the client
 clock.py          one timer for many deadlines
 begun.py          coroutines that seldom wait, without tasks
+description.py    all of it as OpenAPI has it, with the bodies of request_schemas.py
 upstream.py       the guarded, pooled way out
 records.py        calls and their records in batches -> ledger_writing.py: into the database
+spool.py          the records that wait, in a file: for a process that is killed
 """

@@ -18,6 +18,7 @@ from providers.gateway.limits.estimates import NOTHING, Estimate
 from providers.gateway.records import Call, Recorder
 from providers.gateway.routing import directory_snapshot
 from providers.gateway.snapshot import in_database
+from providers.gateway.spool import Spool, spool_folder
 from providers.gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ class Core:
         self.directory = directory_snapshot(self.health)
         self.limiter = limiter or Limiter.configured()
         self._writer = WriterThread()
-        self.recorder = Recorder(self._writer)
+        self._spool = Spool(spool_folder())
+        self.recorder = Recorder(self._writer, keeper=self._spool)
         self.clock = SlowClock()
         self.upstream = Upstream(self.clock)
         self._saving: set[asyncio.Task[None]] = set()
@@ -84,6 +86,7 @@ class Core:
         finally:
             await self.limiter.close()
             await self.recorder.close()
+            await self._spool.close()
             await self._writer.close()
             await self.upstream.close()
 

@@ -61,6 +61,14 @@ class EmbeddingsBody:
                 "The provider of this model has no embeddings.", param="model", code="not_supported"
             )
 
+    @property
+    def count(self) -> int:
+        """How many vectors are asked for."""
+        if self.texts is not None:
+            return len(self.texts)
+        given = self.raw["input"]
+        return len(given) if isinstance(given[0], list) else 1
+
 
 def _ids_in(value: Any) -> int:
     return sum(len(each) if isinstance(each, list) else 1 for each in value)
@@ -70,8 +78,8 @@ def read_embeddings_body(raw: bytes) -> EmbeddingsBody:
     """Raises GatewayError (400)."""
     body = read_json_body(raw)
     model = read_model(body.get("model"))
-    form = body.get("encoding_format") or "float"
-    if form not in FORMATS:
+    form = body.get("encoding_format")
+    if form is not None and form not in FORMATS:
         message = "'encoding_format' must be 'float' or 'base64'."
         raise bad_request(message, param="encoding_format")
     dimensions = body.get("dimensions")
@@ -79,7 +87,7 @@ def read_embeddings_body(raw: bytes) -> EmbeddingsBody:
     if dimensions is not None and not is_count:
         message = "'dimensions' must be a whole number of at least 1."
         raise bad_request(message, param="dimensions")
-    return EmbeddingsBody(body, model, _texts(body.get("input")), form, dimensions)
+    return EmbeddingsBody(body, model, _texts(body.get("input")), form or "float", dimensions)
 
 
 def _texts(value: Any) -> Sequence[str] | None:
@@ -94,7 +102,8 @@ def _texts(value: Any) -> Sequence[str] | None:
 
 
 def _are_ids(value: list[Any]) -> bool:
-    return all(isinstance(each, int) and not isinstance(each, bool) for each in value)
+    is_id = [isinstance(each, int) and not isinstance(each, bool) for each in value]
+    return bool(is_id) and all(is_id)
 
 
 async def create_embeddings(core: Core, exchange: Exchange, caller: Caller) -> None:
@@ -112,8 +121,9 @@ async def _forwarded(attempt: Attempt[EmbeddingsBody]) -> bytes:
     body = attempt.body.raw | {"model": target.model_id}
     answer = await attempt.fetched(adapter.post(target, adapter.url(target, "embeddings"), body))
     found = read_object(answer)
-    if not isinstance(found.get("data"), list):
-        raise InvalidAnswer("no data")
+    rows = found.get("data")
+    if not isinstance(rows, list) or len(rows) != attempt.body.count:
+        raise InvalidAnswer("not one vector for each input")
     note_input(attempt.call, read_usage(found.get("usage")))
     return answer
 
@@ -121,11 +131,10 @@ async def _forwarded(attempt: Attempt[EmbeddingsBody]) -> bytes:
 async def _composed(attempt: Attempt[EmbeddingsBody]) -> bytes:
     body, target = attempt.body, attempt.target
     adapter: Embedder = ADAPTERS[target.kind]  # type: ignore[assignment]
-    texts = body.texts or ()
-    request = adapter.embed(target, EmbeddingRequest(texts, dimensions=body.dimensions))
+    request = adapter.embed(target, EmbeddingRequest(body.texts or (), dimensions=body.dimensions))
     found = adapter.read_embeddings(await attempt.fetched(request))
-    if len(found.vectors) != len(texts):
-        raise InvalidAnswer("not one vector for each text")
+    if len(found.vectors) != body.count:
+        raise InvalidAnswer("not one vector for each input")
     note_input(attempt.call, found.usage)
     rows = [
         {"object": "embedding", "index": index, "embedding": _encoded(vector, body.encoding_format)}

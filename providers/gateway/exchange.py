@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from random import getrandbits
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl
 
 import orjson
 from django.conf import settings
@@ -31,6 +32,9 @@ BODY_WITHIN_S = 60
 WATCH_AFTER_S = 0.1
 # Proxies and SDKs give up on a silent stream after a minute or less.
 HEARTBEAT_S = 15.0
+KEEP_ALIVE = b": keep-alive\n\n"
+# Anthropic's clients count events, and pass comments over.
+PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 JSON = b"application/json"
 MESSAGES = "/v1/messages"
 MODELS = "/v1/models"
@@ -111,6 +115,7 @@ class Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self._query: bytes = scope.get("query_string", b"")
         self._headers: list[tuple[bytes, bytes]] = scope["headers"]
         self._receive = receive
         self._send = send
@@ -130,6 +135,10 @@ class Exchange:
 
     def headers(self, name: bytes) -> list[bytes]:
         return [value for key, value in self._headers if key == name]
+
+    def parameters(self) -> dict[str, str]:
+        """What stands behind the `?`; of a name that comes twice the last."""
+        return dict(parse_qsl(self._query.decode("latin-1"), keep_blank_values=True))
 
     def set_header(self, name: str, value: str) -> None:
         """On whatever is answered. `value` is ASCII without line breaks."""
@@ -194,7 +203,7 @@ class Exchange:
                         return
             except TimeoutError:
                 if self._is_stream and time.monotonic() - self._written_at >= HEARTBEAT_S:
-                    await self.write(b": keep-alive\n\n")
+                    await self.write(PING if self.is_anthropic else KEEP_ALIVE)
 
     def expect_stream(self) -> None:
         """The answer will be server-sent events, unless it fails before the first one."""

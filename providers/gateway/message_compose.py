@@ -5,6 +5,7 @@ from typing import Any
 
 import orjson
 
+from providers.gateway.exchange import PING
 from providers.gateway.records import Call
 from providers.gateway.sealed_state import seal
 from providers.types import (
@@ -20,7 +21,6 @@ REASONS = {
     **{"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use"},
     **{"content_filter": "refusal", "pause": "pause_turn"},
 }
-PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 TEXT: dict[str, Any] = {"type": "text", "text": ""}
 THOUGHT: dict[str, Any] = {"type": "thinking", "thinking": "", "signature": ""}
 

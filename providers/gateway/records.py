@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import getrandbits
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import Error as DatabaseError
 from django.utils import timezone
@@ -91,6 +91,16 @@ class Call(Measurement):
 Write = Callable[[Sequence[Call], Sequence[int]], Awaitable[None]]
 
 
+class Keeper(Protocol):
+    """Keeps records for a process that is killed: see spool.py."""
+
+    def keep(self, call: Call) -> None: ...
+
+    def settle(self, count: int) -> None:
+        """The next `count` that were kept, in their order, need not be kept any longer."""
+        ...
+
+
 class Recorder:
     """Bounded: when the database stays away for long, the oldest go, and the log says how many."""
 
@@ -98,10 +108,12 @@ class Recorder:
         self,
         write: Write,
         *,
+        keeper: Keeper | None = None,
         capacity: int = CAPACITY,
         interval_s: float = INTERVAL_S,
     ) -> None:
         self._write = write
+        self._keeper = keeper
         self._interval_s = interval_s
         self._capacity = capacity
         self._waiting: deque[Call] = deque()
@@ -116,7 +128,10 @@ class Recorder:
         if len(self._waiting) >= self._capacity:
             self._waiting.popleft()
             self._lost += 1
+            self._settle(1)
         self._waiting.append(call)
+        if self._keeper is not None:
+            self._keeper.keep(call)
         if len(self._waiting) >= BATCH:
             self._hurry.set()
         self._start()
@@ -161,8 +176,13 @@ class Recorder:
                 self._waiting.extendleft(reversed(batch))
                 self._used |= used
                 return False
+            self._settle(count)
         self._report_lost()
         return True
+
+    def _settle(self, count: int) -> None:
+        if self._keeper is not None:
+            self._keeper.settle(count)
 
     def _report_lost(self) -> None:
         if self._lost:
@@ -177,5 +197,8 @@ class Recorder:
             await asyncio.gather(self._task, return_exceptions=True)
         if self._waiting or self._used:
             await self._flush()
-        self._lost += len(self._waiting)
+        if self._waiting and self._keeper is not None:
+            logger.warning("%d call records wait for the next start", len(self._waiting))
+        else:
+            self._lost += len(self._waiting)
         self._report_lost()

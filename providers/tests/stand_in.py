@@ -28,6 +28,7 @@ STATUSES: dict[str, tuple[int, dict[str, str]]] = {
     "429": (429, {"retry-after": "7"}),
     "429-date": (429, {"retry-after": "Wed, 21 Oct 2099 07:28:00 GMT"}),
     "500": (500, {}),
+    "overloaded": (503, {}),
     "redirect": (302, {"location": "http://127.0.0.1:9/"}),
 }
 
@@ -46,6 +47,8 @@ def text_chunks(*words: str) -> list[dict[str, Any]]:
     return [chunk({"content": word}) for word in words]
 
 
+CALL = {"name": "Weather", "arguments": '{"city": "Bern"}'}
+TOOL_CALLS = [{"index": 0, "id": "c1", "type": "function", "function": CALL}]
 STREAMS: dict[str, bytes] = {
     "ok": sse(
         *text_chunks("one ", "two ", "three"), chunk({}, "stop"), chunk({}, usage=USAGE, choices=[])
@@ -61,6 +64,11 @@ STREAMS: dict[str, bytes] = {
         chunk({"role": "assistant", "content": None, "reasoning_content": "two and two"}),
         chunk({"content": "4"}),
         chunk({}, "stop", usage=USAGE),
+        "[DONE]",
+    ),
+    "tools": sse(
+        chunk({"role": "assistant", "content": None, "tool_calls": TOOL_CALLS}),
+        chunk({}, "tool_calls", usage=USAGE),
         "[DONE]",
     ),
     "think": sse(*text_chunks("<think>hm", "</think>", "yes"), chunk({}, "stop"), "[DONE]"),
@@ -87,12 +95,16 @@ WHOLE = {
     "usage": USAGE,
 }
 
+CALLING = {"role": "assistant", "content": None, "tool_calls": TOOL_CALLS}
+WHOLE_CALL = {"index": 0, "message": CALLING, "finish_reason": "tool_calls"}
+
 
 class StandIn:
     """`mode` names what the next request meets; `seen` are the bodies, `headers` the headers."""
 
     def __init__(self) -> None:
         self.mode = "ok"
+        self.think_s = 0.0
         self.seen: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.has_left = threading.Event()
@@ -126,6 +138,7 @@ class StandIn:
         body = json.loads(raw)
         self.seen.append(body)
         self.headers.append({k.decode(): v.decode() for k, v in scope["headers"]})
+        await asyncio.sleep(self.think_s)
         await self._respond(body, receive, send)
 
     async def _respond(self, body: dict[str, Any], receive: Any, send: Send) -> None:
@@ -146,6 +159,7 @@ class StandIn:
     async def _whole(self, send: Send) -> None:
         answers: dict[str, Any] = {
             "bare": {"choices": [{"message": {"role": "assistant", "content": "hi"}}]},
+            "tools": WHOLE | {"choices": [WHOLE_CALL]},
             "not-json": "oops",
             "list": [],
             "empty": {"choices": []},
@@ -199,11 +213,20 @@ class StandIn:
 
 
 class Replay(StandIn):
-    """`mode` names the wire example that answers; statuses are those of every stand-in."""
+    """`mode` names the wire example that answers; statuses are those of every stand-in. Where it
+    `is_held`, only its beginning comes, and then nothing until the client leaves."""
+
+    is_held = False
 
     async def _respond(self, body: dict[str, Any], receive: Any, send: Send) -> None:
-        if self.mode in STATUSES:
+        if self.mode in STATUSES or self.mode == "hang":
             await super()._respond(body, receive, send)
             return
         kind = "text/event-stream" if "stream" in EXAMPLES[self.mode] else "application/json"
-        await self._answer(send, 200, body_of(self.mode), kind, {})
+        whole = body_of(self.mode)
+        if self.is_held:
+            await self._start(send, 200, kind, {})
+            await self._piece(send, whole[: len(whole) * 2 // 3])
+            await self._until_left(receive)
+        else:
+            await self._answer(send, 200, whole, kind, {})

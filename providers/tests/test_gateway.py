@@ -1,19 +1,14 @@
 """The gateway with the official SDK: who may call what, bad input, limits, records."""
 
 import json
-import time
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import httpx
 import openai
 import pytest
-from django.utils import timezone
 
-from accounts.access import find_key
-from accounts.models import ApiKey, User
-from accounts.services import deactivate, revoke_key
+from accounts.models import User
 from providers.models import Provider, ProviderModel
 from providers.services import create_provider
 from providers.tests.conftest import MakeKey, Records
@@ -126,76 +121,11 @@ def test_a_model_that_does_not_chat_says_so(sdk: Any, echo: Provider) -> None:
     assert error.value.code == "model_not_chat"
 
 
-def test_a_key_counts_the_same_wherever_it_is_put(
-    live_url: str, echo: Provider, alice: User, make_key: MakeKey
-) -> None:
+def test_two_different_keys_are_refused(live_url: str, echo: Provider, make_key: MakeKey) -> None:
     good, limited = make_key(), make_key(allowed_models=["other/echo"])
-    by_name = make_key(allowed_models=["echo/echo"])
-    late = make_key(expires_at=timezone.now() + timedelta(hours=1))
-    ApiKey.objects.filter(name="suite", expires_at__isnull=False).update(
-        expires_at=timezone.now() - timedelta(seconds=1)
-    )
-    for key, expected in ((good, 200), (by_name, 200), (limited, 404), (late, 401)):
-        assert post(live_url, authorization=f"bearer {key}").status_code == expected
-        assert post(live_url, x_api_key=key).status_code == expected
-        assert post(live_url, key, x_api_key=key).status_code == expected
-    url = f"{live_url}/v1/models"
-    listed = httpx.get(url, headers={"x-api-key": limited}).json()
-    assert listed == {"object": "list", "data": []}
+    assert post(live_url, good, x_api_key=good).status_code == 200
     answer = post(live_url, good, x_api_key=limited)
     assert answer.status_code == 401 and "two different keys" in answer.text
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        *("", "Bearer", "Bearer nonsense", "Bearer llmp_", "Bearer llmp_abc.def"),
-        *("Basic abc", "Bearer ' OR '1'='1", "Bearer llmp_' OR '1'='1.x", "llmp_a.b"),
-        "Bearer " + "x" * 60_000,
-        "Bearer llmp_\N{GRINNING FACE}.x".encode().decode("latin-1"),
-    ],
-)
-def test_a_wrong_key_is_refused(live_url: str, echo: Provider, value: str) -> None:
-    answer = httpx.post(
-        f"{live_url}/v1/chat/completions",
-        content=b"not even JSON",
-        headers=[(b"authorization", value.encode("latin-1"))],
-    )
-    if answer.status_code == 400 and not answer.headers.get("x-request-id"):
-        return  # the server itself refuses headers of this size
-    assert answer.status_code == 401
-    assert answer.json()["error"]["code"] == "invalid_api_key"
-
-
-def test_a_forged_key_with_a_good_beginning_is_refused(
-    live_url: str, echo: Provider, make_key: MakeKey
-) -> None:
-    key = make_key()
-    assert post(live_url, key).status_code == 200
-    assert post(live_url, key[:-1] + ("x" if key[-1] != "x" else "y")).status_code == 401
-    assert post(live_url, key + "x").status_code == 401
-
-
-TRICKS = {
-    "X-Request-From": "internal",
-    "X-Internal": "1",
-    "X-Forwarded-User": "admin@example.com",
-    "X-Original-URL": "/v1/models",
-    "X-HTTP-Method-Override": "GET",
-    "X_Api_Key": "key",
-    "Cookie": "sessionid=key",
-    "Api-Key": "key",
-}
-
-
-@pytest.mark.parametrize("name", TRICKS)
-def test_headers_grant_nothing(live_url: str, echo: Provider, make_key: MakeKey, name: str) -> None:
-    key = make_key()
-    value = TRICKS[name].replace("key", key)
-    assert httpx.get(f"{live_url}/v1/models", headers={name: value}).status_code == 401
-    headers = {"authorization": f"Bearer {make_key(allowed_models=['x'])}", name: value}
-    url = f"{live_url}/v1/chat/completions"
-    assert httpx.post(url, json=BODY, headers=headers).status_code == 404
 
 
 def test_many_equal_headers_change_nothing(
@@ -209,34 +139,6 @@ def test_many_equal_headers_change_nothing(
         ([*padding, ("authorization", "Bearer other"), ("authorization", f"Bearer {key}")], 401),
     ):
         assert httpx.get(f"{live_url}/v1/models", headers=headers).status_code == expected
-
-
-def test_a_foreign_host_name_is_refused(live_url: str, make_key: MakeKey) -> None:
-    headers = {"host": "evil.example", "authorization": f"Bearer {make_key()}"}
-    answer = httpx.get(f"{live_url}/v1/models", headers=headers)
-    assert answer.status_code == 400 and answer.json()["error"]["code"] == "invalid_host"
-
-
-@pytest.mark.parametrize("how", ["revoked", "deactivated", "disabled"])
-def test_what_ends_ends_within_five_seconds(
-    live_url: str, echo: Provider, alice: User, make_key: MakeKey, how: str
-) -> None:
-    key = make_key()
-    assert post(live_url, key).status_code == 200
-    row = find_key(key)
-    assert row is not None
-    if how == "revoked":
-        revoke_key(key=row, actor=alice)
-    elif how == "deactivated":
-        deactivate(user=alice, actor=alice)
-    else:
-        Provider.objects.update(is_enabled=False)
-    deadline = time.monotonic() + 5
-    while (status := post(live_url, key).status_code) == 200:
-        assert time.monotonic() < deadline, "still accepted"
-        time.sleep(0.1)
-    assert status == (404 if how == "disabled" else 401)
-    assert post(live_url, key).status_code == status
 
 
 def test_requests_per_minute(
@@ -298,18 +200,8 @@ def with_image(url: str) -> dict[str, Any]:
         (ECHO | {"tools": {}}, "tools"),
         (ECHO | {"tools": ["weather"]}, "tools"),
         (ECHO | {"response_format": "json"}, "response_format"),
-        *(
-            (ECHO | {name: "http://127.0.0.1:1/"}, name)
-            for name in ("api_base", "base_url", "headers", "extra_headers", "organization")
-        ),
-        (ECHO | {"api_key": "sk-x"}, "api_key"),
-        *(
-            (with_image(url), "messages[0].content")
-            for url in (
-                *("file:///etc/passwd", "/etc/passwd", "gopher://x/", "http://169.254.169.254/"),
-                *("http://127.0.0.1/x.png", "http://localhost/x", "http://[::1", ""),
-            )
-        ),
+        (ECHO | {"api_base": "http://127.0.0.1:1/"}, "api_base"),
+        *((with_image(url), "messages[0].content") for url in ("file:///etc/x", "http://[::1", "")),
     ],
 )
 def test_bad_bodies_are_named(

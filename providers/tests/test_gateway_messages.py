@@ -8,8 +8,9 @@ import httpx
 import openai
 import pytest
 
+from providers.gateway import exchange as exchange_module
 from providers.gateway.sealed_state import seal, unseal
-from providers.models import Provider
+from providers.models import Provider, ProviderModel
 from providers.tests.conftest import MakeKey, Records
 from providers.tests.stand_in import LEAK, Replay, StandIn
 from providers.types import ProviderState
@@ -82,6 +83,37 @@ def test_models_are_listed_in_the_callers_shape(claude: Any, echo: Provider) -> 
     assert claude.models.retrieve("echo/echo").created_at.year >= 2025
     with pytest.raises(anthropic.NotFoundError):
         claude.models.retrieve("nothing")
+
+
+def test_lists_of_models_have_pages(
+    claude: Any, live_url: str, make_key: MakeKey, echo: Provider
+) -> None:
+    for name in "abcde":
+        ProviderModel.objects.create(provider=echo, model_id=name, name=name, types=["chat"])
+    every = [model.id for model in claude.models.list()]
+    assert len(every) == 6
+    pages = list(claude.models.list(limit=4).iter_pages())
+    assert [[model.id for model in page.data] for page in pages] == [every[:4], every[4:]]
+    before = claude.models.list(limit=2, before_id=every[4])
+    assert [model.id for model in before.data] == every[2:4] and before.has_more
+    headers = {"x-api-key": make_key(), "anthropic-version": "2023-06-01"}
+    for query in (
+        *("limit=0", "limit=1001", "limit=x", "limit=-1", "limit=", "limit=²", "after_id=z"),
+        f"after_id={every[0]}&before_id={every[1]}",
+    ):
+        answer = httpx.get(f"{live_url}/v1/models?{query}", headers=headers)
+        assert answer.status_code == 400, query
+        assert answer.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_silent_model_keeps_the_sdk_waiting(
+    claude: Any, remote: Provider, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ping may come before anything else, and is no part of the message."""
+    monkeypatch.setattr(exchange_module, "HEARTBEAT_S", 0.05)
+    monkeypatch.setattr(stand_in, "think_s", 0.5)
+    _events, message = streamed(claude)
+    assert message.content[0].text == "one two three"
 
 
 # --- In front of OpenAI's dialect -----------------------------------------------

@@ -418,13 +418,15 @@ def test_a_whole_answer_passes_untouched_or_completed() -> None:
     answer: dict[str, Any] = {
         **{"id": "x", "object": "chat.completion", "created": 1, "model": "m"},
         "choices": [{"index": 0, "message": {"content": "hi"}, "finish_reason": "stop"}],
+        "usage": USAGE,
     }
     raw = json.dumps(answer, indent=3).encode()
     assert forwarded_answer(raw, IDENTITY, call) == raw
-    del answer["id"], answer["choices"][0]["index"]
+    del answer["id"], answer["choices"][0]["index"], answer["usage"]
     answer["created"] = None
     made = json.loads(forwarded_answer(json.dumps(answer).encode(), IDENTITY, call))
     assert (made["id"], made["created"], made["choices"][0]["index"]) == ("chatcmpl-1", 7, 0)
+    assert made["usage"]["estimated"] is True, "some clients fail without counts"
 
 
 # --- The caller -------------------------------------------------------------
@@ -450,6 +452,32 @@ async def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) ->
     assert sent[1]["body"] == b": keep-alive\n\n"
     await exchange.fail(GatewayError(502, "gone"))
     assert sent[-2]["body"].startswith(b'data: {"error"') and not sent[-1].get("more_body")
+
+
+async def test_anthropics_clients_are_kept_waiting_by_pings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange_module, "HEARTBEAT_S", 0.02)
+    sent: list[Any] = []
+    is_pinged, never = asyncio.Event(), asyncio.Event()
+
+    async def receive() -> dict[str, Any]:
+        await never.wait()
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if "body" in message:
+            is_pinged.set()
+
+    async def work() -> None:
+        await is_pinged.wait()
+
+    scope = {"type": "http", "method": "POST", "path": "/v1/messages", "headers": []}
+    exchange = Exchange(scope, receive, send)
+    exchange.expect_stream()
+    await exchange.while_connected(work(), SlowClock())
+    assert sent[1]["body"] == b'event: ping\ndata: {"type": "ping"}\n\n'
 
 
 async def test_a_body_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,21 @@ def test_token_ids_pass_to_openai_only(sdk: Any, replayed: MakeProvider, replay:
     assert error.value.param == "input"
 
 
+@pytest.mark.parametrize(
+    "given", ["a", ["a"], ["a", "b", "c"], [1, 2], [[1, 2]], [[1], [2], [3]]], ids=str
+)
+def test_there_is_one_vector_for_each_input(
+    sdk: Any, replayed: MakeProvider, replay: Replay, recorded: Records, given: Any
+) -> None:
+    """The provider gives two, whatever is asked: fewer or more belong to nothing."""
+    replayed("openai", "embedding")
+    replay.mode = "openai_embeddings"
+    with pytest.raises(openai.InternalServerError) as error:
+        sdk.embeddings.create(model="m", input=given)
+    assert error.value.code == "invalid_answer"
+    assert recorded(1)[0].status == "failed"
+
+
 def test_the_type_of_a_model_counts(sdk: Any, echo: Provider, replayed: MakeProvider) -> None:
     replayed("anthropic", "embedding")
     with pytest.raises(openai.BadRequestError) as chat:

@@ -1,0 +1,57 @@
+"""Canaries through the gateway: a provider that repeats its key in every error it gives."""
+
+import io
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from providers.models import CallRecord, Provider
+from providers.tests.conftest import MakeKey, Records
+from providers.tests.security.conftest import Sink
+from providers.tests.security.test_1a_outbound import BODIES, connect
+from tests.canaries import Sinks, rows_of_the_database, written_log
+
+PROVIDER_KEY = "sk-canary-5d0c1b7e9a3f48268f1d7c3b2a90e4f6"
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    with written_log() as written:
+        yield written
+
+
+def test_4_6_keys_stay_inside_whatever_a_provider_says(
+    live_url: str,
+    admin_user: User,
+    client_for: Callable[[User], Client],
+    upstream: Sink,
+    make_key: MakeKey,
+    recorded: Records,
+    log: io.StringIO,
+) -> None:
+    provider = connect(admin_user, upstream.url)
+    provider.set_key(PROVIDER_KEY)
+    provider.save()
+    upstream.is_echo = True
+    key, sinks = make_key(admin_user), Sinks()
+    asked = 0
+    for upstream.status in (200, 400, 401, 403, 404, 429, 500, 503):
+        for path in BODIES:
+            for extra in ({}, {"stream": True}):
+                url = f"{live_url}/v1/{path}"
+                headers = {"authorization": f"Bearer {key}"}
+                answer = httpx.post(url, json=BODIES[path] | extra, headers=headers, timeout=30)
+                sinks.seen[f"{path} {upstream.status}"] = answer.text + str(answer.headers)
+                asked += path != "messages/count_tokens"
+    recorded(asked)
+    client = client_for(admin_user)
+    for page in ("/usage/", f"/providers/{provider.pk}/", "/accounts/keys/", "/admin/"):
+        sinks.seen[page] = client.get(page).content.decode()
+    sinks.seen["rows"], sinks.seen["log"] = rows_of_the_database(), log.getvalue()
+    assert any(PROVIDER_KEY in request for request in upstream.seen), "it was sent, and sent back"
+    assert CallRecord.objects.exists() and Provider.objects.exists()
+    for secret in (PROVIDER_KEY, key.partition(".")[2]):
+        assert sinks.leaks(secret) == []
