@@ -8,7 +8,6 @@ import openai
 import pytest
 
 from accounts.models import User
-from providers.gateway import upstream
 from providers.models import Provider
 from providers.tests.conftest import MakeKey, Records
 from providers.tests.stand_in import Replay, StandIn
@@ -134,11 +133,10 @@ def test_errors_are_the_sdks_own(
 
 
 def test_a_provider_that_says_nothing_is_a_timeout(
-    vendor: Vendor, remote: Provider, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+    vendor: Vendor, remote: Provider, stand_in: StandIn
 ) -> None:
     client, ask = vendor
-    for name in ("SILENCE_S", "WHOLE_ANSWER_S"):
-        monkeypatch.setattr(upstream, name, 0.2)
+    Provider.objects.update(read_timeout_s=1, answer_timeout_s=1)
     stand_in.mode, client.max_retries = "hang", 0
     for is_stream in (False, True):
         with pytest.raises((openai.InternalServerError, anthropic.InternalServerError)) as found:
@@ -155,14 +153,13 @@ def test_a_provider_that_falls_silent_ends_the_stream_with_an_error(
     replayed: Callable[..., Provider],
     replay: Replay,
     recorded: Records,
-    monkeypatch: pytest.MonkeyPatch,
     kind: str,
     example: str,
 ) -> None:
     """Passed on or translated: half an answer is never taken for a whole one."""
     client, ask = vendor
-    monkeypatch.setattr(upstream, "SILENCE_S", 0.2)
     replayed(kind)
+    Provider.objects.update(read_timeout_s=1)
     replay.mode, replay.is_held = example, True
     events = []
     with pytest.raises((openai.APIError, anthropic.APIError)):
