@@ -13,7 +13,6 @@ from accounts.models import AuditEvent, User
 from providers import access_tokens, retrying, services
 from providers.access_tokens import AccessTokens
 from providers.adapters.dify import DifyAdapter
-from providers.errors import ProviderError
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.tests.office import Office
 from providers.types import ChatRequest, ClientCredentials, Patience
@@ -299,24 +298,3 @@ def test_calls_of_the_gateway_are_sent_again(
     [row] = recorded(1)
     assert isinstance(row, CallRecord) and row.status == "done"
     assert [each["error"] for each in row.attempts] == ["overloaded", "unavailable"]
-
-
-async def test_the_gateway_has_the_connections_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
-    from providers.gateway.upstream import Upstream
-    from providers.types import HttpRequest
-
-    given: list[Any] = []
-
-    async def open_(self: Any, request: Any, is_managed: bool, timeout: Any) -> Any:
-        given.append((timeout.connect, timeout.sock_read, timeout.total))
-        raise TimeoutError
-
-    monkeypatch.setattr(Upstream, "_open", open_)
-    for is_stream in (True, False):
-        with pytest.raises(ProviderError):
-            async with Upstream().sent(
-                HttpRequest("GET", "http://x", {}), is_managed=False, is_stream=is_stream,
-                patience=Patience(1, 2, 3),
-            ):  # fmt: skip
-                pass
-    assert given == [(1, 2, 3), (1, 3, 3)]

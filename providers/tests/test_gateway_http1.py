@@ -454,6 +454,18 @@ async def test_connections_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
         await way_out.close()
 
 
+async def test_a_name_that_nobody_answers_for_is_a_timeout() -> None:
+    async def resolve(host: str, port: int) -> list[str]:
+        await asyncio.sleep(60)
+        return []
+
+    request = HttpRequest("GET", "http://slow.example/", {})
+    patience = Patience(connect_s=0.02)
+    with pytest.raises(TimedOut):
+        way_out = Upstream(resolve=resolve)
+        await way_out.ask(request, is_managed=True, is_stream=True, patience=patience)
+
+
 async def test_a_name_that_is_not_found() -> None:
     async def resolve(host: str, port: int) -> Any:
         raise socket.gaierror(8, "not known")
