@@ -38,8 +38,13 @@ def rows_of(answer: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
     return [row for row in rows if isinstance(row, Mapping)]
 
 
+def as_count(value: Any) -> int | None:
+    """Negative numbers and what is no integer are unknown."""
+    return value if type(value) is int and value >= 0 else None
+
+
 def count_of(raw: Any, *path: str) -> int | None:
-    """The count at `path`. Negative numbers and what is no integer are unknown."""
+    """The count at `path`."""
     for name in path:
         raw = raw.get(name) if isinstance(raw, dict) else None
-    return raw if isinstance(raw, int) and not isinstance(raw, bool) and raw >= 0 else None
+    return as_count(raw)

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from providers.adapters.answers import count_of, read_object, read_vectors, rows_of
+from providers.adapters.answers import as_count, count_of, read_object, read_vectors, rows_of
 from providers.adapters.base import HttpAdapter
 from providers.adapters.messages import kept_parameters, openai_messages
 from providers.adapters.reading import JsonReader
@@ -42,10 +42,10 @@ def read_usage(raw: Any) -> Usage | None:
     """None where the provider said nothing. Negative and non-integer counts are unknown."""
     if not isinstance(raw, dict):
         return None
-    prompt, completion = count_of(raw, "prompt_tokens"), count_of(raw, "completion_tokens")
+    prompt, completion = as_count(raw.get("prompt_tokens")), as_count(raw.get("completion_tokens"))
     details = raw.get("completion_tokens_details")
     reasoning = count_of(details, "reasoning_tokens") if details else None
-    total = count_of(raw, "total_tokens")
+    total = as_count(raw.get("total_tokens"))
     is_split = prompt is not None and completion is not None
     if is_split and reasoning and total == prompt + completion + reasoning:  # type: ignore[operator]
         completion = completion + reasoning  # type: ignore[operator]  # xAI counts it apart
@@ -54,9 +54,9 @@ def read_usage(raw: Any) -> Usage | None:
         completion_tokens=completion,
         reasoning_tokens=reasoning,
         cached_tokens=_cached(raw),
-        cache_write_tokens=count_of(raw, "prompt_tokens_details", "cache_write_tokens"),
+        cache_write_tokens=count_of(raw.get("prompt_tokens_details"), "cache_write_tokens"),
         unsplit_tokens=None if is_split else total,
-        cost=read_cost(raw.get("cost")),
+        cost=read_cost(raw["cost"]) if "cost" in raw else None,
     )
 
 

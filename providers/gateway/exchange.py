@@ -116,7 +116,9 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self._query: bytes = scope.get("query_string", b"")
-        self._headers: list[tuple[bytes, bytes]] = scope["headers"]
+        self._headers: dict[bytes, list[bytes]] = {}
+        for name, value in scope["headers"]:
+            self._headers.setdefault(name, []).append(value)
         self._receive = receive
         self._send = send
         self._answer_headers: dict[str, str] = {}
@@ -134,7 +136,7 @@ class Exchange:
             self.set_header("request-id", self.request_id)
 
     def headers(self, name: bytes) -> list[bytes]:
-        return [value for key, value in self._headers if key == name]
+        return self._headers.get(name, [])
 
     def parameters(self) -> dict[str, str]:
         """What stands behind the `?`; of a name that comes twice the last."""

@@ -84,8 +84,10 @@ class Limiter:
         return [await self._demand(holder, tokens, cost, at) for holder in holders]
 
     async def _demand(self, holder: Holder, tokens: int, cost: int, at: datetime) -> Demand:
-        periods = [period for period, _usd in holder.budgets]
-        known = await self._known(holder, periods, at) if periods else ()
+        limits = (holder.rpm, holder.tpm, holder.max_parallel)
+        if not holder.budgets:
+            return Demand(holder.name, *limits, tokens)
+        known = await self._known(holder, [period for period, _usd in holder.budgets], at)
         budgets = tuple(
             BudgetDemand(
                 name=f"{holder.name}:{period}:{_label(period, at)}",
@@ -95,7 +97,6 @@ class Limiter:
             )
             for (period, usd), figure in zip(holder.budgets, known, strict=True)
         )
-        limits = (holder.rpm, holder.tpm, holder.max_parallel)
         return Demand(holder.name, *limits, tokens=tokens, cost=cost, budgets=budgets)
 
     async def _known(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from django.utils import timezone
@@ -35,7 +36,7 @@ class Period(StrEnum):
         return (began + timedelta(days=32)).replace(day=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Holder:
     """A key or a user with at least one limit. None is no limit."""
 
@@ -48,11 +49,11 @@ class Holder:
     budget_month_usd: Decimal | None = None
     budget_usd: Decimal | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.kind}:{self.pk}"
 
-    @property
+    @cached_property
     def budgets(self) -> tuple[tuple[Period, Decimal], ...]:
         found = (
             (Period.DAY, self.budget_day_usd),
