@@ -49,4 +49,4 @@ get_resolver().url_patterns  # noqa: B018  # reading it imports them
 gc.collect()
 gc.freeze()
 # What a request leaves is gone without the collector, which need not look so often.
-gc.set_threshold(20_000, 20, 20)
+gc.set_threshold(5_000, 10, 10)

@@ -201,5 +201,7 @@ def try_all(request: HttpRequest, alias_id: int) -> HttpResponse:
     """Asks every model behind the alias once, and shows what each did."""
     alias = _editable(request, alias_id)
     members = alias.members.select_related("model__provider")
-    trials: list[Trial] = [try_model(member.model) for member in members]
+    trials: list[Trial] = [
+        try_model(member.model, actor=current_user(request)) for member in members
+    ]
     return render(request, "providers/alias_trials.html", {"trials": trials})

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from providers.addresses import is_allowed, problem_with_url
 
+ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/messages", "/models")
 STYLES = ("basic", "body", "query")
 MOST_CHARS = {"token_url": 500, "client_id": 300, "scope": 500, "style": 10}
 
@@ -30,19 +31,27 @@ def all_of(*checks: Callable[[], object]) -> None:
 def check_url(url: str, field: str = "base_url") -> None:
     if "{" in url:
         raise ValidationError({field: [_("Fill in what is in braces.")]})
-    if problem_with_url(url) is not None:
+    problem = problem_with_url(url)
+    if problem == "credentials":
+        raise ValidationError({field: [_("Leave out passwords, “?” and “#”.")]})
+    if problem is not None:
         raise ValidationError({field: [_("Enter a complete address such as https://…/v1.")]})
+    if field == "base_url" and urlsplit(url).path.rstrip("/").endswith(ENDPOINTS):
+        text = _("End the address before the name of the endpoint, such as https://…/v1.")
+        raise ValidationError({field: [text]})
     host = (urlsplit(url).hostname or "").strip("[]")
     host = "127.0.0.1" if host == "localhost" or host.endswith(".localhost") else host
     is_literal = host.replace(".", "").isdigit() or ":" in host
     if is_literal and not is_allowed(host, allow_private=settings.ALLOW_PRIVATE_PROVIDER_URLS):
         text = _("This address is not allowed. ALLOW_PRIVATE_PROVIDER_URLS=1 allows internal ones.")
+        if settings.ALLOW_PRIVATE_PROVIDER_URLS:
+            text = _("This address is never allowed.")
         raise ValidationError({field: [text]})
 
 
 def checked_key(text: str) -> str:
-    """What can go into a header."""
-    key = text.strip()
+    """What can go into a header; people copy the word before it, too."""
+    key = text.strip().removeprefix("Bearer ").strip()
     if not key.isascii() or not key.isprintable():
         raise ValidationError(
             {"api_key": [_("A key has letters, digits and signs of ASCII only.")]}

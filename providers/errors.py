@@ -10,6 +10,7 @@ ProviderError
 ├── Overloaded         the provider is busy
 ├── Unavailable        server error, refused or lost connection
 │   ├── NothingThere   the address itself is wrong
+│   ├── Failed         a server error
 │   └── NoToken        the token endpoint gives none, whoever asks
 ├── TimedOut
 ├── ContextTooLong
@@ -110,6 +111,12 @@ class NothingThere(Unavailable):
 
 class NoToken(Unavailable):
     advice = _("The token URL gives no token. Check this address on the provider's page.")
+
+
+class Failed(Unavailable):
+    """It does answer, and says that it cannot."""
+
+    advice = _("The provider reports an error of its own. Try again later, or use another model.")
 
 
 class TimedOut(ProviderError):
@@ -216,7 +223,7 @@ def error_of(status: int, body: str, retry_after_s: float | None = None) -> Prov
     if kind is None and status in _BY_STATUS:
         kind = _BY_STATUS[status]
     elif kind is None:
-        kind = Unavailable if status >= 500 else BadRequest
+        kind = Failed if status >= 500 else BadRequest
     delay = _RETRY_DELAY.search(body)
     if retry_after_s is None and delay:
         retry_after_s = float(delay[1])

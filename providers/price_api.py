@@ -35,6 +35,7 @@ def _row(row: ModelPrice) -> dict[str, Any]:
         "input": row.input_per_mtok,
         "output": row.output_per_mtok,
         "cached_input": row.cached_input_per_mtok,
+        "tiers": row.tiers,
     }
 
 

@@ -34,7 +34,15 @@ MAX_ID = 200
 PRICED = (*(f"{name}_per_mtok" for name in RATES), "per_query", "tiers", "off_peak")
 CARRIED = (
     *(f"{name}_per_mtok" for name in RATES),
-    *("per_query", "main_type", "context_tokens", "max_output_tokens", "dimension"),
+    *(
+        "per_query",
+        "tiers",
+        "off_peak",
+        "main_type",
+        "context_tokens",
+        "max_output_tokens",
+        "dimension",
+    ),
     *("supports_vision", "supports_reasoning", "supports_tools"),
 )
 
@@ -206,8 +214,12 @@ def _carried(old: Any, values: Mapping[str, Any], file: PriceFile) -> Mapping[st
     """What a list of prices alone does not say stays as it was known."""
     if not file.is_prices_only:
         return values
-    stated = {name: value for name, value in values.items() if value is not None}
-    return {name: getattr(old, name) for name in CARRIED} | stated
+    return {name: getattr(old, name) for name in CARRIED} | _stated(values)
+
+
+def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A list without tiers and off-peak hours knows none of them; that is not the same as zero."""
+    return {name: value for name, value in values.items() if value not in (None, [], {})}
 
 
 def _new(model: type[Any], file: PriceFile, values: Mapping[str, Any]) -> Any:
@@ -229,5 +241,5 @@ def import_prices(file: PriceFile, model: type[Any]) -> int:
 
 def _differs(row: Any, values: Mapping[str, Any], file: PriceFile) -> bool:
     if file.is_prices_only:
-        values = {name: values[name] for name in PRICED if values.get(name) is not None}
+        values = {name: value for name, value in _stated(values).items() if name in PRICED}
     return any(getattr(row, name) != value for name, value in values.items())

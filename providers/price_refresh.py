@@ -3,7 +3,7 @@ it. What a person edited is never superseded."""
 
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest as PageRequest
 from django.utils import timezone
 
@@ -35,7 +35,11 @@ def refresh_prices(
         plan = plan_refresh()
         if digest and digest != plan.digest:
             raise PlanChanged
-        carry_out(plan, ModelPrice)
+        try:
+            with transaction.atomic():
+                carry_out(plan, ModelPrice)
+        except IntegrityError as error:  # somebody else was faster
+            raise PlanChanged from error
         after: dict[str, Any] = {
             "source": plan.file.source,
             "added": len(plan.added),

@@ -181,6 +181,7 @@ class TablePriceOut(Answer):
     input: Decimal | None
     output: Decimal | None
     cached_input: Decimal | None
+    tiers: list[dict[str, Any]] = Field(description="Other rates above so many tokens of input.")
 
 
 class PriceChangeOut(Answer):

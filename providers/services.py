@@ -277,15 +277,17 @@ async def _list_models(target: Target) -> tuple[list[ListedModel], str]:
     return adapter.read_models(body), mode
 
 
-async def _ask(target: Target) -> None:
+HELLO = ChatMessage("user", "hi")
+
+
+async def _ask(target: Target, measured: Measurement | None = None) -> None:
     """The cheapest call of a provider that has no list to ask for."""
-    request = ChatRequest(
-        target.model_id, [ChatMessage("user", "hi")], {"max_tokens": 16}, is_stream=False
-    )
+    request = ChatRequest(target.model_id, [HELLO], {"max_tokens": 16}, is_stream=False)
     # A person waits for it: no longer than for the first word of a stream.
     patience = replace(target.patience, answer_s=target.patience.read_s)
-    async for _event in stream_chat(replace(target, patience=patience), request):
-        pass
+    async for event in stream_chat(replace(target, patience=patience), request):
+        if measured is not None:
+            measured.note(event)
 
 
 def _known_models(provider: Provider) -> list[ListedModel]:
@@ -340,8 +342,19 @@ class Trial:
     error: ProviderError | None = None
 
 
-def try_model(model: ProviderModel) -> Trial:
-    return Trial(model, *_timed(partial(async_to_sync(_ask), target_of(model))))
+def try_model(model: ProviderModel, *, actor: User) -> Trial:
+    """A call like any other: it is recorded, and costs what it costs."""
+    target, measured = target_of(model), Measurement.of([HELLO])
+    latency_ms, error = _timed(partial(async_to_sync(_ask), target, measured))
+    record_call(
+        target=target,
+        user=actor,
+        source="trial",
+        status="failed" if error else "done",
+        error_code=error.code if error else "",
+        measured=measured,
+    )
+    return Trial(model, latency_ms, error)
 
 
 def apply_models(

@@ -7,6 +7,9 @@ import orjson
 
 from providers.errors import InvalidAnswer, error_in
 
+# More tokens than any answer has, and no more than the ledger takes.
+MOST = 2**31 - 1
+
 
 def read_object(body: bytes) -> Mapping[str, Any]:
     """The object a whole answer is. Raises ProviderError, also for an error in an answer of 200."""
@@ -39,8 +42,8 @@ def rows_of(answer: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:
 
 
 def as_count(value: Any) -> int | None:
-    """Negative numbers and what is no integer are unknown."""
-    return value if type(value) is int and value >= 0 else None
+    """Negative numbers, absurd ones and what is no integer are unknown."""
+    return value if type(value) is int and 0 <= value <= MOST else None
 
 
 def count_of(raw: Any, *path: str) -> int | None:

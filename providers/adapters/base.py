@@ -21,7 +21,12 @@ from providers.types import (
 
 
 class AnswerReader(Protocol):
-    """Fed the bytes of one answer as they come; gives events. Raises ProviderError."""
+    """Fed the bytes of one answer as they come; gives events. Raises ProviderError.
+
+    `is_ended`: the provider has said that nothing more comes.
+    """
+
+    is_ended: bool
 
     def feed(self, data: bytes) -> Iterator[Event]: ...
 

@@ -83,6 +83,8 @@ class EchoAdapter:
 
 
 class EchoReader:
+    is_ended = False
+
     def feed(self, data: bytes) -> Iterator[Event]:
         return iter(())
 

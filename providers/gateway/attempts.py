@@ -24,7 +24,7 @@ async def tried(core: Core, exchange: Exchange, plan: Plan, call: Call, run: Run
             error = await _try(core, exchange, route, call, run)
             if error is None:
                 return
-            if exchange.is_started or not may_help(error):
+            if exchange.has_spoken or not may_help(error):
                 raise error
             errors.append(error)
         is_last = round_number + 1 == plan.rounds

@@ -1,6 +1,7 @@
 """What all endpoints that call a model share: resolve route -> attempt, and a record of it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -30,6 +31,8 @@ from providers.types import ChatRequest, Event, HttpRequest, Target
 
 # What comes with these types where a stream was promised is none.
 NO_STREAM = ("text/html", "application/json")
+# After its last word a provider closes its answer, as a rule at once.
+CLOSED_WITHIN_S = 0.5
 
 
 class Body(Protocol):
@@ -110,12 +113,14 @@ class Attempt(Generic[B]):
         def pass_on(data: bytes) -> Awaitable[None] | None:
             piece = feed(data)
             wait = write(piece) if piece else None
-            if stream.failure is None:
-                return wait
-            return _fail_after(wait, stream.failure)
+            if stream.is_over:
+                return _raised_after(wait, StreamOver())
+            return wait if stream.failure is None else _raised_after(wait, stream.failure)
 
-        await answer.hand_to(pass_on)
+        with contextlib.suppress(StreamOver):
+            await answer.hand_to(pass_on)
         await self._write_end(stream)
+        await answer.finish(CLOSED_WITHIN_S)
 
     async def _write_end(self, stream: Outgoing) -> None:
         piece = stream.finish()
@@ -142,10 +147,14 @@ class Attempt(Generic[B]):
             yield event
 
 
-async def _fail_after(wait: Awaitable[None] | None, failure: ProviderError) -> None:
+class StreamOver(Exception):
+    """The provider has said that nothing more comes."""
+
+
+async def _raised_after(wait: Awaitable[None] | None, end: Exception) -> None:
     if wait is not None:
         await wait
-    raise failure
+    raise end
 
 
 async def answered(
@@ -169,7 +178,7 @@ async def answered(
         call.end("interrupted", "shutdown")
         raise
     except GatewayError as error:
-        call.end("interrupted" if exchange.is_started else "failed", error.record_code)
+        call.end("interrupted" if exchange.has_spoken else "failed", error.record_code)
         raise
     finally:
         if call.ended is None:
@@ -189,6 +198,7 @@ async def _answer(
     call.model_label = body.model
     plan = await resolve(core, exchange, caller, body)
     call.alias_label = plan.alias
+    call.name_after(plan.members[0].route)
     call.estimated_prompt = body.prompt_tokens
 
     estimate = Estimate(body.prompt_tokens, partial(_candidates, body, plan))
@@ -201,7 +211,7 @@ async def _answer(
             await attempt(Attempt(core, exchange, replace(route, target=target), body, call))
 
         await ACCESS_TOKENS.signed_in(
-            route.target, once, may_repeat=lambda: not exchange.is_started
+            route.target, once, may_repeat=lambda: not exchange.has_spoken
         )
 
     try:

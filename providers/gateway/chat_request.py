@@ -108,6 +108,8 @@ def read_chat_body(raw: bytes) -> ChatBody:
 def read_model(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise bad_request("'model' must name a model.", param="model")
+    if not value.isprintable():
+        raise bad_request("The name of a model has no control characters.", param="model")
     return value
 
 

@@ -46,12 +46,12 @@ class ClientLeft(Exception):
 
 
 class _Watch:
-    """Cancels `task` once `until_gone` returns."""
+    """Cancels `task` if `until_gone` says that the client has left."""
 
     def __init__(
         self,
         task: asyncio.Task[Any],
-        until_gone: Callable[[], Coroutine[Any, Any, None]],
+        until_gone: Callable[[], Coroutine[Any, Any, bool]],
         clock: SlowClock,
     ) -> None:
         self.has_left = False
@@ -64,10 +64,12 @@ class _Watch:
         self._watching = self._task.get_loop().create_task(self._look_out())
 
     async def _look_out(self) -> None:
-        with contextlib.suppress(ClientLeft):
-            await self._until_gone()
-        self.has_left = True
-        self._task.cancel()
+        try:
+            self.has_left = await self._until_gone()
+        except ClientLeft:
+            self.has_left = True
+        if self.has_left:
+            self._task.cancel()
 
     def end(self) -> None:
         self._alarm.cancel()
@@ -122,9 +124,10 @@ class Exchange:
         self._receive = receive
         self._send = send
         self._answer_headers: dict[str, str] = {}
-        self._is_stream = False
+        self._is_stream = self._is_closed = False
         self._written_at = time.monotonic()
-        self.is_started = False
+        # `is_started`: the status is out; `has_spoken`: so is something of an answer.
+        self.is_started = self.has_spoken = False
         given = self.headers(b"x-request-id")
         text = given[0].decode("latin-1") if given else ""
         self.request_id = text if REQUEST_ID.fullmatch(text) else f"{getrandbits(128):032x}"
@@ -195,17 +198,18 @@ class Exchange:
         await watch.settle()
         return result
 
-    async def _watch(self) -> None:
-        """Returns when the client has left; keeps a silent stream alive until then."""
+    async def _watch(self) -> bool:
+        """Whether the client has left before it had all of the answer; keeps a silent stream alive
+        until then."""
         while True:
             try:
                 async with asyncio.timeout(HEARTBEAT_S):
                     event = await self._receive()
                     if event["type"] == "http.disconnect":
-                        return
+                        return not self._is_closed
             except TimeoutError:
                 if self._is_stream and time.monotonic() - self._written_at >= HEARTBEAT_S:
-                    await self.write(PING if self.is_anthropic else KEEP_ALIVE)
+                    await self._write(PING if self.is_anthropic else KEEP_ALIVE)
 
     def expect_stream(self) -> None:
         """The answer will be server-sent events, unless it fails before the first one."""
@@ -228,11 +232,16 @@ class Exchange:
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def answer(self, body: bytes, *, status: int = 200, content_type: bytes = JSON) -> None:
+        self.has_spoken = True
         await self._start(status, content_type, len(body))
         await self._send({"type": "http.response.body", "body": body})
 
     async def write(self, data: bytes) -> None:
         """A piece of the event stream; waits while the client is slower than the model."""
+        self.has_spoken = True
+        await self._write(data)
+
+    async def _write(self, data: bytes) -> None:
         if not self.is_started:
             await self._start(200, EVENT_STREAM, None)
         self._written_at = time.monotonic()
@@ -246,6 +255,7 @@ class Exchange:
         does; else what is still to be waited for. Raises ClientLeft."""
         if not self.is_started:
             return self.write(data)
+        self.has_spoken = True
         self._written_at = time.monotonic()
         message = {"type": "http.response.body", "body": data, "more_body": True}
         try:
@@ -255,7 +265,7 @@ class Exchange:
         return None if rest is None else _sent(rest)
 
     async def close(self) -> None:
-        self._is_stream = False
+        self._is_stream, self._is_closed = False, True
         await self._send({"type": "http.response.body", "body": b""})
 
     async def fail(self, error: GatewayError) -> None:

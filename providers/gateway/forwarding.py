@@ -21,10 +21,13 @@ class Outgoing(Protocol):
     """`feed` gives the bytes to pass on; `finish` the rest, or raises when there was no end.
 
     `failure` is an error inside the stream, found after what was last given: nothing may be fed
-    after it.
+    after it. `is_over`: the provider has said that nothing more comes.
     """
 
     failure: ProviderError | None
+
+    @property
+    def is_over(self) -> bool: ...
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -59,6 +62,10 @@ class ForwardedEvents:
         if not self._has_end and not self._is_over:
             raise Unavailable("the stream was cut")
         return rest
+
+    @property
+    def is_over(self) -> bool:
+        return self._is_over
 
     def unstreamed(self, body: bytes) -> ProviderError:
         """What a page or a plain JSON object means where a stream was promised: an error, if it
@@ -121,6 +128,10 @@ class Translated:
         self._reader = reader
         self._composed = composed
         self._start = composed.start()
+
+    @property
+    def is_over(self) -> bool:
+        return self._reader.is_ended
 
     def feed(self, data: bytes) -> bytes:
         return self.take(self._reader.feed(data))

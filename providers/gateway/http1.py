@@ -51,7 +51,7 @@ class Answer:
         self._failure: Exception | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._silence_s = silence_s
-        self._heard_at = self._loop.time()
+        self._asked_at = self._heard_at = self._loop.time()
         self._ends_at = self._heard_at + within_s
         self._alarm = connection.clock.alarm(min(silence_s, within_s), self._check_time)
 
@@ -66,6 +66,11 @@ class Answer:
     @property
     def content_type(self) -> str:
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def age_s(self) -> float:
+        """Since the request was sent."""
+        return self._loop.time() - self._asked_at
 
     async def begin(self) -> None:
         """Waits for status and headers. Raises ProviderError."""
@@ -138,6 +143,18 @@ class Answer:
             parts.append(part)
             size += len(part)
         return b"".join(parts)
+
+    async def finish(self, within_s: float) -> None:
+        """What is left says nothing, but a connection that is read to its end can be used again."""
+        self._ends_at = min(self._ends_at, self._loop.time() + within_s)
+        alarm = self._connection.clock.alarm(within_s, self._check_time)
+        try:
+            while await self.piece():
+                pass
+        except ProviderError:
+            pass
+        finally:
+            alarm.cancel()
 
     async def _more(self) -> None:
         self._waiter = self._loop.create_future()

@@ -2,13 +2,22 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import cache
 from typing import Any
 
-from django.db import IntegrityError, connections, models, router, transaction
+from django.db import (
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    connections,
+    models,
+    router,
+    transaction,
+)
 from django.db.models import Q
 from django.utils import timezone
 
@@ -17,6 +26,10 @@ from providers.charging import current_tariff
 from providers.gateway.records import LAST_USED_RESOLUTION_S, Call
 from providers.models import CallRecord
 
+logger = logging.getLogger(__name__)
+
+# The database itself, and not what it was given.
+AWAY = (OperationalError, InterfaceError)
 # A connection that was not used for so long is given back.
 IDLE_S = 1.0
 # Values that each database wants in a form of its own; all others go as they are.
@@ -60,15 +73,22 @@ def _written(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
 def write(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
     """Raises DatabaseError when the database cannot take them now.
 
-    A batch that is written again, because the answer to the first time was lost, adds nothing.
+    A batch that is written again, because the answer to the first time was lost, adds nothing. One
+    record that no database takes leaves the others alone.
     """
     tariff = current_tariff()
-    rows = [call.fields(tariff) for call in calls]
     try:
-        insert_records(rows)
-    except IntegrityError:
-        for row in rows:
-            _write_one(CallRecord(**row))
+        insert_records([call.fields(tariff) for call in calls])
+    except AWAY:
+        raise
+    except Exception:  # noqa: BLE001  # it is looked for, and named below
+        for call in calls:
+            try:
+                _write_one(CallRecord(**call.fields(tariff)))
+            except AWAY:
+                raise
+            except Exception:
+                logger.exception("the record of call %s cannot be written", call.call_id)
     if used_keys:
         now = timezone.now()
         old = now - timedelta(seconds=LAST_USED_RESOLUTION_S)

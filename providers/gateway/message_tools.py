@@ -25,8 +25,8 @@ def tool_parameters(raw: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "tool":
         function = {"name": str(choice.get("name") or "")}
         found["tool_choice"] = {"type": "function", "function": function}
-    elif kind in CHOICES:
-        found["tool_choice"] = CHOICES[str(kind)]
+    elif isinstance(kind, str) and kind in CHOICES:
+        found["tool_choice"] = CHOICES[kind]
     if choice.get("disable_parallel_tool_use") is True:
         found["parallel_tool_calls"] = False
     return found

@@ -56,9 +56,12 @@ class Call(Measurement):
 
     def take(self, route: Route) -> None:
         """This one answers now, unless it fails; what an earlier one said is forgotten."""
-        self.model_pk, self.model_label = route.model_pk, route.model_id
-        self.provider_label = route.target.provider_name
+        self.model_pk = route.model_pk
+        self.name_after(route)
         self.usage, self.first, self.text_tokens, self.finish_reason = None, None, 0.0, ""
+
+    def name_after(self, route: Route) -> None:
+        self.model_label, self.provider_label = route.model_id, route.target.provider_name
 
     def end(self, status: str, error_code: str = "") -> None:
         self.status, self.error_code, self.ended = status, error_code, time.monotonic()
@@ -176,6 +179,9 @@ class Recorder:
                 self._waiting.extendleft(reversed(batch))
                 self._used |= used
                 return False
+            except Exception:
+                logger.exception("%d call records cannot be written", count)
+                self._lost += count
             self._settle(count)
         self._report_lost()
         return True
@@ -186,7 +192,7 @@ class Recorder:
 
     def _report_lost(self) -> None:
         if self._lost:
-            logger.error("%d call records are lost: the database was away too long", self._lost)
+            logger.error("%d call records are lost", self._lost)
             self._lost = 0
 
     async def close(self) -> None:

@@ -108,9 +108,9 @@ class Spool:
             if not self._segments or self._segments[-1].size > self._segment_bytes:
                 self._segments.append(_made(self._folder))
             segment = self._segments[-1]
-            segment.file.write(lines)
+            _write_all(segment, lines)
             segment.size, segment.last = segment.size + len(lines), last
-        except OSError as error:
+        except (OSError, TypeError) as error:
             # Once: the records still wait in memory, and the disk may be full for long.
             if not self._is_full:
                 logger.warning("call records are not kept in files: %s", error)
@@ -132,6 +132,17 @@ class Spool:
                 segment.file.close()
             else:
                 _remove(segment)
+
+
+def _write_all(segment: _Segment, lines: bytes) -> None:
+    """All or nothing: the next line must not begin in the middle of another one."""
+    rest = memoryview(lines)
+    try:
+        while rest:
+            rest = rest[segment.file.write(rest) :]
+    except OSError:
+        segment.file.truncate(segment.size)
+        raise
 
 
 def _remove(segment: _Segment) -> None:
@@ -204,6 +215,9 @@ async def replay() -> None:
             logger.warning("call records in the spool wait: %s", type(error).__name__)
             await asyncio.sleep(AGAIN_AFTER_S)
             continue
+        except Exception:
+            logger.exception("call records in the spool stay there")
+            return
         if count:
             logger.warning("%d call records of a process that was killed are written", count)
         return

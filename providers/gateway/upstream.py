@@ -30,6 +30,8 @@ SWEEP_S = 5
 ERROR_BODY_BYTES = 100_000
 LONGEST_WAIT_S = 3600.0
 TRIES = 3
+# A server that closes an idle connection knows nothing of what is on its way: one round trip.
+UNREAD_WITHIN_S = 0.5
 PORTS = {"http": 80, "https": 443}
 
 
@@ -115,7 +117,8 @@ class Upstream:
         for everything else.
 
         A kept connection may be closed by the server just when it is used again: then nothing was
-        read of the request, and it is sent anew. On a fresh connection it never is.
+        read of the request, and it is sent anew. On a fresh connection it never is, nor where the
+        server had time to work on it.
         """
         place = _place(request.url, is_managed)
         head = _head(request, place)
@@ -135,7 +138,8 @@ class Upstream:
                     raise await _refusal(answer)
             except ClosedEarly:
                 answer.__exit__()
-                if not connection.is_reused or not tries_left:
+                is_unread = connection.is_reused and answer.age_s < UNREAD_WITHIN_S
+                if not is_unread or not tries_left:
                     raise
             except BaseException:
                 answer.__exit__()

@@ -148,7 +148,7 @@ class StandIn:
             await self._answer(send, status, text.encode(), "application/json", headers)
         elif self.mode == "html":
             await self._answer(send, 200, b"<html>Sign in</html>", "text/html", {})
-        elif self.mode in ("hang", "endless", "cut", "long-line", "bytes"):
+        elif self.mode in ("hang", "endless", "cut", "long-line", "bytes", "open"):
             await self._odd(receive, send)
         elif body.get("stream"):
             stream = STREAMS.get(self.mode, STREAMS["ok"])
@@ -190,6 +190,10 @@ class StandIn:
             while not watch.done():
                 await self._piece(send, sse(*text_chunks("tick ")))
                 await asyncio.sleep(0.02)
+            return
+        if self.mode == "open":  # says that it is done, and closes nothing
+            await self._piece(send, STREAMS["ok"])
+            await watch
             return
         if self.mode == "long-line":
             for _each in range(90):

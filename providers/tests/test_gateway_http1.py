@@ -424,6 +424,32 @@ async def test_a_kept_connection_that_was_closed_meanwhile_is_no_error() -> None
         await way_out.close()
 
 
+async def test_what_a_server_had_time_to_work_on_is_not_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(upstream, "UNREAD_WITHIN_S", 0.05)
+    seen = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal seen
+        while True:
+            await reader.readuntil(b"{}")
+            seen += 1
+            if seen > 1:
+                await asyncio.sleep(0.1)
+                break
+            writer.write(OK)
+        writer.close()
+
+    async with serving(serve) as port:
+        way_out = Upstream()
+        assert await ask(port, way_out=way_out) == b"ok"
+        with pytest.raises(ClosedEarly):
+            await ask(port, way_out=way_out)
+        await way_out.close()
+    assert seen == 2
+
+
 async def test_idle_connections_end(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("KEPT_MANAGED_S", "SWEEP_S"):
         monkeypatch.setattr(upstream, name, 0.02)

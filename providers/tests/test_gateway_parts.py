@@ -12,6 +12,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey, User
+from providers.adapters.answers import as_count
 from providers.charging import current_tariff
 from providers.errors import InvalidAnswer, ProviderError, Unavailable
 from providers.gateway import clock as clock_module
@@ -306,6 +307,42 @@ def test_what_is_inserted_is_what_a_record_says(db: None, alice: User) -> None:
         insert_records([fields])
 
 
+def test_one_record_that_no_database_takes_leaves_the_others(
+    transactional_db: None, alice: User, caplog: pytest.LogCaptureFixture
+) -> None:
+    key, _text = ApiKey.issue(user=alice, name="k")
+    calls = [Call(user_id=alice.pk, key_id=key.pk, model_label=name) for name in ("a", "b", "c")]
+    calls[1].usage = Usage(prompt_tokens=2**64)
+    write(calls, [])
+    assert [row.model_label for row in CallRecord.objects.order_by("pk")] == ["a", "c"]
+    assert str(calls[1].call_id) in caplog.text
+
+
+async def test_a_batch_that_cannot_be_written_does_not_stop_the_next() -> None:
+    written: list[Call] = []
+
+    async def store(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
+        if len(calls) > 1:
+            raise OverflowError
+        written.extend(calls)
+
+    recorder = Recorder(store, interval_s=0.01)
+    for _each in range(2):
+        recorder.put(finished())
+    await asyncio.sleep(0.05)
+    last = finished()
+    recorder.put(last)
+    await recorder.close()
+    assert written == [last]
+
+
+def test_absurd_counts_are_unknown() -> None:
+    assert [as_count(each) for each in (0, 5, 2**31 - 1, 2**31, -1, True, "5", 5.0)] == [
+        *(0, 5, 2**31 - 1),
+        *[None] * 5,
+    ]
+
+
 def test_ids_of_calls_grow() -> None:
     ids = [new_call_id() for _each in range(3000)]
     assert len(set(ids)) == len(ids) and {each.version for each in ids} == {7}
@@ -448,6 +485,7 @@ async def test_a_silent_stream_is_kept_alive(monkeypatch: pytest.MonkeyPatch) ->
     exchange = Exchange(scope, receive, send)
     exchange.expect_stream()
     await exchange.while_connected(asyncio.sleep(0.4), SlowClock())
+    assert exchange.is_started and not exchange.has_spoken, "another model may still answer"
     assert sent[0]["type"] == "http.response.start"
     assert sent[1]["body"] == b": keep-alive\n\n"
     await exchange.fail(GatewayError(502, "gone"))

@@ -266,3 +266,46 @@ def test_usage_is_where_providers_put_it(
         stand_in.mode = "odd"
         assert text_of(streamed(sdk)) == "x"
         assert recorded(position + 1)[position].completion_tokens == 3
+
+
+@pytest.mark.parametrize("api", ["chat/completions", "messages"])
+def test_a_stream_ends_with_its_end_mark(
+    live_url: str,
+    remote: Provider,
+    stand_in: StandIn,
+    make_key: MakeKey,
+    recorded: Records,
+    api: str,
+) -> None:
+    """Though the provider keeps its answer open."""
+    stand_in.mode = "open"
+    headers = {"authorization": f"Bearer {make_key()}"}
+    body = {"model": "m", "messages": HELLO, "stream": True, "max_tokens": 9}
+    answer = httpx.post(f"{live_url}/v1/{api}", json=body, headers=headers, timeout=30)
+    assert "three" in answer.text and ("[DONE]" in answer.text or "message_stop" in answer.text)
+    assert stand_in.has_left.wait(timeout=30)
+    [row] = recorded(1)
+    assert (row.status, row.completion_tokens) == ("done", 3)
+
+
+def test_names_without_control_characters_only(
+    live_url: str, remote: Provider, make_key: MakeKey, recorded: Records
+) -> None:
+    headers = {"authorization": f"Bearer {make_key()}"}
+    for api in ("chat/completions", "messages", "embeddings", "rerank"):
+        body = {"model": "no\0such", "messages": HELLO, "max_tokens": 1, "input": "a"}
+        body |= {"query": "a", "documents": ["b"]}
+        answer = httpx.post(f"{live_url}/v1/{api}", json=body, headers=headers)
+        assert answer.status_code == 400 and "control characters" in answer.text, api
+    assert len(recorded(4)) == 4
+
+
+def test_a_refused_call_has_the_name_of_its_model(
+    live_url: str, remote: Provider, make_key: MakeKey, recorded: Records
+) -> None:
+    headers = {"authorization": f"Bearer {make_key(rpm=1)}"}
+    body = {"model": "up/m", "messages": HELLO}
+    url = f"{live_url}/v1/chat/completions"
+    statuses = [httpx.post(url, json=body, headers=headers).status_code for _each in range(2)]
+    assert statuses == [200, 429]
+    assert {row.model_label for row in recorded(2)} == {"m"}
