@@ -10,7 +10,7 @@ from django.test import Client
 
 from accounts.models import User
 from providers import aliases
-from providers.models import Alias, ModelHealth, Provider, ProviderModel
+from providers.models import Alias, CallRecord, ModelHealth, Provider, ProviderModel
 from providers.services import create_provider
 from providers.tests.conftest import MakeKey, Records
 from providers.tests.stand_in import StandIn
@@ -209,7 +209,10 @@ def test_the_pages(alice: User, client_for: ClientFor) -> None:
     assert "That was no number" in client.post(f"{url}models/", {"add": "x"}, follow=True).text
     bad = client.post(f"{url}models/", {f"weight-{first.pk}": "0"}, follow=True).text
     assert "between 1 and 1000" in bad
+    before = CallRecord.objects.count()
     tried = client.post(f"{url}try/").text
+    trials = CallRecord.objects.order_by("pk")[before:]
+    assert {row.source for row in trials} == {"trial"} and all(row.status for row in trials)
     assert first.model_id in tried and "Answers" in tried
     part = client.get(url, headers={"HX-Request": "true"}).text
     assert first.model_id in part and "<html" not in part

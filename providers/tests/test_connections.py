@@ -13,6 +13,7 @@ from accounts.models import AuditEvent, User
 from providers import access_tokens, retrying, services
 from providers.access_tokens import AccessTokens
 from providers.adapters.dify import DifyAdapter
+from providers.checks import check_url, checked_key
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.tests.office import Office
 from providers.types import ChatRequest, ClientCredentials, Patience
@@ -298,3 +299,24 @@ def test_calls_of_the_gateway_are_sent_again(
     [row] = recorded(1)
     assert isinstance(row, CallRecord) and row.status == "done"
     assert [each["error"] for each in row.attempts] == ["overloaded", "unavailable"]
+
+
+@pytest.mark.parametrize("text", ["sk-1", " sk-1\n", "Bearer sk-1"])
+def test_a_key_is_taken_out_of_its_header(text: str) -> None:
+    assert checked_key(text) == "sk-1"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("https://api.example.com/v1/chat/completions", "endpoint"),
+        ("https://api.example.com/v1/models/", "endpoint"),
+        ("https://api.example.com/v1?key=a", "Leave out"),
+        ("https://u:p@api.example.com/v1", "Leave out"),
+        ("api.example.com/v1", "complete"),
+    ],
+)
+def test_what_is_wrong_with_an_address_is_said(url: str, words: str) -> None:
+    with pytest.raises(ValidationError) as error:
+        check_url(url)
+    assert words in str(error.value)

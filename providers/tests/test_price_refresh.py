@@ -103,6 +103,27 @@ def test_a_plan_changes_nothing_and_keeps_what_a_person_wrote() -> None:
     assert plan_import(package(*rows), ModelPrice).fresh == []
 
 
+def test_a_list_without_tiers_takes_none_away() -> None:
+    tiers = [{"above_input_tokens": 272_000, "input": 25.0}]
+    stored("long", 1, tiers=tiers, off_peak={"start": "16:30"})
+    assert not plan_import(package(line("long", 1)), ModelPrice).changed, "nothing else is said"
+    [(_old, new)] = plan_import(package(line("long", 2)), ModelPrice).changed
+    assert (new.tiers, new.off_peak) == (tiers, {"start": "16:30"})
+    other = [{"above_input_tokens": 128_000, "input": 3.0}]
+    [(_old, new)] = plan_import(package(line("long", 1, tiers=other)), ModelPrice).changed
+    assert new.tiers == other
+
+
+def test_who_is_slower_looks_again(
+    offered: list[dict[str, Any]], alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = price_refresh.plan_refresh()
+    price_refresh.refresh_prices(actor=alice)
+    monkeypatch.setattr(price_refresh, "plan_refresh", lambda: plan)
+    with pytest.raises(price_refresh.PlanChanged):
+        price_refresh.refresh_prices(actor=alice)
+
+
 def test_a_list_that_knows_more_still_decides() -> None:
     seed = read_seed()
     import_prices(replace(seed, rows=seed.rows[:1]), ModelPrice)
