@@ -91,7 +91,7 @@ def test_a_plan_changes_nothing_and_keeps_what_a_person_wrote() -> None:
     assert [(before, after.input_per_mtok) for before, after in plan.changed] == [(old, 9)]
     assert plan.kept == [edited] and ModelPrice.objects.count() == 4
     import_prices(package(*rows), ModelPrice)
-    new = ModelPrice.objects.get(model_pattern="A")
+    new = ModelPrice.objects.get(model_pattern="A", valid_from=TODAY)  # MariaDB finds "a", too
     assert (new.main_type, new.cached_input_per_mtok, new.valid_from) == (
         "chat",
         Decimal("0.1"),
