@@ -4,6 +4,7 @@ from providers.models.aliases import Alias, AliasMember, CircuitState, ModelHeal
 from providers.models.connections import Kind, Provider, ProviderModel
 from providers.models.ledger import (
     ENDED_WELL,
+    KEY_ENDED,
     NAMES_NO_MODEL,
     UNKNOWN_COST,
     CallRecord,
@@ -14,6 +15,7 @@ from providers.models.prices import Currency, ModelPrice, OwnPrice, Rated
 
 __all__ = [
     "ENDED_WELL",
+    "KEY_ENDED",
     "NAMES_NO_MODEL",
     "UNKNOWN_COST",
     "Alias",

@@ -32,6 +32,8 @@ class CostSource(models.TextChoices):
 
 # People who stop an answer made no error.
 ENDED_WELL = ("done", "stopped")
+# Nor did those who revoked the key of a call that was running.
+KEY_ENDED = "key_ended"
 # A call that failed before its first token cost nothing that anybody would miss.
 UNKNOWN_COST = Q(cost=None) & ~Q(status="failed", ttft_ms=None)
 # What such a call has as its model is what a caller mistyped.
