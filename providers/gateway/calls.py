@@ -187,12 +187,20 @@ async def answered(
         call.end("interrupted", "shutdown")
         raise
     except GatewayError as error:
-        call.end("interrupted" if exchange.has_spoken else "failed", error.record_code)
+        call.end(_status_after(error, exchange, call), error.record_code)
         raise
     finally:
         if call.ended is None:
             call.end("failed", "internal")
         core.recorder.put(call)
+
+
+def _status_after(error: GatewayError, exchange: Exchange, call: Call) -> str:
+    """What the platform itself says no to says nothing about a provider."""
+    if exchange.has_spoken:
+        return "interrupted"
+    is_ours = error.status < 500 and not call.attempts
+    return "refused" if is_ours else "failed"
 
 
 async def _answer(
