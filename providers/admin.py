@@ -35,12 +35,14 @@ STATUS_COLOURS = {
     "done": "success",
     "stopped": "default",
     "interrupted": "warning",
+    "refused": "warning",
     "failed": "danger",
 }
 STATUS_WORDS = {
     "done": _("Done"),
     "stopped": _("Stopped"),
     "interrupted": _("Interrupted"),
+    "refused": _("Refused"),
     "failed": _("Failed"),
 }
 

@@ -283,7 +283,10 @@ class UsageOut(Answer):
     model: str | None = None
     provider: str | None = None
     calls: int
-    failed: int
+    failed: int = Field(description="By their provider, or on the way; none of `refused`.")
+    refused: int = Field(
+        description="By the platform: a limit, a budget, an unknown model, a wrong request."
+    )
     prompt_tokens: int | None
     completion_tokens: int | None
     reasoning_tokens: int | None

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, User
 from providers.charging import UNIT
-from providers.models import ENDED_WELL, NAMES_NO_MODEL, UNKNOWN_COST, CallRecord
+from providers.models import FAILED, NAMES_NO_MODEL, REFUSED, UNKNOWN_COST, CallRecord
 
 GROUPS = ("day", "user", "key", "model", "provider")
 COLUMNS = {
@@ -93,10 +93,12 @@ def records_of(viewer: User, whose: str = "") -> "QuerySet[CallRecord]":
 
 @dataclass
 class Usage:
-    """Sums over some calls. Tokens are None where no call told them."""
+    """Sums over some calls: some `failed`, and others were `refused` before a provider was asked.
+    Tokens are None where no call told them."""
 
     calls: int = 0
     failed: int = 0
+    refused: int = 0
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     reasoning_tokens: int | None = None
@@ -137,7 +139,8 @@ def _mean(total: int | None, count: int) -> int | None:
 
 SUMS: dict[str, Any] = {
     "calls": Count("pk"),
-    "failed": Count("pk", filter=~Q(status__in=ENDED_WELL)),
+    "failed": Count("pk", filter=FAILED),
+    "refused": Count("pk", filter=REFUSED),
     **{
         f"{name}_sum": Sum(name)
         for name in ("prompt_tokens", "completion_tokens", "reasoning_tokens", "cached_tokens")

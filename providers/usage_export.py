@@ -21,7 +21,7 @@ NAMED = {"user_id": "user", "api_key_id": "key", "provider_label": "provider"} |
 }
 CALL_COLUMNS = tuple(NAMED.get(name, name) for name in CALL_FIELDS)
 COUNTS = (
-    *("calls", "failed", "prompt_tokens", "completion_tokens", "reasoning_tokens"),
+    *("calls", "failed", "refused", "prompt_tokens", "completion_tokens", "reasoning_tokens"),
     *("cached_tokens", "unknown_cost_calls", "ttft_ms", "duration_ms"),
 )
 

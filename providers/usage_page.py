@@ -119,8 +119,9 @@ class Row:
     @property
     def figures(self) -> list[str]:
         usage = self.usage
-        counts = (usage.calls, usage.failed, usage.prompt_tokens, usage.completion_tokens)
-        return [count_text(n) for n in (*counts, usage.reasoning_tokens, usage.cached_tokens)]
+        calls = (usage.calls, usage.failed, usage.refused)
+        tokens = (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens)
+        return [count_text(n) for n in (*calls, *tokens, usage.cached_tokens)]
 
     @property
     def cost(self) -> str:
@@ -158,6 +159,7 @@ class Shown:
         return [
             (_("Calls"), count_text(usage.calls)),
             (_("Failed"), count_text(usage.failed)),
+            (_("Refused"), count_text(usage.refused)),
             (_("Prompt tokens"), count_text(usage.prompt_tokens)),
             (_("Completion tokens"), count_text(usage.completion_tokens)),
             (_("of these reasoning"), count_text(usage.reasoning_tokens)),

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from accounts.models import PlatformSettings, RegistrationMode, User
-from llmplatform.dashboard.calls import FAILED
+from llmplatform.dashboard.calls import TROUBLE
 from llmplatform.dashboard.nodes import NodeCard
 from llmplatform.probes import Finding, State, is_low
 from providers.models import CallRecord, Provider
@@ -101,7 +101,7 @@ def _failing_providers() -> list[Need]:
         .exclude(model=None)
         .order_by()
         .values("model__provider_id")
-        .annotate(calls=Count("pk"), failed=Count("pk", filter=FAILED))
+        .annotate(calls=Count("pk"), failed=Count("pk", filter=TROUBLE))
         .filter(calls__gte=FEWEST_CALLS, failed__gt=0)
     )
     bad = {row["model__provider_id"]: row for row in rows if row["failed"] * 2 >= row["calls"]}

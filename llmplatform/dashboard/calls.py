@@ -11,16 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from llmplatform.charts import Bar, Line, bars, line
-from providers.models import ENDED_WELL, NAMES_NO_MODEL, CallRecord
+from providers.models import FAILED, NAMES_NO_MODEL, CallRecord
 
 HOURS = 24
 TOP_MODELS = 6
-# What the caller did wrong says nothing about the platform or a provider.
-CALLERS_FAULT = (
-    *("bad_request", "invalid_host", "model_not_found", "model_not_chat", "ambiguous_model"),
-    *("context_too_long", "content_filter", "too_large", "request_too_large"),
-)
-FAILED = ~Q(status__in=ENDED_WELL) & ~Q(error_code__in=CALLERS_FAULT)
+# What the caller did wrong says nothing about the platform or a provider, whoever found it out.
+CALLERS_FAULT = ("bad_request", "context_too_long", "content_filter", "too_large")
+TROUBLE = FAILED & ~Q(error_code__in=CALLERS_FAULT)
 # Several administrators looking at the page cost the database one look.
 KEPT_S = 5
 
@@ -111,7 +108,7 @@ def _tokens(row: dict[str, Any]) -> int | None:
 
 SUMS: dict[str, Any] = {
     "calls": Count("pk"),
-    "failed": Count("pk", filter=FAILED),
+    "failed": Count("pk", filter=TROUBLE),
     "prompt": Sum("prompt_tokens"),
     "completion": Sum("completion_tokens"),
     "ttft": Avg("ttft_ms"),

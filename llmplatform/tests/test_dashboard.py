@@ -178,6 +178,14 @@ def test_providers_that_fail_need_it() -> None:
     assert "Bad" in need.text and "2 of 3" in need.detail and need.level == "danger"
 
 
+def test_a_tight_budget_is_no_failing_provider() -> None:
+    model = make_model()
+    for status, code in (("refused", "budget_exceeded"), ("interrupted", "key_ended")):
+        for _each in range(3):
+            make_call(model, status=status, error_code=code)
+    assert _needs() == [] and last_day().failed == 0
+
+
 def test_people_who_wait_for_approval_need_it(make_user: Callable[..., User]) -> None:
     make_user("new", is_active=False)
     assert _needs() == []

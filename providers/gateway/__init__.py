@@ -11,6 +11,7 @@ limits/           of keys and users: per minute, at the same time, in money
 routing.py        a name -> plans.py: its models and their order -> route.py: one of them
 health.py         which models answer (health_rows.py: what other processes know)
 calls.py          what all endpoints share: plan -> attempts.py -> the record of the call
+running.py        the calls that run, which end when their key does
 completions.py    OpenAI's chats (chat_request.py reads them)
 messages.py       Anthropic's (message_request.py, message_tools.py, message_compose.py)
 embeddings.py, rerank.py, model_pages.py   the other endpoints

@@ -1,7 +1,7 @@
 """Who is calling: personal keys, checked in memory against rows that are seconds old."""
 
 import time
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Collection, MutableMapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -115,9 +115,12 @@ class Keyring:
     def __init__(self) -> None:
         self._seen: dict[bytes, _Seen] = {}
         self._refused: dict[bytes, float] = {}
-        self._callers: Refreshed[dict[int, Caller]] = Refreshed(
+        # None: was asked for and is not live.
+        self._callers: Refreshed[dict[int, Caller | None]] = Refreshed(
             self._load, refresh_after_s=REFRESH_AFTER_S, usable_for_s=USABLE_FOR_S
         )
+        # Ids of keys that are read again though nobody shows them: their calls run.
+        self.in_use: Collection[int] = ()
         keys_changed.connect(self._forget)
 
     def _forget(self, **_signal: Any) -> None:
@@ -141,6 +144,17 @@ class Keyring:
             caller = await self._look_up(token, digest)
         return None if caller is None or caller.is_expired else caller
 
+    async def ended(self, key_ids: Collection[int]) -> set[int]:
+        """Those that are not live any more. One that is `in_use` only since the last reading is not
+        among them before the next. Raises DatabaseError."""
+        callers = await self._callers.get()
+        ended = set()
+        for key_id in key_ids:
+            caller = callers.get(key_id)
+            if key_id in callers and (caller is None or caller.is_expired):
+                ended.add(key_id)
+        return ended
+
     async def _look_up(self, token: str, digest: bytes) -> Caller | None:
         caller = await in_database(find_caller, token)
         now = time.monotonic()
@@ -151,14 +165,17 @@ class Keyring:
             return None
         _make_room(self._seen)
         self._seen[digest] = _Seen(caller.key_id, now)
-        (await self._callers.get()).setdefault(caller.key_id, caller)
+        callers = await self._callers.get()
+        if callers.get(caller.key_id) is None:
+            callers[caller.key_id] = caller
         return caller
 
-    async def _load(self) -> dict[int, Caller]:
+    async def _load(self) -> dict[int, Caller | None]:
         oldest = time.monotonic() - FORGET_AFTER_S
         self._seen = {key: row for key, row in self._seen.items() if row.used_at > oldest}
-        key_ids = sorted({row.key_id for row in self._seen.values()})
-        return await in_database(load_callers, key_ids)
+        key_ids = sorted({row.key_id for row in self._seen.values()}.union(self.in_use))
+        live = await in_database(load_callers, key_ids)
+        return {key_id: live.get(key_id) for key_id in key_ids}
 
 
 def _make_room(entries: MutableMapping[bytes, Any]) -> None:

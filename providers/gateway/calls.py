@@ -13,7 +13,7 @@ from django.conf import settings
 from providers.access_tokens import ACCESS_TOKENS
 from providers.errors import ProviderError
 from providers.gateway.attempts import tried
-from providers.gateway.authentication import Caller
+from providers.gateway.authentication import Caller, invalid_key
 from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError, from_provider
 from providers.gateway.exchange import ClientLeft, Exchange
@@ -23,8 +23,9 @@ from providers.gateway.limits.estimates import Candidate, Estimate
 from providers.gateway.plans import Plan
 from providers.gateway.records import Call
 from providers.gateway.route import Route
+from providers.gateway.running import KeyEnded
 from providers.gateway.upstream import read_whole
-from providers.models import Charged
+from providers.models import KEY_ENDED, Charged
 from providers.registry import ADAPTERS
 from providers.services import stream_chat
 from providers.types import ChatRequest, Event, HttpRequest, Target
@@ -33,6 +34,10 @@ from providers.types import ChatRequest, Event, HttpRequest, Target
 NO_STREAM = ("text/html", "application/json")
 # After its last word a provider closes its answer, as a rule at once.
 CLOSED_WITHIN_S = 0.5
+KEY_ENDED_TEXT = (
+    "While this call ran the key was revoked or has expired, or its account was deactivated. "
+    "Use another key."
+)
 
 
 class Body(Protocol):
@@ -169,21 +174,33 @@ async def answered(
     """Answers one call and leaves a record of it, however it ends. Raises GatewayError."""
     call = Call(user_id=caller.user_id, key_id=caller.key_id, kind=kind)
     try:
-        await _answer(core, exchange, caller, call, read, attempt)
+        with core.running.call_of(caller.key_id):
+            await _answer(core, exchange, caller, call, read, attempt)
         call.end("done")
     except ClientLeft:
         call.end("stopped", "client_left")
         raise
+    except KeyEnded as error:
+        call.end("interrupted", KEY_ENDED)
+        raise invalid_key(KEY_ENDED_TEXT) from error
     except asyncio.CancelledError:
         call.end("interrupted", "shutdown")
         raise
     except GatewayError as error:
-        call.end("interrupted" if exchange.has_spoken else "failed", error.record_code)
+        call.end(_status_after(error, exchange, call), error.record_code)
         raise
     finally:
         if call.ended is None:
             call.end("failed", "internal")
         core.recorder.put(call)
+
+
+def _status_after(error: GatewayError, exchange: Exchange, call: Call) -> str:
+    """What the platform itself says no to says nothing about a provider."""
+    if exchange.has_spoken:
+        return "interrupted"
+    is_ours = error.status < 500 and not call.attempts
+    return "refused" if is_ours else "failed"
 
 
 async def _answer(

@@ -17,6 +17,7 @@ from providers.gateway.limits import Limiter
 from providers.gateway.limits.estimates import NOTHING, Estimate
 from providers.gateway.records import Call, Recorder
 from providers.gateway.routing import directory_snapshot
+from providers.gateway.running import RunningCalls
 from providers.gateway.snapshot import in_database
 from providers.gateway.spool import Spool, spool_folder
 from providers.gateway.upstream import Upstream
@@ -37,6 +38,7 @@ class Core:
         self._spool = Spool(spool_folder())
         self.recorder = Recorder(self._writer, keeper=self._spool)
         self.clock = SlowClock()
+        self.running = RunningCalls(self.keyring, self.clock)
         self.upstream = Upstream(self.clock)
         self._saving: set[asyncio.Task[None]] = set()
         self._life = asyncio.create_task(self._live())

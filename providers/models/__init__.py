@@ -3,8 +3,10 @@
 from providers.models.aliases import Alias, AliasMember, CircuitState, ModelHealth, Strategy
 from providers.models.connections import Kind, Provider, ProviderModel
 from providers.models.ledger import (
-    ENDED_WELL,
+    FAILED,
+    KEY_ENDED,
     NAMES_NO_MODEL,
+    REFUSED,
     UNKNOWN_COST,
     CallRecord,
     Charged,
@@ -13,8 +15,10 @@ from providers.models.ledger import (
 from providers.models.prices import Currency, ModelPrice, OwnPrice, Rated
 
 __all__ = [
-    "ENDED_WELL",
+    "FAILED",
+    "KEY_ENDED",
     "NAMES_NO_MODEL",
+    "REFUSED",
     "UNKNOWN_COST",
     "Alias",
     "AliasMember",

@@ -32,8 +32,23 @@ class CostSource(models.TextChoices):
 
 # People who stop an answer made no error.
 ENDED_WELL = ("done", "stopped")
+# Nor did those who revoked the key of a call that was running.
+KEY_ENDED = "key_ended"
+LIMIT_CODES = (
+    "rate_limit_exceeded",
+    "concurrency_limit_exceeded",
+    "budget_reserved",
+    "budget_exceeded",
+)
+# The platform said no, and no provider was asked. Older rows say "failed" of these calls, too: they
+# name no provider, or a limit.
+REFUSED = Q(status="refused") | (
+    Q(status="failed")
+    & (Q(error_code__in=LIMIT_CODES) | (Q(provider_label="") & ~Q(error_code="internal")))
+)
+FAILED = ~Q(status__in=ENDED_WELL) & ~Q(error_code=KEY_ENDED) & ~REFUSED
 # A call that failed before its first token cost nothing that anybody would miss.
-UNKNOWN_COST = Q(cost=None) & ~Q(status="failed", ttft_ms=None)
+UNKNOWN_COST = Q(cost=None) & ~Q(status__in=("failed", "refused"), ttft_ms=None)
 # What such a call has as its model is what a caller mistyped.
 NAMES_NO_MODEL = Q(provider_label="", error_code="model_not_found")
 

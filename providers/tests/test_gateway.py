@@ -156,7 +156,7 @@ def test_requests_per_minute(
         answer = httpx.get(live_url + path, headers=headers)
         assert answer.status_code == 200, "looking at models is no request"
         assert "x-ratelimit-limit-requests" not in answer.headers
-    assert [row.status for row in recorded(3)] == ["done", "done", "failed"]
+    assert [row.status for row in recorded(3)] == ["done", "done", "refused"]
     assert post(live_url, make_key()).status_code == 200, "another key has its own count"
 
 
@@ -270,7 +270,7 @@ def test_failures_are_recorded_too(
     post(live_url, key, ECHO | {"model": "nothing"})
     post(live_url, key, ECHO | {"messages": [{"role": "user", "content": "/error"}]})
     rows = recorded(3)
-    assert [row.status for row in rows] == ["failed"] * 3
+    assert [row.status for row in rows] == ["refused", "refused", "failed"]
     assert [row.error_code for row in rows] == ["bad_request", "model_not_found", "overloaded"]
     assert [row.model_label for row in rows] == ["", "nothing", "echo"]
     assert all(row.prompt_tokens is None and row.completion_tokens is None for row in rows)

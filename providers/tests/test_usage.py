@@ -97,6 +97,36 @@ def test_what_callers_mistype_is_no_model(
     assert "gpt-5o" in {row["model"] for row in csv_rows}
 
 
+def test_what_the_platform_refused_is_no_failure(
+    model: ProviderModel, alice: User, client_for: ClientFor, api: Any
+) -> None:
+    refused: list[tuple[ProviderModel | None, str, str]] = [
+        (model, "refused", "budget_exceeded"),
+        (None, "refused", "bad_request"),
+        # Rows that are older than the word.
+        (model, "failed", "rate_limit_exceeded"),
+        (None, "failed", "model_not_found"),
+        (None, "failed", "bad_request"),
+    ]
+    failed: list[tuple[ProviderModel | None, str, str]] = [
+        (model, "failed", "rate_limited"),
+        (model, "failed", "bad_request"),
+        (model, "interrupted", "unavailable"),
+        (None, "failed", "internal"),
+    ]
+    ended = (model, "interrupted", "key_ended")
+    for which, status, code in (*refused, *failed, ended):
+        make_call(which, user=alice, status=status, error_code=code)
+    response = client_for(alice).get("/usage/?by=model")
+    whole = response.context["usage"].total
+    assert (whole.calls, whole.failed, whole.refused) == (10, 4, 5)
+    assert whole.unknown_cost_calls == 2, "only what was interrupted may have cost something"
+    assert "Refused" in response.content.decode()
+    parts = [*api(alice).get("usage").json()["items"]]
+    parts += rows_of(client_for(alice).get("/usage/groups.csv?by=day"))
+    assert {(int(part["failed"]), int(part["refused"])) for part in parts} == {(4, 5)}
+
+
 def test_every_page_of_the_table_adds_up(
     model: ProviderModel, alice: User, client_for: ClientFor
 ) -> None:

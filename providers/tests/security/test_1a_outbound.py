@@ -276,7 +276,7 @@ def test_CVE_2025_61784_pictures_are_public_or_in_the_body(
         shown = {"source": {"type": "url", "url": url}} if is_anthropic else {part: {"url": url}}
         messages = [{"role": "user", "content": [{"type": part} | shown]}]
         assert call(live_url, path, key, messages=messages).status_code == 400, url
-    assert stand_in.seen == [] and {row.status for row in recorded(len(LOCAL))} == {"failed"}
+    assert stand_in.seen == [] and {row.status for row in recorded(len(LOCAL))} == {"refused"}
 
 
 # --- CVE-2024-28224 (Ollama): a name of somebody else's leads here -------------------------------

@@ -1,7 +1,10 @@
 """Keys: what one may do does not depend on where it is put, and never exceeds its owner."""
 
+import itertools
+import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -17,8 +20,9 @@ from conftest import ApiClient
 from providers.gateway.authentication import Keyring
 from providers.models import CallRecord, Provider
 from providers.services import create_provider
-from providers.tests.conftest import MakeKey
+from providers.tests.conftest import MakeKey, Records
 from providers.tests.security.test_1a_outbound import BODIES
+from providers.tests.stand_in import StandIn
 from tests.sources import PACKAGES, ROOT
 
 Api = Callable[[User], ApiClient]
@@ -332,3 +336,69 @@ def test_CVE_2026_32717_what_ends_ends_within_five_seconds(
         time.sleep(0.1)
     assert status == (404 if how == "disabled" else 401)
     assert ask(live_url, key).status_code == status
+
+
+# How a key ends; the first two as in another process, which tells nobody here.
+ENDS: dict[str, Callable[[ApiKey], object]] = {
+    "revoked": lambda key: ApiKey.objects.filter(pk=key.pk).update(revoked_at=timezone.now()),
+    "expired": lambda key: ApiKey.objects.filter(pk=key.pk).update(expires_at=timezone.now()),
+    "deactivated": lambda key: deactivate(user=key.user, actor=key.user),
+}
+# Far more than is promised: how long it takes on a busy machine says nothing.
+PATIENCE_S = 30
+
+
+@pytest.mark.parametrize("path", ["chat/completions", "messages"])
+@pytest.mark.parametrize("how", ENDS)
+def test_CVE_2026_32717_a_stream_ends_with_its_key(
+    live_url: str,
+    remote: Provider,
+    stand_in: StandIn,
+    make_key: MakeKey,
+    recorded: Records,
+    how: str,
+    path: str,
+) -> None:
+    stand_in.mode, key = "endless", make_key()
+    row = find_key(key)
+    assert row is not None
+    url, body = f"{live_url}/v1/{path}", BODIES[path] | {"stream": True}
+    headers = PLACES["bearer"](key)
+    with httpx.stream("POST", url, json=body, headers=headers, timeout=PATIENCE_S) as answer:
+        lines = answer.iter_lines()
+        assert next(lines)
+        ENDS[how](row)
+        until = time.monotonic() + PATIENCE_S
+        rest = list(itertools.takewhile(lambda _line: time.monotonic() < until, lines))
+    last = [line for line in rest if line.startswith("data: ")][-1]
+    error = json.loads(last.removeprefix("data: "))["error"]
+    wanted = {"code": "invalid_api_key"}
+    if path == "messages":
+        wanted = {"type": "authentication_error"}
+    assert error.items() >= wanted.items()
+    assert stand_in.has_left.wait(PATIENCE_S)
+    [call] = recorded(1)
+    assert (call.status, call.error_code) == ("interrupted", "key_ended")
+    assert call.completion_tokens and call.is_estimated
+
+
+def test_CVE_2026_32717_a_call_without_a_stream_ends_with_its_key(
+    live_url: str, remote: Provider, stand_in: StandIn, make_key: MakeKey, recorded: Records
+) -> None:
+    stand_in.mode, key = "hang", make_key()
+    row = find_key(key)
+    assert row is not None
+    url, body = f"{live_url}/v1/chat/completions", BODIES["chat/completions"]
+    headers = PLACES["bearer"](key)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(httpx.post, url, json=body, headers=headers, timeout=PATIENCE_S)
+        until = time.monotonic() + PATIENCE_S
+        while not stand_in.seen and time.monotonic() < until:
+            time.sleep(0.05)
+        ENDS["revoked"](row)
+        answer = asked.result()
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (401, "invalid_api_key")
+    assert stand_in.has_left.wait(PATIENCE_S)
+    [call] = recorded(1)
+    assert (call.status, call.error_code) == ("interrupted", "key_ended")
