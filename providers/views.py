@@ -120,6 +120,8 @@ def _price_text(price: Price | None) -> str:
     if price is None:
         return "–"
     rates = price.rates_for(1)
+    if rates.input is None and rates.output is None:
+        return "–"
     return f"{price.currency} {rate_text(rates.input)} / {rate_text(rates.output)}"
 
 
