@@ -10,19 +10,14 @@ from chat.models import Message, MessageStatus
 from chat.rendering import render
 from chat.threads import Turn
 from llmplatform.text import money
-from providers.errors import ProviderError
+from providers.errors import kind_of
 
 
 def advice_of(code: str) -> str:
     """What a person can do about an error, in their language."""
-    kinds = {kind.code: kind for kind in reversed(_descendants(ProviderError))}
-    if code in kinds:
-        return str(kinds[code].advice)
+    if kind := kind_of(code):
+        return str(kind.advice)
     return _("Something went wrong here. Try again.") if code else ""
-
-
-def _descendants(kind: type[ProviderError]) -> list[type[ProviderError]]:
-    return [kind, *(each for child in kind.__subclasses__() for each in _descendants(child))]
 
 
 def _grouped(number: int | None) -> str | None:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Avg, Count, Q
 from django.utils import timezone
 
+from providers.errors import ProviderError, kind_of
 from providers.models import Alias, AliasMember, CallRecord, CircuitState, ModelHealth
 
 WITHIN = timedelta(hours=1)
@@ -30,6 +31,12 @@ class ShownMember:
         if health is None or health.state != CircuitState.OPEN or health.retry_at is None:
             return False
         return health.retry_at > timezone.now()
+
+    @property
+    def reason(self) -> str:
+        """Why it rests, and what to do."""
+        code = self.health.reason if self.health else ""
+        return str((kind_of(code) or ProviderError).advice) if code else ""
 
 
 def members_shown(alias: Alias) -> list[ShownMember]:

@@ -14,6 +14,7 @@ from accounts.services import audit
 from llmplatform.text import validate_name
 from providers.gateway.route import NO_CHAT
 from providers.models import Alias, AliasMember, ProviderModel, Strategy
+from providers.type_names import type_name
 
 USES = frozenset(("chat", "embedding", "rerank"))
 FIELDS = ("name", "strategy", "retries", "is_enabled")
@@ -135,8 +136,8 @@ def _check_uses(models: Sequence[ProviderModel]) -> None:
         "Behind one alias all models do the same: “%(first)s” is of the type %(first_type)s, "
         "“%(other)s” of the type %(other_type)s."
     )
-    shown = {"first": first, "first_type": first.main_type}
-    shown |= {"other": other, "other_type": other.main_type}
+    shown = {"first": first, "first_type": type_name(first.main_type)}
+    shown |= {"other": other, "other_type": type_name(other.main_type)}
     raise ValidationError({"models": [text % shown]})
 
 

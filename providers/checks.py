@@ -8,12 +8,15 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from providers.addresses import is_allowed, problem_with_url
 
 ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/messages", "/models")
 STYLES = ("basic", "body", "query")
 MOST_CHARS = {"token_url": 500, "client_id": 300, "scope": 500, "style": 10}
+MODEL_ID_MAX = 200
+CLIENT_ID_MISSING = gettext_lazy("Enter the client id that the provider gave you.")
 
 
 def all_of(*checks: Callable[[], object]) -> None:
@@ -59,6 +62,23 @@ def checked_key(text: str) -> str:
     return key
 
 
+def checked_model_id(text: str) -> str:
+    """Without spaces around it. Slashes, colons and even spaces inside are good: some have them."""
+    model_id = text.strip()
+    if not model_id:
+        problem = _("Enter the id as the provider writes it.")
+    elif len(model_id) > MODEL_ID_MAX:
+        problem = _("A model id has at most %(most)d characters, this one has %(count)d.")
+        problem %= {"most": MODEL_ID_MAX, "count": len(model_id)}
+    elif not model_id.isprintable():
+        problem = _("A model id has no invisible or control characters. Type it anew.")
+    elif ".." in model_id.replace("\\", "/").split("/"):
+        problem = _("A model id has no “..” between slashes. Enter it as the provider writes it.")
+    else:
+        return model_id
+    raise ValidationError({"model_id": [problem]})
+
+
 def checked_oauth(given: Any) -> dict[str, str]:
     """Empty where nothing is set: then the key itself is sent."""
     if not isinstance(given, Mapping):
@@ -81,7 +101,7 @@ def checked_oauth(given: Any) -> dict[str, str]:
 def _check_texts(oauth: Mapping[str, str]) -> None:
     problems: dict[str, list[str]] = {}
     if not oauth["client_id"]:
-        problems["client_id"] = [_("Enter the client id that the provider gave you.")]
+        problems["client_id"] = [str(CLIENT_ID_MISSING)]
     if oauth["style"] not in STYLES:
         choices = {"choices": ", ".join(STYLES)}
         problems["style"] = [_("Choose one of: %(choices)s.") % choices]

@@ -176,6 +176,16 @@ class InvalidAnswer(ProviderError):
     advice = _("The answer is not in the expected format. Check the address and the kind.")
 
 
+def kind_of(code: str) -> type[ProviderError] | None:
+    """What a stored code means: of several kinds that share it, the most general."""
+    found = [ProviderError]
+    for kind in found:  # it grows meanwhile
+        if kind.code == code:
+            return kind
+        found += kind.__subclasses__()
+    return None
+
+
 _QUOTA = (
     *("insufficient_quota", "insufficient balance", "insufficient_balance", "billing_error"),
     *("exceeded_current_quota", "arrearage", "arrears", "overdue", "provider_quota_exceeded"),

@@ -7,17 +7,20 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import BaseValidator
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from llmplatform.audited_admin import put_on
-from providers.checks import check_url, checked_key
+from providers.checks import CLIENT_ID_MISSING, check_url, checked_key
 from providers.differences import DIFFERENCES, is_header_name
 from providers.json_field import JsonObjectField
 from providers.models import OwnPrice, Provider, ProviderModel
 from providers.own_prices import RATES
 from providers.presets import BY_SLUG, PRESETS, Preset
 from providers.services import PATIENCE, checked_setting
+from providers.type_names import TYPE_NAMES
 
+ORDER = {name: place for place, name in enumerate(TYPE_NAMES)}
 SIGN_IN = ("sign_in", "key_name", "token_url", "client_id", "scope", "style")
 ADVANCED = ("drop_params", "extra_body", "profile")
 OAUTH = SIGN_IN[2:]
@@ -72,8 +75,7 @@ class ProviderForm(forms.Form):
         max_length=500,
         required=False,
         help_text=_(
-            "Where tokens are fetched, for example https://login.example.com/oauth2/token. The "
-            "client secret goes into the field “API key”."
+            "Where tokens are fetched, for example https://login.example.com/oauth2/token."
         ),
     )
     client_id = forms.CharField(label=_("Client id"), max_length=300, required=False)
@@ -125,6 +127,7 @@ class ProviderForm(forms.Form):
         else:
             self.fields["base_url"].required = True
             self.fields["base_url"].widget.attrs["list"] = "addresses"
+            self.fields["api_key"].label = _key_label()
             self.fields["api_key"].help_text = self._key_help(preset)
             self.is_key_needed = preset.needs_key and "initial" not in kwargs
         if not may_share:
@@ -184,9 +187,12 @@ class ProviderForm(forms.Form):
         way = self.cleaned_data.get("sign_in")
         has_key = bool(self.cleaned_data.get("api_key")) or "api_key" in self.errors
         if self.is_key_needed and not has_key and way != "none":
-            self.add_error("api_key", _("Enter the key, or choose that none is sent."))
+            is_secret, key = way == "oauth", _("Enter the key, or choose that none is sent.")
+            self.add_error("api_key", _("Enter the client secret.") if is_secret else key)
         if way == "oauth" and not self.cleaned_data.get("token_url"):
             self.add_error("token_url", _("Enter the address where tokens are fetched."))
+            if not self.cleaned_data.get("client_id"):
+                self.add_error("client_id", CLIENT_ID_MISSING)
 
     def _check(self, name: str, check: Callable[[Any], Any]) -> None:
         """Keeps what `check` makes of a value; what is wrong already is not judged again."""
@@ -237,7 +243,9 @@ class ProviderForm(forms.Form):
 
     @property
     def has_sign_in(self) -> bool:
-        """Whether its fold is to be open, and so on."""
+        """Whether its fold is to be open, and so on. It holds the way out of a missing key."""
+        if self.is_key_needed and "api_key" in self.errors:
+            return True
         return _is_used(self.sign_in_fields, {"style": "basic"})
 
     @property
@@ -254,6 +262,12 @@ class ProviderForm(forms.Form):
     def _key_help(self, preset: Preset) -> str:
         stored = str(self.fields["api_key"].help_text)
         return f"{preset.key_note} {stored}" if preset.key_note else stored
+
+
+def _key_label() -> str:
+    """With OAuth2 the style sheet shows the second."""
+    markup = '<span class="unless-oauth">{}</span><span class="when-oauth">{}</span>'
+    return format_html(markup, _("API key"), _("Client secret"))
 
 
 def _bounds(name: str) -> list[BaseValidator]:
@@ -275,15 +289,33 @@ def preset_of(slug: str) -> Preset:
     return BY_SLUG.get(slug, PRESETS[0])
 
 
-class ModelForm(forms.ModelForm[ProviderModel]):
-    """What a person may change about a model; `types` as words with commas."""
+class TypesField(forms.MultipleChoiceField):
+    """Checkboxes; names with commas in one value, as programs post them, are good too."""
 
-    types = forms.CharField(
+    widget = forms.CheckboxSelectMultiple
+
+    def to_python(self, value: Any) -> list[str]:
+        names = [name.strip() for each in super().to_python(value) for name in each.split(",")]
+        return list(dict.fromkeys(filter(None, names)))
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        return super().has_changed(initial, self.to_python(data))
+
+
+class ModelForm(forms.ModelForm[ProviderModel]):
+    """What a person may change about a model."""
+
+    types = TypesField(
         label=_("Types"),
-        max_length=200,
+        choices=tuple(TYPE_NAMES.items()),
         help_text=_(
-            "The main type first: chat, embedding, rerank, image … then vision, reasoning."
+            "What it does; of a chat model also whether it reads images (vision) and thinks before "
+            "it answers (reasoning). Of several, the one that was first stays the main type."
         ),
+        error_messages={
+            "required": _("Choose at least one type."),
+            "invalid_choice": _("There is no type “%(value)s”."),
+        },
     )
 
     class Meta:
@@ -293,15 +325,10 @@ class ModelForm(forms.ModelForm[ProviderModel]):
             *("max_tokens", "is_enabled"),
         )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["types"] = ", ".join(self.instance.types)
-
     def clean_types(self) -> list[str]:
-        words = [word.strip() for word in self.cleaned_data["types"].split(",") if word.strip()]
-        if not words:
-            raise forms.ValidationError(_("Name at least one type."))
-        return words
+        """The main type first: what it was, where that stays."""
+        chosen: list[str] = self.cleaned_data["types"]
+        return sorted(chosen, key=lambda name: (name != self.instance.main_type, ORDER[name]))
 
 
 class PriceForm(forms.ModelForm[OwnPrice]):

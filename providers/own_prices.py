@@ -95,6 +95,11 @@ def rate_text(rate: Decimal | None) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def priced(rate: Decimal | None, currency: str) -> str:
+    """With its currency; a dash for what is unknown."""
+    return "–" if rate is None else f"{currency} {rate_text(rate)}"
+
+
 @dataclass(frozen=True)
 class PriceRow:
     """One line of a model's history. `own_id` None: from the price table, whose `source` says
@@ -109,10 +114,7 @@ class PriceRow:
     @property
     def shown(self) -> dict[str, str]:
         """The rates in words, with the currency."""
-        return {
-            name: "–" if rate is None else f"{self.row.currency} {rate_text(rate)}"
-            for name, rate in self.rates.items()
-        }
+        return {name: priced(rate, self.row.currency) for name, rate in self.rates.items()}
 
     @property
     def rates(self) -> Mapping[str, Decimal | None]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -11,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import admin_required, current_user
 from providers.models import ModelPrice
-from providers.own_prices import rate_text
+from providers.own_prices import priced
 from providers.price_package import PackageMissing
 from providers.price_refresh import PlanChanged, plan_refresh, refresh_prices
 
@@ -33,10 +34,12 @@ def refresh(request: HttpRequest) -> HttpResponse:
         plan = plan_refresh()
     except PackageMissing:
         return render(request, "providers/prices.html", context | {"is_missing": True})
+    page = Paginator(plan.added, ROWS_SHOWN).get_page(request.GET.get("page"))
     context |= {
         "plan": plan,
         "changed": [(new, old, _moves(old, new)) for old, new in plan.changed[:ROWS_SHOWN]],
-        "added": [(row, _rates(row)) for row in plan.added[:ROWS_SHOWN]],
+        "page": page,
+        "added": [(row, _rates(row)) for row in page],
         "kept": [(row, _rates(row)) for row in plan.kept[:ROWS_SHOWN]],
     }
     return render(request, "providers/prices.html", context)
@@ -44,7 +47,7 @@ def refresh(request: HttpRequest) -> HttpResponse:
 
 def _rates(row: ModelPrice) -> list[str]:
     rates = (row.input_per_mtok, row.output_per_mtok, row.cached_input_per_mtok)
-    return [rate_text(rate) for rate in rates]
+    return [priced(rate, row.currency) for rate in rates]
 
 
 def _moves(old: ModelPrice, new: ModelPrice) -> list[tuple[str, str]]:

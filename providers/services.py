@@ -25,7 +25,7 @@ from providers.adapters.echo import EchoAdapter
 from providers.asking import asked, fetched
 from providers.charging import Charge as Charge
 from providers.charging import current_tariff, ledger_fields
-from providers.checks import all_of, check_url, checked_key, checked_oauth
+from providers.checks import all_of, check_url, checked_key, checked_model_id, checked_oauth
 from providers.detection import KNOWN_TYPES, detect_types
 from providers.differences import check_drop_params, check_extra_body, check_profile
 from providers.errors import BudgetReached, NoSuchModel, NothingThere, ProviderError, TimedOut
@@ -197,9 +197,7 @@ def add_model(
 ) -> ProviderModel:
     """A model that the provider's list lacks, such as a deployment on Azure; no refresh takes it
     away. ValidationError keyed by `model_id`."""
-    model_id = model_id.strip()
-    if not model_id or len(model_id) > 200 or not model_id.isprintable():
-        raise ValidationError({"model_id": [_("Enter the id as the provider writes it.")]})
+    model_id = checked_model_id(model_id)
     if provider.models.filter(model_id=model_id, missing_since=None).exists():
         raise ValidationError({"model_id": [_("This model is on the list already.")]})
     [row] = looked_up(provider, [_by_name(model_id)])

@@ -43,6 +43,11 @@ BY = [
     ("model", gettext_lazy("Model")),
     ("provider", gettext_lazy("Provider")),
 ]
+COLUMNS = (
+    *(gettext_lazy("Calls"), gettext_lazy("Failed"), gettext_lazy("Refused")),
+    *(gettext_lazy("Prompt"), gettext_lazy("Completion")),
+    *(gettext_lazy("Reasoning"), gettext_lazy("Cached")),
+)
 PAGE_ROWS = 25
 COLOURS = 4  # the largest groups have one each
 REST = "rest"
@@ -117,11 +122,13 @@ class Row:
     note: str = ""
 
     @property
-    def figures(self) -> list[str]:
+    def figures(self) -> list[tuple[str, str]]:
+        """One of each of COLUMNS, with its name."""
         usage = self.usage
         calls = (usage.calls, usage.failed, usage.refused)
         tokens = (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens)
-        return [count_text(n) for n in (*calls, *tokens, usage.cached_tokens)]
+        texts = [count_text(n) for n in (*calls, *tokens, usage.cached_tokens)]
+        return list(zip(map(str, COLUMNS), texts, strict=True))
 
     @property
     def cost(self) -> str:
@@ -148,6 +155,8 @@ class Shown:
     legend: list[tuple[str, str]]
     first: date
     last: date
+
+    columns = COLUMNS
 
     @property
     def cost(self) -> str:

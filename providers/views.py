@@ -68,6 +68,7 @@ def create(request: HttpRequest, slug: str) -> HttpResponse:
             put_on(form, error)
         else:
             _refresh(request, provider)
+            _tell_of_names(request, provider)
             return done_in_dialog(request, reverse("providers:detail", args=[provider.pk]))
     return _form_page(request, {"form": form, "preset": preset})
 
@@ -96,6 +97,20 @@ def _refresh(request: HttpRequest, provider: Provider) -> None:
     messages.success(request, text % {"count": len(found.added)})
 
 
+def _tell_of_names(request: HttpRequest, provider: Provider, old_name: str = "") -> None:
+    """What programs have to write where a name is taken twice, or is another one now."""
+    name = provider.name
+    if old_name and old_name != name:
+        text = _(
+            "Names of models begin with it: programs that write “%(old)s/…” need “%(new)s/…” now."
+        )
+        messages.warning(request, text % {"old": old_name, "new": name})
+    twins = Provider.objects.for_user(current_user(request)).filter(name=name)
+    if name != old_name and twins.exclude(pk=provider.pk).exists():
+        text = _("Another connection has this name: programs must write “%(name)s#%(id)d/…”.")
+        messages.warning(request, text % {"name": name, "id": provider.pk})
+
+
 def _editable(request: HttpRequest, provider_id: int) -> Provider:
     return owned_or_404(Provider.objects.editable_by(current_user(request)), pk=provider_id)
 
@@ -105,6 +120,8 @@ def _price_text(price: Price | None) -> str:
     if price is None:
         return "–"
     rates = price.rates_for(1)
+    if rates.input is None and rates.output is None:
+        return "–"
     return f"{price.currency} {rate_text(rates.input)} / {rate_text(rates.output)}"
 
 
@@ -133,6 +150,7 @@ def detail(request: HttpRequest, provider_id: int) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit(request: HttpRequest, provider_id: int) -> HttpResponse:
     user, provider = current_user(request), _editable(request, provider_id)
+    old_name = provider.name
     preset = preset_of(provider.preset if provider.kind != "echo" else "echo")
     initial = ProviderForm.initial_of(provider)
     form = ProviderForm(request.POST or None, preset=preset, may_share=False, initial=initial)
@@ -143,6 +161,7 @@ def edit(request: HttpRequest, provider_id: int) -> HttpResponse:
             put_on(form, error)
         else:
             messages.success(request, _("The changes are saved."))
+            _tell_of_names(request, provider, old_name)
             return done_in_dialog(request, reverse("providers:detail", args=[provider.pk]))
     return _form_page(request, {"form": form, "preset": preset, "provider": provider})
 

@@ -65,3 +65,35 @@ def test_the_examples_of_each_kind_of_program(
     assert page.get_by_role("tab", selected=True).inner_text() == "OpenAI SDK"
     page.goto("/accounts/keys/")
     assert "llmp_…" in page.get_by_role("tabpanel").inner_text()
+
+
+def test_what_the_browser_refuses_is_shown_in_its_fold(
+    sign_in: Callable[[User], Any], transactional_db: None, alice: User
+) -> None:
+    page = sign_in(alice)
+    page.goto("/accounts/keys/")
+    page.get_by_label("Name").fill("ci")
+    fold = page.get_by_text("Limits", exact=True).last
+    limit = page.get_by_label("Calls at the same time")
+    fold.click()
+    limit.fill("-1")
+    fold.click()
+    assert not limit.is_visible()
+    page.get_by_role("button", name="Create key").click()
+    limit.wait_for(state="visible")
+    assert not ApiKey.objects.exists()
+
+
+def test_a_phone_shows_every_fact_of_a_key(
+    sign_in: Callable[[User], Any], transactional_db: None, alice: User
+) -> None:
+    ApiKey.issue(user=alice, name="ci", rpm=1234)
+    page = sign_in(alice)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto("/accounts/keys/")
+    row = page.locator("tbody tr")
+    assert row.get_by_text("1,234 requests/min").is_visible()
+    for label in ("Models", "Limits", "Spent this month", "Created", "Last used", "Expires"):
+        cell = row.locator(f'td[data-label="{label}"]')
+        shown = cell.evaluate("(cell) => getComputedStyle(cell, '::before').content")
+        assert cell.is_visible() and label in shown

@@ -193,6 +193,7 @@ def test_a_key_is_not_changed_to_nonsense(
     key, _text = ApiKey.issue(user=alice, name="laptop")
     answer = client_for(alice).post(f"/accounts/keys/{key.pk}/", {"name": "other", **fields})
     assert answer.status_code == 422 and answer.context["form"].errors.keys() == {wrong}
+    assert "Nothing is saved yet" in answer.text
     key.refresh_from_db()
     assert key.name == "laptop"
 

@@ -1,22 +1,27 @@
 """Aliases from end to end: fallback, rounds, records, scopes; and the pages that keep them."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import openai
 import pytest
 from django.core.exceptions import ValidationError
+from django.template.loader import render_to_string
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from providers import aliases
+from providers.errors import Unavailable
 from providers.models import Alias, CallRecord, ModelHealth, Provider, ProviderModel
-from providers.services import create_provider
+from providers.services import Trial, create_provider
 from providers.tests.conftest import MakeKey, Records
 from providers.tests.stand_in import StandIn
 
 HELLO = [{"role": "user", "content": "hello there"}]
 ClientFor = Callable[[User], Client]
+MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
@@ -193,10 +198,11 @@ def test_the_pages(alice: User, client_for: ClientFor) -> None:
     models = list(create_provider(actor=alice, preset="echo", name="e").models.all())
     assert "No alias yet" in client.get("/providers/aliases/").text
     wrong = client.post("/providers/aliases/new/", {"name": "", "strategy": "order"})
-    assert wrong.status_code == 422
+    assert wrong.status_code == 422 and "Nothing is saved yet" in wrong.text
     form = {"name": "default", "strategy": "weight", "retries": "1"}
     url = client.post("/providers/aliases/new/", form).headers["Location"]
     assert "No models behind it yet" in client.get(url).text
+    assert "No models yet: not served" in client.get("/providers/aliases/").text
     for model in models:
         client.post(f"{url}models/", {"add": model.pk})
     first = models[0]
@@ -224,6 +230,23 @@ def test_the_pages(alice: User, client_for: ClientFor) -> None:
     assert (alias.name, alias.strategy, alias.is_enabled) == ("other", "cost", False)
     assert client.post(f"{url}delete/").headers["Location"] == "/providers/aliases/"
     assert not Alias.objects.exists()
+
+
+@pytest.mark.django_db
+def test_why_a_model_rests_is_said_in_words(alice: User, client_for: ClientFor) -> None:
+    model = create_provider(actor=alice, preset="echo", name="e").models.get()
+    alias = aliases.create_alias(actor=alice, name="default", models=[model.pk])
+    health = ModelHealth.objects.create(
+        model=model, state="open", reason="authentication", retry_at=timezone.now() + MINUTE
+    )
+    client, url = client_for(alice), f"/providers/aliases/{alias.pk}/"
+    page = client.get(url).text
+    assert "The provider refuses the API key." in page and "authentication" not in page
+    ModelHealth.objects.filter(pk=health.pk).update(reason="of_a_later_version")
+    assert "The provider reported an error." in client.get(url).text
+    trials = [Trial(model, 7, Unavailable())]
+    tried = render_to_string("providers/alias_trials.html", {"trials": trials})
+    assert "Fails" in tried and "does not answer" in tried and "unavailable" not in tried
 
 
 @pytest.mark.django_db

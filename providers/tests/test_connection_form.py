@@ -118,7 +118,7 @@ def test_how_the_key_is_sent_is_chosen(
 def test_oauth_is_chosen_in_the_form(alice: User, client_for: Pages) -> None:
     client = client_for(alice)
     empty = errors(client.post(NEW, FORM | {"sign_in": "oauth"}))
-    assert list(empty) == ["token_url"]
+    assert set(empty) == {"token_url", "client_id"}
     given = {
         "token_url": "https://id.example/token",
         "client_id": "me",
@@ -177,6 +177,39 @@ def test_a_typed_key_survives_a_mistake(
     page.get_by_text("Line 1, column 2").wait_for()
     assert page.get_by_label("API key").input_value() == "sk-typed-once"
     assert page.get_by_label("Added to every request").input_value() == "{"
+
+
+@pytest.mark.browser
+def test_the_first_mistake_is_found(
+    transactional_db: None, alice: User, sign_in: Callable[[User], Any]
+) -> None:
+    page = sign_in(alice)
+    page.goto(NEW)
+    key, label = page.locator("#id_api_key"), page.locator("label[for=id_api_key]")
+    page.get_by_label("Base URL").fill(URL)
+    page.get_by_role("button", name="Connect").click()
+    page.get_by_text("choose that none is sent").wait_for()
+    page.wait_for_function("document.activeElement.id === 'id_api_key'")
+    assert key.get_attribute("aria-invalid") == "true"
+    assert "id_api_key_error" in key.get_attribute("aria-describedby")
+    way = page.get_by_label("How the key is sent")
+    assert way.is_visible(), "the way out of it is in this fold"
+    assert label.inner_text() == "API key"
+    way.select_option("oauth")
+    assert label.inner_text() == "Client secret"
+    key.fill("a-secret-that-stays")
+    page.get_by_role("button", name="Connect").click()
+    page.get_by_text("Enter the address where tokens are fetched").wait_for()
+    page.get_by_text("Enter the client id").wait_for()
+    page.wait_for_function("document.activeElement.id === 'id_token_url'")
+    assert key.get_attribute("aria-invalid") == "false"
+    # As red as what is said below it, once the colour has changed.
+    page.wait_for_function(
+        """() => {
+        const colour = (query, name) => getComputedStyle(document.querySelector(query))[name];
+        return colour("#id_token_url", "borderTopColor") === colour(".errors", "color");
+        }"""
+    )
 
 
 def test_echo_has_none_of_it(alice: User, client_for: Pages) -> None:

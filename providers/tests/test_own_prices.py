@@ -102,6 +102,7 @@ def test_the_page_shows_sets_and_removes(
         path + "prices/", given | {"input_per_mtok": "-1", "output_per_mtok": "7.5"}
     )
     assert wrong.status_code == 422 and 'value="7.5"' in wrong.text
+    assert "Nothing is saved yet" in wrong.text
     assert client_for(bob).post(path + "prices/", given).status_code == 404
     assert client.post(path + "prices/", given | {"reasoning_per_mtok": "1"}).status_code == 302
     assert "CNY 0.5" in client.get(path).text

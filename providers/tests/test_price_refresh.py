@@ -18,6 +18,7 @@ from providers.models import ModelPrice
 from providers.presets import BY_SLUG
 from providers.price_import import PriceFile, import_prices, plan_import, read_seed
 from providers.price_package import PackageMissing, installed_version, read_package
+from providers.price_views import ROWS_SHOWN
 
 TODAY = timezone.localdate()
 PAGE = "/providers/prices/"
@@ -167,6 +168,20 @@ def test_the_page_shows_first_and_then_does_it(
     event = AuditEvent.objects.get(action="price.refresh")
     assert event.after == {"source": "genai-prices 9", "added": 1, "changed": 1}
     assert ModelPrice.objects.get(model_pattern="c").input_per_mtok == 3
+
+
+def test_every_new_row_can_be_looked_at(
+    admin_user: User, client_for: Pages, offered: list[dict[str, Any]]
+) -> None:
+    stored("a", 1)
+    offered += [line(f"more-{n:03}", 3, currency="CNY") for n in range(ROWS_SHOWN)]
+    client = client_for(admin_user)
+    first, second = client.get(PAGE), client.get(PAGE, {"page": 2})
+    assert "more-098" in first.text and "more-099" not in first.text
+    assert "more-099" in second.text and "more-098" not in second.text
+    assert 'href="?page=2#added"' in first.text and 'href="?page=1#added"' in second.text
+    assert "CNY 3" in first.text and "USD 1 →" in first.text and "USD 2.5" in first.text
+    assert "USD –" not in first.text and "CNY –" not in first.text
 
 
 def test_only_what_was_shown_is_done(

@@ -76,6 +76,8 @@ def test_the_page_sums_ones_own_calls(
     assert {row.label for row in usage.rows} == {"acme-chat", "other-chat", "Unknown"}
     text = response.content.decode()
     assert "¥3.00 + $0.3000" in text and "is unknown and in no sum" in text
+    for label in ("Calls", "Cached", "Cost", "Share of calls"):
+        assert f'data-label="{label}"' in text, "a phone shows them without the head"
 
 
 def test_what_callers_mistype_is_no_model(

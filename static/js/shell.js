@@ -2,6 +2,7 @@
 import "./confirm.js";
 import "./copy.js";
 import "./menus.js";
+import "./mistakes.js";
 import "./palette.js";
 import "./theme.js";
 import "./time.js";
