@@ -156,7 +156,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         "lineage",
         "created_at",
     )
-    readonly_fields = ("size",)
+    readonly_fields = ("size", "labels")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
         rows: QuerySet[ModelVersion] = super().get_queryset(request)

@@ -1,8 +1,10 @@
-from training.models.base_models import BaseModel, ModelBuild
+from training.models.base_models import BaseModel, Hub, HubToken, ModelBuild, ModelFetch
 from training.models.datasets import Dataset, DatasetFormat
+from training.models.exports import ExportFormat, ModelExport
+from training.models.families import ModelFamily
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-from training.models.registry import Deployment, ModelVersion
+from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,
@@ -21,12 +23,21 @@ __all__ = [
     "DatasetFormat",
     "Deployment",
     "Desired",
+    "ExportFormat",
     "HardwareSample",
+    "Hub",
+    "HubToken",
     "Kind",
+    "Label",
+    "LabelMove",
+    "LabelWaiver",
     "LogChunk",
     "Method",
     "Metric",
     "ModelBuild",
+    "ModelExport",
+    "ModelFamily",
+    "ModelFetch",
     "ModelVersion",
     "Node",
     "NodeSample",
