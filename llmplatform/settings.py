@@ -270,6 +270,9 @@ TRAINING_PYTHON = read_path("TRAINING_PYTHON", BASE_DIR / ".venv-training" / "bi
 TRAINING_ROOT = PLATFORM_DATA / "training"
 # Folders base models may be loaded from; anything else needs an administrator's setting.
 BASE_MODEL_ROOTS = [PLATFORM_DATA / "models", *map(Path, read_list("BASE_MODEL_ROOTS"))]
+# What downloads show to a hub when the person who wants them has no token of their own.
+HF_TOKEN = read_text("HF_TOKEN")
+MODELSCOPE_API_TOKEN = read_text("MODELSCOPE_API_TOKEN")
 # SwanLab mirrors each run: local (no network), cloud (with SWANLAB_API_KEY) or disabled.
 SWANLAB_MODE = read_text("SWANLAB_MODE", "local")
 SWANLAB_PROJECT = read_text("SWANLAB_PROJECT", "llmplatform")

@@ -82,6 +82,11 @@ def _version(owner: User) -> Parameters:
     return {"version_id": version.pk}
 
 
+def _base_model(owner: User) -> Parameters:
+    row = BaseModel.objects.create(owner=owner, name=CANARY, hub_id="a/b", licence=CANARY)
+    return {"base_id": row.pk}
+
+
 def _prompt(owner: User) -> Parameters:
     text = f"{CANARY} {{{{place|value}}}}"
     prompt = prompts.create_prompt(actor=owner, title=CANARY, text=text, tags=[CANARY])
@@ -143,12 +148,15 @@ BELONGINGS: dict[str, Make] = {
     "training/<uuid:job_id>/": _job,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
+    "models/base/<int:base_id>/": _base_model,
+    "api/v1/training/base-models/<base_id>": _base_model,
     "models/<int:version_id>/": _version,
     "api/v1/training/models/<version_id>": _version,
 }
 # Routes whose parameter names nobody's object, and a value for it.
 NOBODYS: dict[str, Parameters] = {
     "providers/new/<slug:slug>/": {"slug": "echo"},
+    "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
 }
 # Bodies that the API's schema alone does not explain.
 BODIES: dict[tuple[str, str], dict[str, object]] = {}

@@ -1,7 +1,14 @@
 """API: `training/*`."""
 
+from training.api.base_models import base_models_router, hub_tokens_router
 from training.api.datasets import datasets_router
 from training.api.jobs import jobs_router
-from training.api.registry import base_models_router, versions_router
+from training.api.registry import versions_router
 
-__all__ = ["base_models_router", "datasets_router", "jobs_router", "versions_router"]
+__all__ = [
+    "base_models_router",
+    "datasets_router",
+    "hub_tokens_router",
+    "jobs_router",
+    "versions_router",
+]

@@ -30,7 +30,8 @@ class BaseModelQuerySet(models.QuerySet["BaseModel"]):
 
 
 class BaseModel(models.Model):
-    """A folder on the node's disk; that of a hub is fetched first. Without an owner it is everyone's.
+    """A folder on the node's disk, which of a hub's model is fetched first. Without an owner it is
+    everyone's.
 
     `is_ready`: its files are here and a training can load them.
     """
@@ -47,7 +48,7 @@ class BaseModel(models.Model):
     path = models.CharField(_("path"), max_length=500, blank=True)
     hub_id = models.CharField(_("hub id"), max_length=200, blank=True)
     hub = models.CharField(
-        _("model hub"), max_length=20, choices=Hub.choices, default=Hub.HUGGING_FACE
+        _("model hub"), max_length=20, choices=Hub.choices, default=Hub.HUGGING_FACE, blank=True
     )
     revision = models.CharField(
         _("revision"), max_length=100, blank=True, help_text=_("A branch, a tag or a commit.")

@@ -1,4 +1,4 @@
-"""The three kinds of work: how each is started, what it does while it runs, how its end counts."""
+"""The kinds of work: how each is started, what it does while it runs, how its end counts."""
 
 import json
 import shutil
@@ -22,6 +22,7 @@ from training.models import (
     Desired,
     Kind,
     ModelBuild,
+    ModelFetch,
     Reason,
     Status,
     TrainingJob,
@@ -76,6 +77,10 @@ def work_of(workload: Workload) -> Work:
         )
     if workload.kind == Kind.BUILD:
         return Building(ModelBuild.objects.select_related("base_model").get(pk=workload.pk))
+    if workload.kind == Kind.FETCH:
+        from training.shim.model_works import Fetching
+
+        return Fetching(ModelFetch.objects.select_related("base_model").get(pk=workload.pk))
     return Serving(Deployment.objects.select_related("version__base_model").get(pk=workload.pk))
 
 
