@@ -1,5 +1,6 @@
 from training.models.base_models import BaseModel, ModelBuild
 from training.models.datasets import Dataset, DatasetFormat
+from training.models.drafts import DatasetDraft
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, ModelVersion
@@ -18,6 +19,7 @@ __all__ = [
     "LEASE",
     "BaseModel",
     "Dataset",
+    "DatasetDraft",
     "DatasetFormat",
     "Deployment",
     "Desired",
