@@ -30,6 +30,7 @@ from providers.price_api import router as prices_router
 from training.api import (
     base_models_router,
     datasets_router,
+    drafts_router,
     hub_tokens_router,
     jobs_router,
     versions_router,
@@ -88,6 +89,7 @@ api.add_router("prices", prices_router)
 api.add_router("aliases", aliases_router)
 api.add_router("usage", usage_router)
 api.add_router("datasets", datasets_router)
+api.add_router("dataset-drafts", drafts_router)
 api.add_router("training/base-models", base_models_router)
 api.add_router("training/hub-tokens", hub_tokens_router)
 api.add_router("training/models", versions_router)

@@ -2,12 +2,14 @@
 
 from training.api.base_models import base_models_router, hub_tokens_router
 from training.api.datasets import datasets_router
+from training.api.drafts import drafts_router
 from training.api.jobs import jobs_router
 from training.api.registry import versions_router
 
 __all__ = [
     "base_models_router",
     "datasets_router",
+    "drafts_router",
     "hub_tokens_router",
     "jobs_router",
     "versions_router",

@@ -1,5 +1,13 @@
 from training.models.base_models import BaseModel, Hub, HubToken, ModelBuild, ModelFetch
 from training.models.datasets import Dataset, DatasetFormat
+from training.models.drafts import DatasetDraft
+from training.models.evaluations import (
+    Evaluation,
+    EvaluationSample,
+    HeldOut,
+    JudgeState,
+    Outcome,
+)
 from training.models.exports import ExportFormat, ModelExport
 from training.models.families import ModelFamily
 from training.models.jobs import Method, Stage, TrainingJob
@@ -20,13 +28,18 @@ __all__ = [
     "LEASE",
     "BaseModel",
     "Dataset",
+    "DatasetDraft",
     "DatasetFormat",
     "Deployment",
     "Desired",
+    "Evaluation",
+    "EvaluationSample",
     "ExportFormat",
     "HardwareSample",
+    "HeldOut",
     "Hub",
     "HubToken",
+    "JudgeState",
     "Kind",
     "Label",
     "LabelMove",
@@ -41,6 +54,7 @@ __all__ = [
     "ModelVersion",
     "Node",
     "NodeSample",
+    "Outcome",
     "Reason",
     "Slot",
     "Stage",

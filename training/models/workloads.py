@@ -33,6 +33,7 @@ class Kind(models.TextChoices):
     SERVE = "serve", _("Deployment")
     FETCH = "fetch", _("Model download")
     EXPORT = "export", _("Export")
+    EVALUATE = "evaluate", _("Evaluation")
 
 
 class Desired(models.TextChoices):

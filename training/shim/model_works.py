@@ -7,8 +7,8 @@ from typing import Any
 from training import registry
 from training.base_models import fetched_folder, hub_token
 from training.models import BaseModel, Hub, ModelFetch, Status
+from training.shim.endings import Ending, told_ending
 from training.shim.process import Runner
-from training.shim.works import Ending, told_ending
 
 TOKEN_VARIABLES = {Hub.HUGGING_FACE: "HF_TOKEN", Hub.MODELSCOPE: "MODELSCOPE_API_TOKEN"}
 
