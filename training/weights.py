@@ -36,7 +36,7 @@ def count_parameters(folder: Path) -> int | None:
     if not files:
         return None
     rows = [row for file in files for row in header_of(file).values()]
-    return sum(math.prod(row["shape"]) for row in rows)
+    return sum(int(math.prod(row["shape"])) for row in rows)
 
 
 def context_tokens_of(config: Mapping[str, Any]) -> int | None:

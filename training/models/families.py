@@ -27,7 +27,7 @@ class ModelFamilyQuerySet(models.QuerySet["ModelFamily"]):
                 return found
         return rows.get_or_create(owner=owner, name=name)[0]
 
-    def next_number(self, pk: int | None) -> int:
+    def next_number(self, pk: int) -> int:
         """In the transaction that uses it: whoever asks next waits until it has ended."""
         self.select_for_update().filter(pk=pk).first()
         rows = self.filter(pk=pk).aggregate(last=Max("versions__number"))

@@ -87,9 +87,9 @@ class ModelVersion(models.Model):
             super().save(*args, **kwargs)
             return
         with transaction.atomic():
-            if self.family_id is None:
-                self.family = ModelFamily.objects.for_name(self.owner, self.name)
-            self.number = ModelFamily.objects.next_number(self.family_id)
+            family = self.family or ModelFamily.objects.for_name(self.owner, self.name)
+            self.family = family
+            self.number = ModelFamily.objects.next_number(family.pk)
             super().save(*args, **kwargs)
 
     @property
