@@ -270,6 +270,11 @@ TRAINING_PYTHON = read_path("TRAINING_PYTHON", BASE_DIR / ".venv-training" / "bi
 TRAINING_ROOT = PLATFORM_DATA / "training"
 # Folders base models may be loaded from; anything else needs an administrator's setting.
 BASE_MODEL_ROOTS = [PLATFORM_DATA / "models", *map(Path, read_list("BASE_MODEL_ROOTS"))]
+# What keeps a model version from the label `production`, in percent: a loss on held-out examples or
+# on general text above the base model's by more than this, and fewer decided samples won.
+EVALUATION_MAX_LOSS_RISE = read_int("EVALUATION_MAX_LOSS_RISE", 0)
+EVALUATION_MAX_FORGETTING = read_int("EVALUATION_MAX_FORGETTING", 20)
+EVALUATION_MIN_WINS = read_int("EVALUATION_MIN_WINS", 50)
 # SwanLab mirrors each run: local (no network), cloud (with SWANLAB_API_KEY) or disabled.
 SWANLAB_MODE = read_text("SWANLAB_MODE", "local")
 SWANLAB_PROJECT = read_text("SWANLAB_PROJECT", "llmplatform")

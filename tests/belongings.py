@@ -17,7 +17,15 @@ from providers import services as providers
 from providers.models import CallRecord, OwnPrice, Provider
 from tests.routes import Route
 from training import datasets
-from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
+from training.models import (
+    BaseModel,
+    Dataset,
+    Evaluation,
+    EvaluationSample,
+    ModelVersion,
+    Status,
+    TrainingJob,
+)
 
 CANARY = "canary-of-the-owner"
 Parameters = dict[str, object]
@@ -80,6 +88,15 @@ def _job(owner: User) -> Parameters:
 def _version(owner: User) -> Parameters:
     version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
     return {"version_id": version.pk}
+
+
+def _evaluation(owner: User) -> Parameters:
+    version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
+    evaluation = Evaluation.objects.create(
+        owner=owner, name=CANARY, version=version, source="probes", status=Status.SUCCESS
+    )
+    EvaluationSample.objects.create(evaluation=evaluation, position=0, question=CANARY)
+    return {"evaluation_id": evaluation.pk}
 
 
 def _prompt(owner: User) -> Parameters:
@@ -145,6 +162,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/training/jobs/<job_id>": _job,
     "models/<int:version_id>/": _version,
     "api/v1/training/models/<version_id>": _version,
+    "models/evaluations/<uuid:evaluation_id>/": _evaluation,
+    "api/v1/training/evaluations/<evaluation_id>": _evaluation,
 }
 # Routes whose parameter names nobody's object, and a value for it.
 NOBODYS: dict[str, Parameters] = {
