@@ -30,6 +30,7 @@ from providers.price_api import router as prices_router
 from training.api import (
     base_models_router,
     datasets_router,
+    drafts_router,
     evaluations_router,
     jobs_router,
     version_evaluations_router,
@@ -89,6 +90,7 @@ api.add_router("prices", prices_router)
 api.add_router("aliases", aliases_router)
 api.add_router("usage", usage_router)
 api.add_router("datasets", datasets_router)
+api.add_router("dataset-drafts", drafts_router)
 api.add_router("training/base-models", base_models_router)
 api.add_router("training/models", versions_router)
 api.add_router("training/models", version_evaluations_router)

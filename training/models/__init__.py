@@ -1,5 +1,6 @@
 from training.models.base_models import BaseModel, ModelBuild
 from training.models.datasets import Dataset, DatasetFormat
+from training.models.drafts import DatasetDraft
 from training.models.evaluations import (
     Evaluation,
     EvaluationSample,
@@ -25,6 +26,7 @@ __all__ = [
     "LEASE",
     "BaseModel",
     "Dataset",
+    "DatasetDraft",
     "DatasetFormat",
     "Deployment",
     "Desired",
