@@ -1,5 +1,6 @@
 from training.models.base_models import BaseModel, ModelBuild
 from training.models.datasets import Dataset, DatasetFormat
+from training.models.forecasts import Forecast
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, ModelVersion
@@ -21,6 +22,7 @@ __all__ = [
     "DatasetFormat",
     "Deployment",
     "Desired",
+    "Forecast",
     "HardwareSample",
     "Kind",
     "LogChunk",
