@@ -16,7 +16,7 @@ from providers import aliases
 from providers import services as providers
 from providers.models import CallRecord, OwnPrice, Provider
 from tests.routes import Route
-from training import datasets
+from training import datasets, drafts
 from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
 
 CANARY = "canary-of-the-owner"
@@ -63,6 +63,14 @@ def _dataset(owner: User) -> Parameters:
         owner=owner, file=BytesIO(rows), file_name="a.json", size_bytes=len(rows), name=CANARY
     )
     return {"dataset_id": dataset.pk}
+
+
+def _draft(owner: User) -> Parameters:
+    rows = b'[{"canary-of-the-owner": "q", "b": "a"}]'
+    draft = drafts.keep(
+        owner=owner, file=BytesIO(rows), file_name=f"{CANARY}.json", size_bytes=len(rows)
+    )
+    return {"draft_id": draft.pk}
 
 
 def _made_job(owner: User) -> TrainingJob:
@@ -132,6 +140,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/models/<model_id>": _provider_model,
     "api/v1/models/<model_id>/prices/": _own_price,
     "datasets/<int:dataset_id>/": _dataset,
+    "datasets/drafts/<uuid:draft_id>/": _draft,
+    "api/v1/dataset-drafts/<draft_id>": _draft,
     "api/v1/datasets/<dataset_id>": _dataset,
     "prompts/<int:prompt_id>/": _prompt,
     "api/v1/prompts/<int:prompt_id>": _prompt,

@@ -2,13 +2,23 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from training import argument_conflicts, arguments
+from training.argument_table import WHY_BLOCKED
 from training.models import BaseModel, Dataset, Method, Node, Slot, Stage
+
+
+class Chosen(TypedDict):
+    """What a training is about."""
+
+    stage: str
+    method: str
+    base_model: BaseModel
+    dataset: Dataset
 
 
 def has_gpu() -> bool:
@@ -19,7 +29,7 @@ def has_gpu() -> bool:
 def check_fit(*, stage: str, method: str, base_model: BaseModel, dataset: Dataset) -> None:
     """ValidationError keyed by field when these cannot be trained together."""
     if stage == "ppo":
-        raise ValidationError({"stage": [str(arguments.WHY_BLOCKED["ppo_epochs"])]})
+        raise ValidationError({"stage": [str(WHY_BLOCKED["ppo_epochs"])]})
     if stage not in Stage.values:
         raise ValidationError({"stage": [_("There is no such stage.")]})
     if method not in Method.values:

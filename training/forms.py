@@ -53,7 +53,7 @@ def options_of(argument: Argument) -> list[tuple[str, Any]]:
     """(value, label) of a select; the empty one is the default."""
     default = default_text(argument)
     if argument.kind == "bool":
-        first = [("", ON_OFF[default])]
+        first: list[tuple[str, Any]] = [("", ON_OFF[default])]
         return [*first, *((word, ON_OFF[word]) for word in ("true", "false") if word != default)]
     if argument.name == "template":
         return template_choices()
@@ -127,10 +127,10 @@ class JobForm(forms.Form):
     allow_too_large = forms.BooleanField(label=_("Start all the same"), required=False)
 
     def __init__(
-        self, *args: Any, user: User, initial: dict[str, Any] | None = None, **kwargs: Any
+        self, data: Any = None, *, user: User, initial: dict[str, Any] | None = None
     ) -> None:
         known = {name: _shown(name, value) for name, value in (initial or {}).items()}
-        super().__init__(*args, initial=known, **kwargs)
+        super().__init__(data, initial=known)
         models, datasets = self.fields["base_model"], self.fields["dataset"]
         assert isinstance(models, forms.ModelChoiceField)
         assert isinstance(datasets, forms.ModelChoiceField)

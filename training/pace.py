@@ -79,9 +79,9 @@ def work_of(shape: Shape | None, dataset: Dataset, setup: Setup, steps: int) -> 
     length = tokens_a_record(dataset, parameters)
     if is_packed(setup):
         length = float(parameters.get("cutoff_len") or 1024)
-    sequences = steps * int(parameters.get("per_device_train_batch_size") or 1)
+    sequences: float = steps * int(parameters.get("per_device_train_batch_size") or 1)
     sequences *= int(parameters.get("gradient_accumulation_steps") or 1)
-    backward = WORK_BACKWARD if setup.method == Method.FULL else WORK_BACKWARD_FROZEN
+    backward: float = WORK_BACKWARD if setup.method == Method.FULL else WORK_BACKWARD_FROZEN
     a_token = WORK_FORWARD + backward
     if not parameters.get("disable_gradient_checkpointing"):
         a_token += WORK_FORWARD
@@ -95,7 +95,7 @@ def work_of(shape: Shape | None, dataset: Dataset, setup: Setup, steps: int) -> 
 def _evaluated(dataset: Dataset, setup: Setup, steps: int) -> float:
     """Examples that all evaluations together look at."""
     parameters = setup.parameters
-    held_out = dataset.records - train_records(dataset.records, parameters | {"max_samples": None})
+    held_out = dataset.records - train_records(dataset.records, {**parameters, "max_samples": None})
     if not parameters.get("val_size") or parameters.get("eval_strategy") == "no":
         return 0
     if parameters.get("eval_strategy") == "epoch":

@@ -90,7 +90,12 @@ def preview(
     parameters: Mapping[str, Any],
 ) -> Preview:
     """ValidationError keyed by field, as create_job() would raise it."""
-    chosen = {"stage": stage, "method": method, "base_model": base_model, "dataset": dataset}
+    chosen: checks.Chosen = {
+        "stage": stage,
+        "method": method,
+        "base_model": base_model,
+        "dataset": dataset,
+    }
     cleaned = checks.checked(parameters, **chosen)
     args = llamafactory.preview_args(
         stage=stage,

@@ -99,7 +99,12 @@ def create_job(
     ValidationError keyed by field.
     """
     name = _named(name)
-    chosen = {"stage": stage, "method": method, "base_model": base_model, "dataset": dataset}
+    chosen: checks.Chosen = {
+        "stage": stage,
+        "method": method,
+        "base_model": base_model,
+        "dataset": dataset,
+    }
     cleaned = checks.checked(parameters or {}, **chosen)
     expected = estimate(**chosen, parameters=llamafactory.DEFAULTS | cleaned)
     is_too_large = expected.verdict == "too_large"

@@ -234,6 +234,7 @@ def test_what_does_not_fit_starts_only_in_spite_of_it(alice: User, client: Clien
     job = TrainingJob.objects.get()
     assert job.forecast.is_overridden
     event = AuditEvent.objects.get(action="job.create")
+    assert event.after is not None
     assert event.after["started_in_spite_of"] == "does not fit"
 
 
