@@ -30,6 +30,8 @@ FIELD_ENCRYPTION_KEYS = read_list("FIELD_ENCRYPTION_KEYS") or [
 # --- Where it is reached -----------------------------------------------------
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
 CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS")
+# Proxies that are believed where a request comes from.
+FORWARDED_ALLOW_IPS = read_list("FORWARDED_ALLOW_IPS", ("127.0.0.1",))
 # Behind TLS (every trusted origin is https) cookies are Secure and plain HTTP is redirected.
 BEHIND_TLS = bool(CSRF_TRUSTED_ORIGINS) and all(
     origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS
