@@ -8,6 +8,7 @@ from training.models.evaluations import (
     JudgeState,
     Outcome,
 )
+from training.models.forecasts import Forecast
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, ModelVersion
@@ -32,6 +33,7 @@ __all__ = [
     "Desired",
     "Evaluation",
     "EvaluationSample",
+    "Forecast",
     "HardwareSample",
     "HeldOut",
     "JudgeState",
