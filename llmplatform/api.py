@@ -27,7 +27,15 @@ from providers.alias_api import router as aliases_router
 from providers.api import models_router, presets_router, providers_router, usage_router
 from providers.gateway.description import described
 from providers.price_api import router as prices_router
-from training.api import base_models_router, datasets_router, jobs_router, versions_router
+from training.api import (
+    base_models_router,
+    datasets_router,
+    drafts_router,
+    evaluations_router,
+    jobs_router,
+    version_evaluations_router,
+    versions_router,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +90,11 @@ api.add_router("prices", prices_router)
 api.add_router("aliases", aliases_router)
 api.add_router("usage", usage_router)
 api.add_router("datasets", datasets_router)
+api.add_router("dataset-drafts", drafts_router)
 api.add_router("training/base-models", base_models_router)
 api.add_router("training/models", versions_router)
+api.add_router("training/models", version_evaluations_router)
+api.add_router("training/evaluations", evaluations_router)
 api.add_router("training", jobs_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("prompts", prompts_router)

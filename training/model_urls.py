@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from training.views import base_models, registry
+from training.views import base_models, evaluations, registry
 
 app_name = "models"
 urlpatterns = [
     path("", registry.index, name="list"),
     path("base/new/", base_models.create, name="create-base"),
+    path("<int:version_id>/evaluate/", evaluations.create, name="evaluate"),
+    path("evaluations/<uuid:evaluation_id>/", evaluations.detail, name="evaluation"),
+    path("evaluations/<uuid:evaluation_id>/stop/", evaluations.stop, name="evaluation-stop"),
+    path("evaluations/<uuid:evaluation_id>/delete/", evaluations.delete, name="evaluation-delete"),
     path("<int:version_id>/", registry.detail, name="detail"),
     path("<int:version_id>/deploy/", registry.deploy, name="deploy"),
     path("<int:version_id>/undeploy/", registry.undeploy, name="undeploy"),

@@ -1,5 +1,14 @@
 from training.models.base_models import BaseModel, ModelBuild
 from training.models.datasets import Dataset, DatasetFormat
+from training.models.drafts import DatasetDraft
+from training.models.evaluations import (
+    Evaluation,
+    EvaluationSample,
+    HeldOut,
+    JudgeState,
+    Outcome,
+)
+from training.models.forecasts import Forecast
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, ModelVersion
@@ -18,10 +27,16 @@ __all__ = [
     "LEASE",
     "BaseModel",
     "Dataset",
+    "DatasetDraft",
     "DatasetFormat",
     "Deployment",
     "Desired",
+    "Evaluation",
+    "EvaluationSample",
+    "Forecast",
     "HardwareSample",
+    "HeldOut",
+    "JudgeState",
     "Kind",
     "LogChunk",
     "Method",
@@ -30,6 +45,7 @@ __all__ = [
     "ModelVersion",
     "Node",
     "NodeSample",
+    "Outcome",
     "Reason",
     "Slot",
     "Stage",

@@ -28,7 +28,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     DatasetFormat.ALPACA: ("sft",),
     DatasetFormat.SHAREGPT: ("sft",),
     DatasetFormat.OPENAI: ("sft",),
-    DatasetFormat.PREFERENCE: ("dpo",),
+    DatasetFormat.PREFERENCE: ("dpo", "rm"),
     DatasetFormat.KTO: ("kto",),
     DatasetFormat.TEXT: ("pt",),
 }
@@ -42,7 +42,8 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
 class Dataset(models.Model):
     """`errors`: the first rejections as {"line", "record", "code", "params"}; `layout`: what
     dataset_info.json says about the stored file besides its name; `ignored`: columns of the
-    uploaded file that no trainer reads."""
+    uploaded file that no trainer reads; `mapping`: how the file was read and which of its columns
+    became which ({"options", "format", "columns", "roles"}), empty when it named them itself."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="datasets", verbose_name=_("owner")
@@ -54,6 +55,7 @@ class Dataset(models.Model):
     rejected = models.PositiveIntegerField(_("rejected"), default=0)
     errors: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     ignored: models.JSONField[Any] = models.JSONField(default=list, editable=False)
+    mapping: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     placeholders: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     file_name = models.CharField(_("file name"), max_length=200, blank=True, editable=False)
     size_bytes = models.PositiveBigIntegerField(_("size"), default=0)

@@ -31,6 +31,7 @@ class Kind(models.TextChoices):
     TRAIN = "train", _("Training")
     BUILD = "build", _("Model building")
     SERVE = "serve", _("Deployment")
+    EVALUATE = "evaluate", _("Evaluation")
 
 
 class Desired(models.TextChoices):
