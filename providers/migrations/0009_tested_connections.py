@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('providers', '0007_own_prices'),
+        ('providers', '0008_fewer_ledger_indexes'),
     ]
 
     operations = [
