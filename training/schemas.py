@@ -1,6 +1,7 @@
 """What the training API reads and writes."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -114,16 +115,54 @@ class EstimateIn(Schema):
 class JobIn(EstimateIn):
     name: Name
     start: bool = Field(True, description="Into the queue at once.")
+    allow_too_large: bool = Field(
+        False, description="Although the estimate says that it fits nowhere; this is audited."
+    )
+
+
+class PlaceOut(Answer):
+    """One kind of slot of a machine that is there now."""
+
+    node: str
+    name: str
+    is_gpu: bool
+    count: int
+    available_bytes: int
+    needed_bytes: int | None
+    verdict: str
+    time_s: int | None
+    cost_usd: Decimal | None
+    has_disk: bool
+
+
+class RemedyOut(Answer):
+    label: str
+    values: dict[str, Any]
+    total_bytes: int
+
+
+class NoteOut(Answer):
+    parameter: str
+    text: str
 
 
 class EstimateOut(Answer):
-    memory: dict[str, int] | None
+    memory: dict[str, int] | None = Field(description="On one device, by part.")
     trainable_parameters: int | None
     verdict: str = Field(description="fits, tight, too_large, unknown or no_node.")
-    place: dict[str, Any] | None
+    place: PlaceOut | None
+    places: list[PlaceOut]
     steps: int | None
     time_s: int | None
+    time_basis: str | None = Field(
+        description="same (runs of this model, stage and method), similar or nominal."
+    )
+    cost_usd: Decimal | None
+    disk_bytes: int | None
     runs_known: int
+    memory_runs_known: int
+    remedies: list[RemedyOut] = Field(description="What would make it smaller.")
+    notes: list[NoteOut] = Field(description="What is allowed and rarely meant.")
     yaml: str
     command: str
 

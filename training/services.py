@@ -8,13 +8,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from training import arguments, dispatch, lifecycle
+from training import checks, dispatch, forecasts, lifecycle, llamafactory
 from training.errors import StateConflict
+from training.estimate import Estimate, estimate
 from training.models import (
     BaseModel,
     Dataset,
@@ -48,21 +50,20 @@ def allowed_actions(workload: Workload) -> tuple[str, ...]:
     return found
 
 
-def check_fit(*, stage: str, method: str, base_model: BaseModel, dataset: Dataset) -> None:
-    """ValidationError keyed by field when these cannot be trained together."""
-    if stage not in Stage.values:
-        raise ValidationError({"stage": [_("There is no such stage.")]})
-    if method not in Method.values:
-        raise ValidationError({"method": [_("There is no such method.")]})
-    if stage not in dataset.stages:
-        text = _("This stage needs another kind of dataset; “%(name)s” serves: %(stages)s.")
-        serves = ", ".join(dataset.stages)
-        raise ValidationError({"dataset": [text % {"name": dataset.name, "stages": serves}]})
-    if not base_model.is_ready:
-        raise ValidationError({"base_model": [_("This model is not ready yet.")]})
-    if base_model.path and not Path(base_model.path).is_dir():
-        text = _("The folder of this model is missing: %(path)s")
-        raise ValidationError({"base_model": [text % {"path": base_model.path}]})
+def _refuse_too_large(found: Estimate) -> None:
+    place, memory = found.place, found.memory
+    assert place is not None
+    assert memory is not None
+    text = _(
+        "This needs about %(needed)s, and the roomiest place (%(place)s) has %(free)s free. "
+        "Make it smaller, or say that it is to start all the same."
+    )
+    shown = {
+        "needed": filesizeformat(memory.total),
+        "place": f"{place.node}, {place.name}",
+        "free": filesizeformat(place.available_bytes),
+    }
+    raise ValidationError({"allow_too_large": [text % shown]})
 
 
 def create_job(
@@ -75,15 +76,26 @@ def create_job(
     method: str = Method.LORA,
     parameters: dict[str, Any] | None = None,
     start: bool = True,
+    allow_too_large: bool = False,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
 
+    What is not to fit anywhere now is refused unless `allow_too_large`, which is audited.
     ValidationError keyed by field.
     """
     name = checked_name(name)
-    check_fit(stage=stage, method=method, base_model=base_model, dataset=dataset)
-    cleaned = arguments.clean(parameters or {}, stage=stage, method=method)
+    chosen: checks.Chosen = {
+        "stage": stage,
+        "method": method,
+        "base_model": base_model,
+        "dataset": dataset,
+    }
+    cleaned = checks.checked(parameters or {}, **chosen)
+    expected = estimate(**chosen, parameters=llamafactory.DEFAULTS | cleaned)
+    is_too_large = expected.verdict == "too_large"
+    if is_too_large and not allow_too_large:
+        _refuse_too_large(expected)
     job = TrainingJob(
         owner=owner,
         name=name,
@@ -95,7 +107,10 @@ def create_job(
     )
     with transaction.atomic():
         job.save()
+        forecasts.keep(job, expected, is_overridden=is_too_large)
         after = {"base_model": base_model.name, "dataset": dataset.name, "method": method}
+        if is_too_large:
+            after["started_in_spite_of"] = "does not fit"
         audit(actor=owner, action="job.create", target=job, after=after, request=request)
         if start:
             lifecycle.enqueue(job)

@@ -10,6 +10,7 @@ from training.models.evaluations import (
 )
 from training.models.exports import ExportFormat, ModelExport
 from training.models.families import ModelFamily
+from training.models.forecasts import Forecast
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
@@ -35,6 +36,7 @@ __all__ = [
     "Evaluation",
     "EvaluationSample",
     "ExportFormat",
+    "Forecast",
     "HardwareSample",
     "HeldOut",
     "Hub",

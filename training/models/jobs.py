@@ -13,6 +13,7 @@ from training.models.workloads import Kind, Workload, WorkloadQuerySet
 class Stage(models.TextChoices):
     SFT = "sft", _("Supervised fine-tuning")
     PT = "pt", _("Continued pre-training")
+    RM = "rm", _("Reward model")
     DPO = "dpo", _("Direct preference optimisation (DPO)")
     KTO = "kto", _("Kahneman-Tversky optimisation (KTO)")
 

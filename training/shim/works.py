@@ -11,7 +11,7 @@ import httpx
 from django.conf import settings
 from django.db import transaction
 
-from training import lifecycle, llamafactory, registry
+from training import forecasts, lifecycle, llamafactory, registry
 from training.datasets import write_dataset_info
 from training.demo import content
 from training.errors import Unbuildable
@@ -152,6 +152,7 @@ class Training:
         TrainingJob.objects.filter(pk=job.pk).update(
             summary=job.summary, output_path=job.output_path
         )
+        forecasts.compare(job, outcome)
         registry.register_version(job)
 
 

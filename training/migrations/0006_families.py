@@ -25,7 +25,7 @@ def wait_for_files(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("training", "0004_registry")]
+    dependencies = [("training", "0005_registry")]
 
     operations = [
         migrations.RunPython(give_families, migrations.RunPython.noop),

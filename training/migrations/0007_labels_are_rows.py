@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0005_families'),
+        ('training', '0006_families'),
     ]
 
     operations = [
