@@ -5,6 +5,7 @@ from training.api.datasets import datasets_router
 from training.api.drafts import drafts_router
 from training.api.evaluations import evaluations_router, version_evaluations_router
 from training.api.jobs import jobs_router
+from training.api.labels import labels_router
 from training.api.registry import versions_router
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "evaluations_router",
     "hub_tokens_router",
     "jobs_router",
+    "labels_router",
     "version_evaluations_router",
     "versions_router",
 ]
