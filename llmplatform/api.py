@@ -27,7 +27,15 @@ from providers.alias_api import router as aliases_router
 from providers.api import models_router, presets_router, providers_router, usage_router
 from providers.gateway.description import described
 from providers.price_api import router as prices_router
-from training.api import base_models_router, datasets_router, jobs_router, versions_router
+from training.api import (
+    base_models_router,
+    datasets_router,
+    jobs_router,
+    uploads_router,
+    versions_of_datasets_router,
+    versions_router,
+    work_router,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -81,6 +89,9 @@ api.add_router("models", models_router)
 api.add_router("prices", prices_router)
 api.add_router("aliases", aliases_router)
 api.add_router("usage", usage_router)
+api.add_router("datasets/uploads", uploads_router)
+api.add_router("datasets/work", work_router)
+api.add_router("datasets", versions_of_datasets_router)
 api.add_router("datasets", datasets_router)
 api.add_router("training/base-models", base_models_router)
 api.add_router("training/models", versions_router)

@@ -17,7 +17,14 @@ from providers import services as providers
 from providers.models import CallRecord, OwnPrice, Provider
 from tests.routes import Route
 from training import datasets
-from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
+from training.models import (
+    BaseModel,
+    Dataset,
+    DatasetUpload,
+    DatasetWork,
+    ModelVersion,
+    TrainingJob,
+)
 
 CANARY = "canary-of-the-owner"
 Parameters = dict[str, object]
@@ -63,6 +70,23 @@ def _dataset(owner: User) -> Parameters:
         owner=owner, file=BytesIO(rows), file_name="a.json", size_bytes=len(rows), name=CANARY
     )
     return {"dataset_id": dataset.pk}
+
+
+def _made_upload(owner: User) -> DatasetUpload:
+    upload = DatasetUpload.objects.create(owner=owner, file_name=CANARY, size_bytes=9)
+    upload.file.parent.mkdir(parents=True, exist_ok=True)
+    upload.file.touch()
+    return upload
+
+
+def _upload(owner: User) -> Parameters:
+    return {"upload_id": _made_upload(owner).pk}
+
+
+def _dataset_work(owner: User) -> Parameters:
+    work = DatasetWork(owner=owner, kind="import", upload=_made_upload(owner), error=CANARY)
+    work.save()
+    return {"work_id": work.pk}
 
 
 def _made_job(owner: User) -> TrainingJob:
@@ -133,6 +157,9 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/models/<model_id>/prices/": _own_price,
     "datasets/<int:dataset_id>/": _dataset,
     "api/v1/datasets/<dataset_id>": _dataset,
+    "api/v1/datasets/<int:dataset_id>/": _dataset,
+    "api/v1/datasets/uploads/<uuidstr:upload_id>": _upload,
+    "api/v1/datasets/work/<uuidstr:work_id>": _dataset_work,
     "prompts/<int:prompt_id>/": _prompt,
     "api/v1/prompts/<int:prompt_id>": _prompt,
     "chat/<uuid:session_id>/": _chat,

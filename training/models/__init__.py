@@ -1,4 +1,11 @@
 from training.models.base_models import BaseModel, ModelBuild
+from training.models.dataset_work import (
+    DatasetStatistics,
+    DatasetUpload,
+    DatasetWork,
+    WorkKind,
+    WorkStatus,
+)
 from training.models.datasets import Dataset, DatasetFormat
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
@@ -19,6 +26,9 @@ __all__ = [
     "BaseModel",
     "Dataset",
     "DatasetFormat",
+    "DatasetStatistics",
+    "DatasetUpload",
+    "DatasetWork",
     "Deployment",
     "Desired",
     "HardwareSample",
@@ -36,5 +46,7 @@ __all__ = [
     "Status",
     "TrainingJob",
     "Transition",
+    "WorkKind",
+    "WorkStatus",
     "Workload",
 ]
