@@ -16,13 +16,16 @@ from providers import aliases
 from providers import services as providers
 from providers.models import CallRecord, OwnPrice, Provider
 from tests.routes import Route
-from training import datasets
+from training import datasets, drafts
 from training.models import (
     BaseModel,
     Dataset,
     DatasetUpload,
     DatasetWork,
+    Evaluation,
+    EvaluationSample,
     ModelVersion,
+    Status,
     TrainingJob,
 )
 
@@ -89,6 +92,14 @@ def _dataset_work(owner: User) -> Parameters:
     return {"work_id": work.pk}
 
 
+def _draft(owner: User) -> Parameters:
+    rows = b'[{"canary-of-the-owner": "q", "b": "a"}]'
+    draft = drafts.keep(
+        owner=owner, file=BytesIO(rows), file_name=f"{CANARY}.json", size_bytes=len(rows)
+    )
+    return {"draft_id": draft.pk}
+
+
 def _made_job(owner: User) -> TrainingJob:
     dataset = Dataset.objects.create(owner=owner, name=CANARY, format="alpaca", sha256="0" * 64)
     base_model = BaseModel.objects.create(owner=owner, name=CANARY, hub_id="a/b")
@@ -104,6 +115,20 @@ def _job(owner: User) -> Parameters:
 def _version(owner: User) -> Parameters:
     version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
     return {"version_id": version.pk}
+
+
+def _base_model(owner: User) -> Parameters:
+    row = BaseModel.objects.create(owner=owner, name=CANARY, hub_id="a/b", licence=CANARY)
+    return {"base_id": row.pk}
+
+
+def _evaluation(owner: User) -> Parameters:
+    version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
+    evaluation = Evaluation.objects.create(
+        owner=owner, name=CANARY, version=version, source="probes", status=Status.SUCCESS
+    )
+    EvaluationSample.objects.create(evaluation=evaluation, position=0, question=CANARY)
+    return {"evaluation_id": evaluation.pk}
 
 
 def _prompt(owner: User) -> Parameters:
@@ -156,6 +181,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/models/<model_id>": _provider_model,
     "api/v1/models/<model_id>/prices/": _own_price,
     "datasets/<int:dataset_id>/": _dataset,
+    "datasets/drafts/<uuid:draft_id>/": _draft,
+    "api/v1/dataset-drafts/<draft_id>": _draft,
     "api/v1/datasets/<dataset_id>": _dataset,
     "api/v1/datasets/<int:dataset_id>/": _dataset,
     "api/v1/datasets/uploads/<uuidstr:upload_id>": _upload,
@@ -170,12 +197,17 @@ BELONGINGS: dict[str, Make] = {
     "training/<uuid:job_id>/": _job,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
+    "models/base/<int:base_id>/": _base_model,
+    "api/v1/training/base-models/<base_id>": _base_model,
     "models/<int:version_id>/": _version,
     "api/v1/training/models/<version_id>": _version,
+    "models/evaluations/<uuid:evaluation_id>/": _evaluation,
+    "api/v1/training/evaluations/<evaluation_id>": _evaluation,
 }
 # Routes whose parameter names nobody's object, and a value for it.
 NOBODYS: dict[str, Parameters] = {
     "providers/new/<slug:slug>/": {"slug": "echo"},
+    "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
 }
 # Bodies that the API's schema alone does not explain.
 BODIES: dict[tuple[str, str], dict[str, object]] = {}

@@ -40,6 +40,7 @@ class DatasetOut(DatasetRow):
     ignored: list[str] = Field(description="Columns of the file that no trainer reads.")
     placeholders: list[str] = Field(description="Names found as {{name}} in the texts.")
     layout: dict[str, Any] = Field(description="The file's entry in dataset_info.json.")
+    mapping: dict[str, Any] = Field(description="How the file was read and its columns mapped.")
     family: UUID = Field(description="Shared by all versions of a dataset.")
     parent: int | None = Field(None, alias="parent_id", description="What it was made from.")
     change: dict[str, Any] = Field(description="How it was made: kind, counts, record numbers.")
@@ -62,6 +63,77 @@ class DatasetOut(DatasetRow):
 class RecordsOut(Answer):
     items: list[dict[str, Any]]
     count: int
+
+
+class ReadingIn(Schema):
+    """How the file is to be read; what is left empty is found out or stays as usual."""
+
+    encoding: Str = Field("", description="utf-8, gb18030, big5, shift_jis, cp1252, utf-16, utf-32")
+    delimiter: Str = Field("", description="Of a table: , ; | or tab. Empty: found out.")
+    quote: Str = Field("", description="Of a table: \" (usual), ' or none.")
+    has_header: bool = Field(True, description="Whether a table's first row names the columns.")
+    split: Str = Field("", description="Of plain text: paragraphs (usual), lines or blocks.")
+    block_chars: int | None = Field(None, description="Length of a block, 50 to 100,000.")
+
+
+class MappingIn(Schema):
+    """Which column becomes which. `columns`: names of the format and the paths of the file, such
+    as {"instruction": "question", "output": "answers.0.text"}; `roles`: in conversations the
+    fields `role` and `content` of a turn, and what `user`, `assistant`, `system`, `call` and
+    `result` are called, several parted by commas."""
+
+    format: Str
+    columns: dict[str, Str] = Field(max_length=20)
+    roles: dict[str, Str] = Field({}, max_length=10)
+
+
+class RowsReadingIn(ReadingIn):
+    rows: Str = Field(
+        "", description="Where lists of records lie inside of JSON: data.paragraphs.qas"
+    )
+
+
+class DraftIn(Schema):
+    mapping: MappingIn
+    reading: RowsReadingIn = Field(default_factory=lambda: RowsReadingIn.model_validate({}))
+
+
+class DraftImportIn(DraftIn):
+    name: Str = Field("", max_length=100)
+
+
+class DraftRow(Answer):
+    id: UUID
+    name: str
+    file_name: str
+    size_bytes: int
+    created_at: datetime
+
+
+class ColumnOut(Answer):
+    name: str
+    samples: list[str]
+
+
+class DraftOut(DraftRow):
+    """`problem`: why the file cannot be read as it is; `guess`: a mapping to begin with."""
+
+    columns: list[ColumnOut]
+    paths: list[str] = Field(description="Where lists of records lie inside of the values.")
+    reading: dict[str, Any]
+    guess: MappingIn
+    problem: str
+
+
+class PreviewRowOut(Answer):
+    line: int
+    record: int
+    turns: list[dict[str, str]]
+    reason: str = Field(description="Empty where the record can be used.")
+
+
+class PreviewOut(Answer):
+    items: list[PreviewRowOut]
 
 
 class FillIn(Schema):

@@ -39,3 +39,7 @@ def reconcile(workload: Workload) -> None:
 
 def tick(node: Node) -> None:
     _send("tick", queue=node.queue)
+
+
+def judge(evaluation_id: str) -> None:
+    _send("judge", evaluation_id)

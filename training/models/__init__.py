@@ -1,4 +1,4 @@
-from training.models.base_models import BaseModel, ModelBuild
+from training.models.base_models import BaseModel, Hub, HubToken, ModelBuild, ModelFetch
 from training.models.dataset_work import (
     DatasetStatistics,
     DatasetUpload,
@@ -7,9 +7,20 @@ from training.models.dataset_work import (
     WorkStatus,
 )
 from training.models.datasets import Dataset, DatasetFormat
+from training.models.drafts import DatasetDraft
+from training.models.evaluations import (
+    Evaluation,
+    EvaluationSample,
+    HeldOut,
+    JudgeState,
+    Outcome,
+)
+from training.models.exports import ExportFormat, ModelExport
+from training.models.families import ModelFamily
+from training.models.forecasts import Forecast
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-from training.models.registry import Deployment, ModelVersion
+from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,
@@ -25,21 +36,37 @@ __all__ = [
     "LEASE",
     "BaseModel",
     "Dataset",
+    "DatasetDraft",
     "DatasetFormat",
     "DatasetStatistics",
     "DatasetUpload",
     "DatasetWork",
     "Deployment",
     "Desired",
+    "Evaluation",
+    "EvaluationSample",
+    "ExportFormat",
+    "Forecast",
     "HardwareSample",
+    "HeldOut",
+    "Hub",
+    "HubToken",
+    "JudgeState",
     "Kind",
+    "Label",
+    "LabelMove",
+    "LabelWaiver",
     "LogChunk",
     "Method",
     "Metric",
     "ModelBuild",
+    "ModelExport",
+    "ModelFamily",
+    "ModelFetch",
     "ModelVersion",
     "Node",
     "NodeSample",
+    "Outcome",
     "Reason",
     "Slot",
     "Stage",

@@ -30,7 +30,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     DatasetFormat.ALPACA: ("sft",),
     DatasetFormat.SHAREGPT: ("sft",),
     DatasetFormat.OPENAI: ("sft",),
-    DatasetFormat.PREFERENCE: ("dpo",),
+    DatasetFormat.PREFERENCE: ("dpo", "rm"),
     DatasetFormat.KTO: ("kto",),
     DatasetFormat.TEXT: ("pt",),
 }
@@ -52,8 +52,10 @@ class Dataset(models.Model):
 
     `errors`: the first rejections as {"line", "record", "code", "params"}; `layout`: what
     dataset_info.json says about the stored file besides its name; `ignored`: columns of the
-    uploaded file that no trainer reads; `duplicates`: records equal to an earlier one (None:
-    not counted); `change`: what made this version of `parent`, as {"kind", ...}."""
+    uploaded file that no trainer reads; `mapping`: how the file was read and which of its columns
+    became which ({"options", "format", "columns", "roles"}), empty when it named them itself;
+    `duplicates`: records equal to an earlier one (None: not counted); `change`: what made this
+    version of `parent`, as {"kind", ...}."""
 
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="datasets", verbose_name=_("owner")
@@ -65,6 +67,7 @@ class Dataset(models.Model):
     rejected = models.PositiveIntegerField(_("rejected"), default=0)
     errors: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     ignored: models.JSONField[Any] = models.JSONField(default=list, editable=False)
+    mapping: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     placeholders: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     file_name = models.CharField(_("file name"), max_length=200, blank=True, editable=False)
     size_bytes = models.PositiveBigIntegerField(_("size"), default=0)

@@ -15,7 +15,7 @@ def separate_families(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0001_initial'),
+        ('training', '0007_labels_are_rows'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
