@@ -35,8 +35,11 @@ from training.api import (
     hub_tokens_router,
     jobs_router,
     labels_router,
+    uploads_router,
     version_evaluations_router,
+    versions_of_datasets_router,
     versions_router,
+    work_router,
 )
 
 logger = logging.getLogger(__name__)
@@ -91,6 +94,9 @@ api.add_router("models", models_router)
 api.add_router("prices", prices_router)
 api.add_router("aliases", aliases_router)
 api.add_router("usage", usage_router)
+api.add_router("datasets/uploads", uploads_router)
+api.add_router("datasets/work", work_router)
+api.add_router("datasets", versions_of_datasets_router)
 api.add_router("datasets", datasets_router)
 api.add_router("dataset-drafts", drafts_router)
 api.add_router("training/base-models", base_models_router)

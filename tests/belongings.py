@@ -20,6 +20,8 @@ from training import datasets, drafts
 from training.models import (
     BaseModel,
     Dataset,
+    DatasetUpload,
+    DatasetWork,
     Evaluation,
     EvaluationSample,
     ModelVersion,
@@ -71,6 +73,23 @@ def _dataset(owner: User) -> Parameters:
         owner=owner, file=BytesIO(rows), file_name="a.json", size_bytes=len(rows), name=CANARY
     )
     return {"dataset_id": dataset.pk}
+
+
+def _made_upload(owner: User) -> DatasetUpload:
+    upload = DatasetUpload.objects.create(owner=owner, file_name=CANARY, size_bytes=9)
+    upload.file.parent.mkdir(parents=True, exist_ok=True)
+    upload.file.touch()
+    return upload
+
+
+def _upload(owner: User) -> Parameters:
+    return {"upload_id": _made_upload(owner).pk}
+
+
+def _dataset_work(owner: User) -> Parameters:
+    work = DatasetWork(owner=owner, kind="import", upload=_made_upload(owner), error=CANARY)
+    work.save()
+    return {"work_id": work.pk}
 
 
 def _draft(owner: User) -> Parameters:
@@ -165,6 +184,9 @@ BELONGINGS: dict[str, Make] = {
     "datasets/drafts/<uuid:draft_id>/": _draft,
     "api/v1/dataset-drafts/<draft_id>": _draft,
     "api/v1/datasets/<dataset_id>": _dataset,
+    "api/v1/datasets/<int:dataset_id>/": _dataset,
+    "api/v1/datasets/uploads/<uuidstr:upload_id>": _upload,
+    "api/v1/datasets/work/<uuidstr:work_id>": _dataset_work,
     "prompts/<int:prompt_id>/": _prompt,
     "api/v1/prompts/<int:prompt_id>": _prompt,
     "chat/<uuid:session_id>/": _chat,

@@ -1,6 +1,8 @@
 """API: `training/*`."""
 
 from training.api.base_models import base_models_router, hub_tokens_router
+from training.api.dataset_uploads import uploads_router, work_router
+from training.api.dataset_versions import versions_of_datasets_router
 from training.api.datasets import datasets_router
 from training.api.drafts import drafts_router
 from training.api.evaluations import evaluations_router, version_evaluations_router
@@ -16,6 +18,9 @@ __all__ = [
     "hub_tokens_router",
     "jobs_router",
     "labels_router",
+    "uploads_router",
     "version_evaluations_router",
+    "versions_of_datasets_router",
     "versions_router",
+    "work_router",
 ]

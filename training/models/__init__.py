@@ -1,4 +1,11 @@
 from training.models.base_models import BaseModel, Hub, HubToken, ModelBuild, ModelFetch
+from training.models.dataset_work import (
+    DatasetStatistics,
+    DatasetUpload,
+    DatasetWork,
+    WorkKind,
+    WorkStatus,
+)
 from training.models.datasets import Dataset, DatasetFormat
 from training.models.drafts import DatasetDraft
 from training.models.evaluations import (
@@ -31,6 +38,9 @@ __all__ = [
     "Dataset",
     "DatasetDraft",
     "DatasetFormat",
+    "DatasetStatistics",
+    "DatasetUpload",
+    "DatasetWork",
     "Deployment",
     "Desired",
     "Evaluation",
@@ -63,5 +73,7 @@ __all__ = [
     "Status",
     "TrainingJob",
     "Transition",
+    "WorkKind",
+    "WorkStatus",
     "Workload",
 ]

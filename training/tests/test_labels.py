@@ -203,7 +203,7 @@ def test_the_route_follows_the_label_and_goes_back(
     assert answering(alice, first) == "http://127.0.0.1:7001/v1"
     serve(second, 7002)
     assert answering(alice, first) == "http://127.0.0.1:7002/v1"
-    catalogue = load_directory().for_caller(Caller(user_id=alice.pk, allowed=frozenset()))
+    catalogue = load_directory().for_caller(Caller(0, alice.pk, frozenset(), None, None))
     [member] = catalogue.plan("identity").members
     assert member.route.target.base_url == "http://127.0.0.1:7002/v1"
     assert member.route.target.extra_body["model"] == "identity"
