@@ -116,7 +116,7 @@ def _place(
     is_rollback: bool = False,
 ) -> Label:
     """In a transaction; a move that changes nothing leaves no trace."""
-    family = ModelFamily.objects.select_for_update().get(pk=version.family_id)
+    family = ModelFamily.objects.select_for_update().get(versions=version)
     row = Label.objects.filter(family=family, name=label).first()
     if row is not None and row.version_id == version.pk:
         return row

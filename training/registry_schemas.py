@@ -30,6 +30,10 @@ class LabelIn(Schema):
     )
 
 
+class RollbackIn(Schema):
+    label: Str = Field("production", max_length=40)
+
+
 class WaiverIn(Schema):
     label: Str = Field("production", max_length=40)
     reason: Str = Field(max_length=2000)

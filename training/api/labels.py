@@ -14,9 +14,11 @@ from training.registry_schemas import (
     GateOut,
     LabelIn,
     LabelMoveOut,
+    RollbackIn,
     WaiverIn,
     WaiverOut,
 )
+from training.routes import PRODUCTION
 from training.schemas import ModelVersionOut
 
 labels_router = Router(tags=["Training"])
@@ -30,8 +32,8 @@ def _conflict(error: StateConflict) -> ApiError:
     return ApiError(409, "conflict", error.message)
 
 
-@labels_router.get("{version_id}/labels/{label}", response=GateOut)
-def get_gate(request: HttpRequest, version_id: int, label: str) -> Any:
+@labels_router.get("{version_id}/gate", response=GateOut)
+def get_gate(request: HttpRequest, version_id: int, label: str = PRODUCTION) -> Any:
     """Whether it may have the label, and what stands against it."""
     version, label = _version(request, version_id), labels.checked_label(label)
     return {"label": label, "problems": labels.standing_against(version, label)}
@@ -55,8 +57,8 @@ def move_label(request: HttpRequest, version_id: int, body: LabelIn) -> ModelVer
     return _version(request, version_id)
 
 
-@labels_router.delete("{version_id}/labels/{label}", response=ModelVersionOut)
-def take_label(request: HttpRequest, version_id: int, label: str) -> ModelVersion:
+@labels_router.delete("{version_id}/labels", response=ModelVersionOut)
+def take_label(request: HttpRequest, version_id: int, label: str = "") -> ModelVersion:
     version = _version(request, version_id)
     try:
         labels.take_label(
@@ -67,15 +69,15 @@ def take_label(request: HttpRequest, version_id: int, label: str) -> ModelVersio
     return _version(request, version_id)
 
 
-@labels_router.post("{version_id}/labels/{label}/rollback", response=ModelVersionOut)
-def roll_back(request: HttpRequest, version_id: int, label: str) -> ModelVersion:
+@labels_router.post("{version_id}/rollback", response=ModelVersionOut)
+def roll_back(request: HttpRequest, version_id: int, body: RollbackIn) -> ModelVersion:
     """The version that had this label before has it again; answers with that one."""
     version = _version(request, version_id)
     if version.family is None:
         raise _conflict(StateConflict("rollback", "none"))
     try:
         return labels.roll_back(
-            family=version.family, label=label, actor=current_user(request), request=request
+            family=version.family, label=body.label, actor=current_user(request), request=request
         )
     except StateConflict as error:
         raise _conflict(error) from error

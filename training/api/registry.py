@@ -41,10 +41,12 @@ def get_lineage(request: HttpRequest, version_id: int) -> Any:
     return {"nodes": list(graph.nodes.values()), "edges": graph.edges}
 
 
-@versions_router.get("{version_id}/compare/{other_id}", response=ComparisonOut)
-def compare(request: HttpRequest, version_id: int, other_id: int) -> Any:
-    """Data, parameters, results and packages of two versions, line by line."""
-    found = compare_versions(_version(request, version_id), _version(request, other_id))
+@versions_router.get("{version_id}/compare", response=ComparisonOut)
+def compare(request: HttpRequest, version_id: int, other: int = 0) -> Any:
+    """Data, parameters, results and packages of two versions, line by line. `other` is the
+    version it was trained on from, or itself, unless given."""
+    version = _version(request, version_id)
+    found = compare_versions(version, _version(request, other or version.parent_id or version.pk))
     return {"left": found.left.pk, "right": found.right.pk, "rows": found.rows}
 
 

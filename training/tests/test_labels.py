@@ -59,7 +59,7 @@ def serve(version: ModelVersion, port: int) -> Deployment:
 
 
 def family_of(version: ModelVersion) -> ModelFamily:
-    return ModelFamily.objects.get(pk=version.family_id)
+    return ModelFamily.objects.get(versions=version)
 
 
 def answering(user: User, version: ModelVersion) -> str:
@@ -103,9 +103,11 @@ def test_a_label_is_moved_from_one_version_to_the_other(
     ]
     api(alice).post(f"training/models/{second.pk}/labels", label="candidate")
     assert LabelMove.objects.count() == 2
-    gone = api(alice).delete(f"training/models/{second.pk}/labels/candidate")
+    gone = api(alice).delete(f"training/models/{second.pk}/labels?label=candidate")
     assert gone.json()["labels"] == []
-    assert api(alice).delete(f"training/models/{second.pk}/labels/candidate").status_code == 409
+    assert (
+        api(alice).delete(f"training/models/{second.pk}/labels?label=candidate").status_code == 409
+    )
     told = AuditEvent.objects.filter(action__startswith="label.").values_list("action", flat=True)
     assert sorted(told) == ["label.move"] * 3 + ["label.remove"]
 
@@ -139,7 +141,7 @@ def test_a_check_keeps_a_version_from_production_alone(
     )
     assert again.status_code == 409
     assert not Label.objects.exists()
-    asked = api(alice).get(f"training/models/{version.pk}/labels/production").json()
+    asked = api(alice).get(f"training/models/{version.pk}/gate").json()
     assert asked["problems"][0]["gate"] == "quality"
     page = client_for(alice).get(f"/models/{version.pk}/").content.decode()
     assert "It is worse than before." in page
@@ -210,7 +212,7 @@ def test_the_route_follows_the_label_and_goes_back(
     assert catalogue.plan("identity@production").members[0].route == member.route
     # Both are still served, so that the way back restarts nothing.
     before = Deployment.objects.count()
-    back = api(alice).post(f"training/models/{second.pk}/labels/production/rollback")
+    back = api(alice).post(f"training/models/{second.pk}/rollback")
     assert back.json()["id"] == first.pk
     assert back.json()["labels"] == ["production"]
     assert answering(alice, first) == "http://127.0.0.1:7001/v1"
@@ -218,9 +220,7 @@ def test_the_route_follows_the_label_and_goes_back(
     served.refresh_from_db()
     assert served.status == Status.RUNNING
     assert family_of(first).route == family.route
-    assert (
-        api(alice).post(f"training/models/{first.pk}/labels/production/rollback").status_code == 409
-    )
+    assert api(alice).post(f"training/models/{first.pk}/rollback").status_code == 409
     with pytest.raises(NoSuchModel):
         resolve_chat_target(user=bob, model_pk=family.route_id or 0)
 

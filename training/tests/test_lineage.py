@@ -100,7 +100,7 @@ def test_two_versions_side_by_side(
     parent.metrics = {"loss": 0.9}
     parent.lineage["parameters"] = {"learning_rate": 0.0001, "lora_rank": 8}
     parent.save()
-    found = api(alice).get(f"training/models/{parent.pk}/compare/{child.pk}").json()
+    found = api(alice).get(f"training/models/{parent.pk}/compare?other={child.pk}").json()
     rows = {(row["section"], row["name"]): row for row in found["rows"]}
     assert rows["parameters", "learning_rate"]["differs"] is False
     rank = rows["parameters", "lora_rank"]
@@ -111,7 +111,9 @@ def test_two_versions_side_by_side(
     assert "first v1 and second v1" in page
     assert page.count('class="differs"') == sum(row["differs"] for row in found["rows"])
     stranger = make_version(make_job(bob, Status.SUCCESS))
-    assert api(alice).get(f"training/models/{child.pk}/compare/{stranger.pk}").status_code == 404
+    assert (
+        api(alice).get(f"training/models/{child.pk}/compare?other={stranger.pk}").status_code == 404
+    )
     url = f"/models/{child.pk}/compare/?with="
     assert client_for(alice).get(f"{url}{stranger.pk}").status_code == 404
     assert client_for(alice).get(f"{url}x").status_code == 404

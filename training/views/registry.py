@@ -159,8 +159,10 @@ def put_away(request: HttpRequest, version_id: int) -> HttpResponse:
 def compare(request: HttpRequest, version_id: int) -> HttpResponse:
     """With `?with=`, another version of the same person."""
     version = _version(request, version_id)
+    if "with" not in request.GET:
+        return redirect("models:detail", version_id)
     rows = ModelVersion.objects.for_user(current_user(request)).select_related("family")
-    other = owned_or_404(rows, pk=request.GET.get("with", "0"))
+    other = owned_or_404(rows, pk=request.GET["with"])
     context = {"comparison": compare_versions(version, other)}
     return render(request, "training/compare_versions.html", context)
 
