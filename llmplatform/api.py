@@ -31,6 +31,7 @@ from training.api import (
     base_models_router,
     datasets_router,
     drafts_router,
+    groups_router,
     jobs_router,
     versions_router,
 )
@@ -91,6 +92,7 @@ api.add_router("datasets", datasets_router)
 api.add_router("dataset-drafts", drafts_router)
 api.add_router("training/base-models", base_models_router)
 api.add_router("training/models", versions_router)
+api.add_router("training", groups_router)
 api.add_router("training", jobs_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("prompts", prompts_router)

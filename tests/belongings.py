@@ -17,7 +17,14 @@ from providers import services as providers
 from providers.models import CallRecord, OwnPrice, Provider
 from tests.routes import Route
 from training import datasets, drafts
-from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
+from training.models import (
+    BaseModel,
+    Dataset,
+    JobTemplate,
+    ModelVersion,
+    Sweep,
+    TrainingJob,
+)
 
 CANARY = "canary-of-the-owner"
 Parameters = dict[str, object]
@@ -83,6 +90,19 @@ def _made_job(owner: User) -> TrainingJob:
 
 def _job(owner: User) -> Parameters:
     return {"job_id": _made_job(owner).pk}
+
+
+def _sweep(owner: User) -> Parameters:
+    job = _made_job(owner)
+    about = {"base_model": job.base_model, "dataset": job.dataset, "stage": "sft"}
+    sweep = Sweep.objects.create(owner=owner, name=CANARY, method="lora", **about)
+    TrainingJob.objects.filter(pk=job.pk).update(sweep=sweep)
+    return {"sweep_id": sweep.pk}
+
+
+def _job_template(owner: User) -> Parameters:
+    kept = JobTemplate.objects.create(owner=owner, name=CANARY, stage="sft", method="lora")
+    return {"template_id": kept.pk}
 
 
 def _version(owner: User) -> Parameters:
@@ -151,6 +171,10 @@ BELONGINGS: dict[str, Make] = {
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,
+    "training/sweeps/<uuid:sweep_id>/": _sweep,
+    "training/templates/<int:template_id>/": _job_template,
+    "api/v1/training/sweeps/<sweep_id>": _sweep,
+    "api/v1/training/templates/<template_id>": _job_template,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
     "models/<int:version_id>/": _version,

@@ -28,6 +28,7 @@ from training.models import (
     ModelBuild,
     Stage,
     Status,
+    Sweep,
     TrainingJob,
     Workload,
 )
@@ -91,6 +92,7 @@ def create_job(
     parameters: dict[str, Any] | None = None,
     start: bool = True,
     allow_too_large: bool = False,
+    sweep: Sweep | None = None,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
@@ -118,6 +120,7 @@ def create_job(
         stage=stage,
         method=method,
         parameters=cleaned,
+        sweep=sweep,
     )
     with transaction.atomic():
         job.save()

@@ -9,6 +9,7 @@ from training.models.evaluations import (
     Outcome,
 )
 from training.models.forecasts import Forecast
+from training.models.groups import JobTemplate, Sweep
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, ModelVersion
@@ -36,6 +37,7 @@ __all__ = [
     "Forecast",
     "HardwareSample",
     "HeldOut",
+    "JobTemplate",
     "JudgeState",
     "Kind",
     "LogChunk",
@@ -50,6 +52,7 @@ __all__ = [
     "Slot",
     "Stage",
     "Status",
+    "Sweep",
     "TrainingJob",
     "Transition",
     "Workload",

@@ -39,6 +39,14 @@ class TrainingJob(Workload):
         _("method"), max_length=10, choices=Method.choices, default=Method.LORA
     )
     parameters: models.JSONField[Any] = models.JSONField(_("parameters"), default=dict)
+    sweep = models.ForeignKey(
+        "training.Sweep",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("sweep"),
+    )
     # Where the next attempt goes on from: the newest complete checkpoint known.
     checkpoint = models.CharField(max_length=500, blank=True, editable=False)
     checkpoint_step = models.PositiveIntegerField(default=0, editable=False)
