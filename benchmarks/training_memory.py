@@ -77,7 +77,8 @@ def compare(python: str, work: Path, model: Path, method: str, values: dict[str,
     parts = " ".join(f"{size / 2**20:.0f}" for size in asdict(expected).values())
     shown = f"{values['per_device_train_batch_size']} x {values['cutoff_len']}"
     return (
-        f"{shape.parameters / 1e6:4.0f} M {method:>6} {shown:>9}  expected {expected.total / 2**20:6.0f} MiB "
+        f"{shape.parameters / 1e6:4.0f} M {method:>6} {shown:>9}  "
+        f"expected {expected.total / 2**20:6.0f} MiB  "
         f"measured {peak / 2**20:6.0f} MiB  {off:+.1%}  ({parts})"
     )
 

@@ -275,6 +275,14 @@ TRAINING_SWEEP_MAX_JOBS = read_int("TRAINING_SWEEP_MAX_JOBS", 32)
 TRAINING_PACKAGES = frozenset(read_list("TRAINING_PACKAGES"))
 # Folders base models may be loaded from; anything else needs an administrator's setting.
 BASE_MODEL_ROOTS = [PLATFORM_DATA / "models", *map(Path, read_list("BASE_MODEL_ROOTS"))]
+# What downloads show to a hub when the person who wants them has no token of their own.
+HF_TOKEN = read_text("HF_TOKEN")
+MODELSCOPE_API_TOKEN = read_text("MODELSCOPE_API_TOKEN")
+# What keeps a model version from the label `production`, in percent: a loss on held-out examples or
+# on general text above the base model's by more than this, and fewer decided samples won.
+EVALUATION_MAX_LOSS_RISE = read_int("EVALUATION_MAX_LOSS_RISE", 0)
+EVALUATION_MAX_FORGETTING = read_int("EVALUATION_MAX_FORGETTING", 20)
+EVALUATION_MIN_WINS = read_int("EVALUATION_MIN_WINS", 50)
 # SwanLab mirrors each run: local (no network), cloud (with SWANLAB_API_KEY) or disabled.
 SWANLAB_MODE = read_text("SWANLAB_MODE", "local")
 SWANLAB_PROJECT = read_text("SWANLAB_PROJECT", "llmplatform")

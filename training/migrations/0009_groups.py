@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0004_forecasts'),
+        ('training', '0008_dataset_versions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
