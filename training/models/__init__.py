@@ -9,9 +9,10 @@ from training.models.evaluations import (
     Outcome,
 )
 from training.models.forecasts import Forecast
-from training.models.jobs import Method, Stage, TrainingJob
+from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, ModelVersion
+from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,
@@ -34,11 +35,13 @@ __all__ = [
     "Evaluation",
     "EvaluationSample",
     "Forecast",
+    "GpuQuota",
     "HardwareSample",
     "HeldOut",
     "JudgeState",
     "Kind",
     "LogChunk",
+    "Member",
     "Method",
     "Metric",
     "ModelBuild",
@@ -47,9 +50,12 @@ __all__ = [
     "NodeSample",
     "Outcome",
     "Reason",
+    "SharingSettings",
     "Slot",
+    "SlotUse",
     "Stage",
     "Status",
+    "Strategy",
     "TrainingJob",
     "Transition",
     "Workload",
