@@ -15,6 +15,10 @@ from django.utils import timezone
 from training.models import Forecast, Kind, Node, NodeSample, Slot, Workload
 from training.waiting import Waiting
 
+# They move files, and need no place that a training could have.
+WITHOUT_SLOT = (Kind.FETCH, Kind.EXPORT)
+MOVERS_PER_NODE = 2
+
 
 @dataclass
 class Seat:
@@ -35,6 +39,7 @@ class Seat:
 class Machine:
     node: Node
     seats: list[Seat]
+    movers: int = 0
 
     @property
     def has_gpus(self) -> bool:
@@ -86,7 +91,8 @@ def take_picture() -> Picture:
             Seat(slot, _free_bytes(slot, sample), slot.workload, _end_of(slot.workload, now))
             for slot in slots
         ]
-        machines.append(Machine(node, seats))
+        movers = Workload.objects.active().filter(node=node, kind__in=WITHOUT_SLOT).count()
+        machines.append(Machine(node, seats, movers))
     rows = Forecast.objects.filter(is_gpu=True, is_overridden=False, memory_bytes__isnull=False)
     waiting = Workload.objects.queued().values("pk")
     needs = dict(rows.filter(job__in=waiting).values_list("job_id", "memory_bytes"))
@@ -131,7 +137,7 @@ def fitting(
     workload: Workload, machines: Sequence[Machine], picture: Picture
 ) -> list[Machine] | Waiting:
     """Those of `machines` whose places would do once they are free."""
-    if workload.kind == Kind.SERVE:
+    if workload.kind == Kind.SERVE or workload.kind in WITHOUT_SLOT:
         return list(machines)
     big = [m for m in machines if len(m.seats) >= _seats_needed(workload, m)]
     if len(big) < workload.node_count:
@@ -162,6 +168,8 @@ def place(workload: Workload, picture: Picture) -> Placement | Waiting:
     machines = usable(workload, picture)
     if isinstance(machines, Waiting):
         return machines
+    if workload.kind in WITHOUT_SLOT:
+        return _beside(machines)
     machines = fitting(workload, machines, picture)
     if isinstance(machines, Waiting):
         return machines
@@ -176,6 +184,15 @@ def place(workload: Workload, picture: Picture) -> Placement | Waiting:
         if chosen is not None:
             return _take(workload, chosen)
     return _wait(workload, groups[0], need)
+
+
+def _beside(machines: Sequence[Machine]) -> Placement | Waiting:
+    """Where few files are being moved yet."""
+    machine = min(machines, key=lambda each: each.movers)
+    if machine.movers >= MOVERS_PER_NODE:
+        return Waiting("movers")
+    machine.movers += 1
+    return Placement([machine.node], [])
 
 
 def _free(workload: Workload, machine: Machine, need: int) -> list[Seat]:

@@ -13,7 +13,8 @@ from training.models import Workload
 
 @dataclass(frozen=True)
 class Waiting:
-    """`code`: next, busy, kept, quota, no_node, node_away, draining, too_few, memory, storage."""
+    """`code`: next, busy, kept, quota, no_node, node_away, draining, too_few, memory, storage,
+    movers."""
 
     code: str
     values: dict[str, Any] = field(default_factory=dict)
@@ -56,6 +57,7 @@ def _texts() -> dict[str, str]:
             "Your GPU hours of this month are used up (%(used).1f of %(limit)g). It starts next "
             "month, or when an administrator allows more."
         ),
+        "movers": _("Other downloads and exports come first."),
         "no_node": _("No machine that can train answers at the moment."),
         "node_away": _("Its files are on %(node)s, which does not answer at the moment."),
         "draining": _("%(node)s takes nothing new: an administrator is emptying it."),

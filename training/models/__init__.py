@@ -1,4 +1,11 @@
-from training.models.base_models import BaseModel, ModelBuild
+from training.models.base_models import BaseModel, Hub, HubToken, ModelBuild, ModelFetch
+from training.models.dataset_work import (
+    DatasetStatistics,
+    DatasetUpload,
+    DatasetWork,
+    WorkKind,
+    WorkStatus,
+)
 from training.models.datasets import Dataset, DatasetFormat
 from training.models.drafts import DatasetDraft
 from training.models.evaluations import (
@@ -8,10 +15,12 @@ from training.models.evaluations import (
     JudgeState,
     Outcome,
 )
+from training.models.exports import ExportFormat, ModelExport
+from training.models.families import ModelFamily
 from training.models.forecasts import Forecast
 from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-from training.models.registry import Deployment, ModelVersion
+from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
 from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
@@ -30,21 +39,33 @@ __all__ = [
     "Dataset",
     "DatasetDraft",
     "DatasetFormat",
+    "DatasetStatistics",
+    "DatasetUpload",
+    "DatasetWork",
     "Deployment",
     "Desired",
     "Evaluation",
     "EvaluationSample",
+    "ExportFormat",
     "Forecast",
     "GpuQuota",
     "HardwareSample",
     "HeldOut",
+    "Hub",
+    "HubToken",
     "JudgeState",
     "Kind",
+    "Label",
+    "LabelMove",
+    "LabelWaiver",
     "LogChunk",
     "Member",
     "Method",
     "Metric",
     "ModelBuild",
+    "ModelExport",
+    "ModelFamily",
+    "ModelFetch",
     "ModelVersion",
     "Node",
     "NodeSample",
@@ -58,5 +79,7 @@ __all__ = [
     "Strategy",
     "TrainingJob",
     "Transition",
+    "WorkKind",
+    "WorkStatus",
     "Workload",
 ]
