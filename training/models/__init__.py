@@ -19,9 +19,10 @@ from training.models.exports import ExportFormat, ModelExport
 from training.models.families import ModelFamily
 from training.models.forecasts import Forecast
 from training.models.groups import JobTemplate, Sweep
-from training.models.jobs import Method, Stage, TrainingJob
+from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
+from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,
@@ -48,6 +49,7 @@ __all__ = [
     "EvaluationSample",
     "ExportFormat",
     "Forecast",
+    "GpuQuota",
     "HardwareSample",
     "HeldOut",
     "Hub",
@@ -59,6 +61,7 @@ __all__ = [
     "LabelMove",
     "LabelWaiver",
     "LogChunk",
+    "Member",
     "Method",
     "Metric",
     "ModelBuild",
@@ -70,9 +73,12 @@ __all__ = [
     "NodeSample",
     "Outcome",
     "Reason",
+    "SharingSettings",
     "Slot",
+    "SlotUse",
     "Stage",
     "Status",
+    "Strategy",
     "Sweep",
     "TrainingJob",
     "Transition",

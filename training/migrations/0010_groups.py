@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0008_dataset_versions'),
+        ('training', '0009_scheduling'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
