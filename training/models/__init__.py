@@ -18,9 +18,10 @@ from training.models.evaluations import (
 from training.models.exports import ExportFormat, ModelExport
 from training.models.families import ModelFamily
 from training.models.forecasts import Forecast
-from training.models.jobs import Method, Stage, TrainingJob
+from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
+from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,
@@ -47,6 +48,7 @@ __all__ = [
     "EvaluationSample",
     "ExportFormat",
     "Forecast",
+    "GpuQuota",
     "HardwareSample",
     "HeldOut",
     "Hub",
@@ -57,6 +59,7 @@ __all__ = [
     "LabelMove",
     "LabelWaiver",
     "LogChunk",
+    "Member",
     "Method",
     "Metric",
     "ModelBuild",
@@ -68,9 +71,12 @@ __all__ = [
     "NodeSample",
     "Outcome",
     "Reason",
+    "SharingSettings",
     "Slot",
+    "SlotUse",
     "Stage",
     "Status",
+    "Strategy",
     "TrainingJob",
     "Transition",
     "WorkKind",
