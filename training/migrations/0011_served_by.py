@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0008_dataset_versions'),
+        ('training', '0010_groups'),
     ]
 
     operations = [
