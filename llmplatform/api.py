@@ -32,12 +32,14 @@ from training.api import (
     datasets_router,
     drafts_router,
     evaluations_router,
+    exports_router,
     groups_router,
     hub_tokens_router,
     jobs_router,
     labels_router,
     uploads_router,
     version_evaluations_router,
+    version_exports_router,
     versions_of_datasets_router,
     versions_router,
     work_router,
@@ -104,6 +106,8 @@ api.add_router("training/base-models", base_models_router)
 api.add_router("training/hub-tokens", hub_tokens_router)
 api.add_router("training/models", versions_router)
 api.add_router("training/models", labels_router)
+api.add_router("training/models", version_exports_router)
+api.add_router("training/exports", exports_router)
 api.add_router("training", groups_router)
 api.add_router("training/models", version_evaluations_router)
 api.add_router("training/evaluations", evaluations_router)

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from training import configurations
 from training.arguments import ARGUMENTS, BY_NAME, GROUPS, TEMPLATES, Argument
-from training.models import BaseModel, Dataset, Hub, Method, Stage
+from training.models import BaseModel, Dataset, Hub, Method, ModelVersion, Stage
 from training.presets import field_text
 from training.sweeps import split_values
 from training.template_detection import detected_template
@@ -128,6 +128,13 @@ class JobForm(forms.Form):
     method = forms.ChoiceField(
         label=_("Method"), choices=Method.choices, initial=Method.LORA, widget=forms.RadioSelect
     )
+    start_version = forms.ModelChoiceField(
+        ModelVersion.objects.none(),
+        label=_("Go on from"),
+        required=False,
+        empty_label=_("The base model itself"),
+        help_text=_("A version of yours that this training takes further."),
+    )
     template_name = forms.CharField(label=_("Name of the template"), max_length=100, required=False)
     template_shared = forms.BooleanField(label=_("Share with everyone"), required=False)
     allow_too_large = forms.BooleanField(label=_("Start all the same"), required=False)
@@ -142,6 +149,11 @@ class JobForm(forms.Form):
         assert isinstance(datasets, forms.ModelChoiceField)
         models.queryset = BaseModel.objects.for_user(user).ready()
         datasets.queryset = Dataset.objects.for_user(user)
+        found = ModelVersion.objects.for_user(user).current().select_related("family")
+        versions = self.fields["start_version"]
+        assert isinstance(versions, forms.ModelChoiceField)
+        versions.queryset = found
+        versions.label_from_instance = lambda version: version.title  # type: ignore[method-assign]
         for argument in ARGUMENTS:
             self.fields[argument.name] = field_of(argument)
         for number in range(1, SWEPT + 1):

@@ -16,7 +16,16 @@ from training import configurations, job_templates, services, sweeps
 from training.argument_table import ARGUMENTS, BLOCKED, WHY_BLOCKED, Blocked
 from training.checks import Chosen, has_gpu
 from training.forms import METHOD_HELP, STAGE_HELP, ImportForm, JobForm
-from training.models import BaseModel, Dataset, JobTemplate, Method, Stage, Sweep, TrainingJob
+from training.models import (
+    BaseModel,
+    Dataset,
+    JobTemplate,
+    Method,
+    ModelVersion,
+    Stage,
+    Sweep,
+    TrainingJob,
+)
 from training.presets import preset_buttons, preset_values
 from training.previews import Preview, preview
 from training.sweeps import Plan
@@ -57,6 +66,7 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
         initial["base_model"] = int(wanted)
     elif "base_model" not in initial:
         initial["base_model"] = _only(BaseModel.objects.for_user(user).ready())
+    initial |= _continued(user, request.GET.get("version", ""))
     if initial.get("base_model") and "template" not in initial:
         model = BaseModel.objects.for_user(user).filter(pk=initial["base_model"]).first()
         initial["template"] = detected_template(model) if model else ""
@@ -64,6 +74,18 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
     slug = request.GET.get("preset", "")
     initial |= preset_values(slug, stage=stage, method=method, has_bf16=has_gpu())
     return {name: value for name, value in initial.items() if value is not None}
+
+
+def _continued(user: User, raw: str) -> dict[str, Any]:
+    """The beginning of a training that takes a version further."""
+    found = ModelVersion.objects.for_user(user).filter(pk=raw) if raw.isdecimal() else None
+    version = found.select_related("family").first() if found is not None else None
+    if version is None:
+        return {}
+    chosen = {"start_version": version.pk, "base_model": version.base_model_id}
+    method = version.lineage.get("method") if version.is_adapter else None
+    name = version.family.name if version.family else version.name
+    return chosen | {"name": _next_name(user, name)} | ({"method": method} if method else {})
 
 
 def _blocked() -> list[Blocked]:
@@ -193,10 +215,14 @@ def _create(request: HttpRequest, form: JobForm) -> TrainingJob | Sweep | None:
         "allow_too_large": form.cleaned_data["allow_too_large"],
         "request": request,
     }
+    start = form.cleaned_data["start_version"]
     try:
         if grid := form.grid():
+            if start is not None:
+                text = _("Several values are tried from the base model only.")
+                raise ValidationError({"start_version": [text]})
             return sweeps.create_sweep(grid=grid, **common, **_chosen(form))
-        return services.create_job(**common, **_chosen(form))
+        return services.create_job(**common, **_chosen(form), start_version=start)
     except ValidationError as error:
         _add_errors(form, error)
         return None
@@ -244,8 +270,12 @@ def _problems(form: JobForm) -> list[dict[str, Any]]:
 def _preview(form: JobForm) -> Preview | None:
     """None when create_job() would refuse it; the form then says why."""
     parameters = form.parameters()
+    start = form.cleaned_data["start_version"]
     try:
         if grid := form.grid():
+            if start is not None:
+                text = _("Several values are tried from the base model only.")
+                raise ValidationError({"start_version": [text]})
             sweeps.check_grid(grid)
             parameters |= {name: values[0] for name, values in grid.items()}
         name = form.cleaned_data.get("name", "")
