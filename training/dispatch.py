@@ -34,3 +34,8 @@ def reconcile(workload: Workload) -> None:
 
 def tick(node: Node) -> None:
     _send("tick", queue=node.queue)
+
+
+def answer_tokens(node: Node) -> None:
+    """`node` should look at the requests for tokens."""
+    _send("answer_tokens", queue=node.queue)

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from training import dispatch, nodes, scheduling
+from training import dispatch, nodes, scheduling, tokens
 from training import reconcile as reconciling
 from training.models import Node, Workload
 
@@ -38,6 +38,12 @@ def beat() -> None:
     schedule()
     for node in Node.objects.recent():
         dispatch.tick(node)
+
+
+@shared_task(expires=30)
+def answer_tokens() -> None:
+    """On a node with the training environment, for a web process without."""
+    tokens.start_answering()
 
 
 @shared_task(expires=600)

@@ -40,7 +40,9 @@ class DatasetQuerySet(models.QuerySet["Dataset"]):
 
 
 class Dataset(models.Model):
-    """`errors`: the first rejections as {"line", "record", "code", "params"}; `layout`: what
+    """`errors`: the first rejections as {"line", "record", "code", "params", "fate"}; `reasons`:
+    how many of each, {code: {fate: count}}; `findings`: secrets and personal data in the accepted
+    ones, {kind: {"count", "records", "places": [{"line", "record", "sample"}]}}; `layout`: what
     dataset_info.json says about the stored file besides its name; `ignored`: columns of the
     uploaded file that no trainer reads; `mapping`: how the file was read and which of its columns
     became which ({"options", "format", "columns", "roles"}), empty when it named them itself."""
@@ -54,6 +56,8 @@ class Dataset(models.Model):
     records = models.PositiveIntegerField(_("records"), default=0)
     rejected = models.PositiveIntegerField(_("rejected"), default=0)
     errors: models.JSONField[Any] = models.JSONField(default=list, editable=False)
+    reasons: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
+    findings: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     ignored: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     mapping: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     placeholders: models.JSONField[Any] = models.JSONField(default=list, editable=False)
