@@ -31,7 +31,10 @@ from training.api import (
     base_models_router,
     datasets_router,
     drafts_router,
+    evaluations_router,
+    hub_tokens_router,
     jobs_router,
+    version_evaluations_router,
     versions_router,
 )
 
@@ -90,7 +93,10 @@ api.add_router("usage", usage_router)
 api.add_router("datasets", datasets_router)
 api.add_router("dataset-drafts", drafts_router)
 api.add_router("training/base-models", base_models_router)
+api.add_router("training/hub-tokens", hub_tokens_router)
 api.add_router("training/models", versions_router)
+api.add_router("training/models", version_evaluations_router)
+api.add_router("training/evaluations", evaluations_router)
 api.add_router("training", jobs_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("prompts", prompts_router)

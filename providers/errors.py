@@ -28,6 +28,7 @@ ProviderError
 import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from math import isnan
 from time import time
 from typing import Any
 
@@ -186,6 +187,29 @@ def kind_of(code: str) -> type[ProviderError] | None:
     return None
 
 
+# A word or two for a list, where the whole advice is too long.
+_NAMES: dict[str, str | Promise] = {
+    "authentication": _("Key refused"),
+    "forbidden": _("Key may not"),
+    "no_money": _("Out of credit"),
+    "rate_limited": _("Too many requests"),
+    "overloaded": _("Busy"),
+    "unavailable": _("No answer"),
+    "timeout": _("Too slow"),
+    "no_such_model": _("Model unknown"),
+    "upstream_redirect": _("Redirects"),
+    "invalid_answer": _("Odd answer"),
+}
+
+
+def error_name(code: str) -> str:
+    return str(_NAMES.get(code, _("Failed")))
+
+
+def error_advice(code: str) -> str:
+    return str((kind_of(code) or ProviderError).advice)
+
+
 _QUOTA = (
     *("insufficient_quota", "insufficient balance", "insufficient_balance", "billing_error"),
     *("exceeded_current_quota", "arrearage", "arrears", "overdue", "provider_quota_exceeded"),
@@ -221,6 +245,8 @@ _STATUS_OF_TYPE = {
 }
 _RETRY_DELAY = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')
 MAX_CHARS_READ = 20_000
+# Whatever a provider says, nobody is told to wait longer.
+LONGEST_WAIT_S = 3600.0
 
 
 def error_of(status: int, body: str, retry_after_s: float | None = None) -> ProviderError:
@@ -236,7 +262,7 @@ def error_of(status: int, body: str, retry_after_s: float | None = None) -> Prov
         kind = Failed if status >= 500 else BadRequest
     delay = _RETRY_DELAY.search(body)
     if retry_after_s is None and delay:
-        retry_after_s = float(delay[1])
+        retry_after_s = min(float(delay[1]), LONGEST_WAIT_S)
     return kind(f"HTTP {status}", retry_after_s=retry_after_s, upstream_status=status)
 
 
@@ -292,15 +318,22 @@ def _stated_statuses(error: Any) -> Iterator[int]:
 
 
 def retry_after_s_of(headers: Mapping[str, str], *, now_s: float | None = None) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None where
-    nothing readable is said. Names of `headers` are lower case."""
+    """Seconds to wait, an hour at most, from `retry-after-ms` or `retry-after` (seconds or a date);
+    None where nothing readable is said. Names of `headers` are lower case."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) * scale)
+            return _bounded(float(headers[name]) * scale)
         except (KeyError, ValueError):
             continue
     try:
         at = parsedate_to_datetime(headers["retry-after"]).timestamp()
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, at - (time() if now_s is None else now_s))
+    return _bounded(at - (time() if now_s is None else now_s))
+
+
+def _bounded(wait_s: float) -> float:
+    """Raises ValueError for what is no number."""
+    if isnan(wait_s):
+        raise ValueError
+    return min(max(0.0, wait_s), LONGEST_WAIT_S)

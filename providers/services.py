@@ -111,7 +111,7 @@ def change_provider(
 
     A new host, also one to sign in at, needs the key again, or it would be sent to somebody else.
     """
-    before, old_hosts = _snapshot(provider), _hosts(provider)
+    before, old_hosts, old_way = _snapshot(provider), _hosts(provider), _way(provider)
     for name in changes.keys() & {"name", "base_url", "is_enabled"}:
         setattr(provider, name, changes[name])
     all_of(
@@ -123,6 +123,8 @@ def change_provider(
     )
     if _hosts(provider) != old_hosts and provider.credential and not api_key:
         raise ValidationError({"api_key": [_("Enter the key again when the host changes.")]})
+    if _way(provider) != old_way:
+        provider.forget_test()
     with transaction.atomic():
         provider.save()
         after = _snapshot(provider) | ({"api_key": "changed"} if api_key else {})
@@ -141,6 +143,11 @@ def _hosts(provider: Provider) -> list[tuple[str, str]]:
     """Where the stored secret may go."""
     urls = (provider.base_url, provider.oauth.get("token_url", ""))
     return [(parts.scheme, parts.netloc) for parts in map(urlsplit, urls)]
+
+
+def _way(provider: Provider) -> list[Any]:
+    """All that a test of the connection is about."""
+    return [getattr(provider, name) for name in ("base_url", "credential", *SETTINGS)]
 
 
 def _check_secret(provider: Provider) -> None:
@@ -313,11 +320,13 @@ def _remember_mode(provider: Provider, mode: str) -> None:
 
 
 def check_connection(provider: Provider) -> TestResult:
+    """Asks the provider, and keeps what came of it with the connection."""
     known = _known_models(provider)
     if known:
         ms, error = _timed(partial(async_to_sync(_ask), provider.target(known[0].model_id)))
     else:
         ms, error = _timed(partial(list_models, provider))
+    provider.note_test(ms, error.code if error else "")
     return TestResult(error is None, ms, error)
 
 

@@ -17,7 +17,15 @@ from providers import services as providers
 from providers.models import CallRecord, OwnPrice, Provider
 from tests.routes import Route
 from training import datasets, drafts
-from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
+from training.models import (
+    BaseModel,
+    Dataset,
+    Evaluation,
+    EvaluationSample,
+    ModelVersion,
+    Status,
+    TrainingJob,
+)
 
 CANARY = "canary-of-the-owner"
 Parameters = dict[str, object]
@@ -90,6 +98,20 @@ def _version(owner: User) -> Parameters:
     return {"version_id": version.pk}
 
 
+def _base_model(owner: User) -> Parameters:
+    row = BaseModel.objects.create(owner=owner, name=CANARY, hub_id="a/b", licence=CANARY)
+    return {"base_id": row.pk}
+
+
+def _evaluation(owner: User) -> Parameters:
+    version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
+    evaluation = Evaluation.objects.create(
+        owner=owner, name=CANARY, version=version, source="probes", status=Status.SUCCESS
+    )
+    EvaluationSample.objects.create(evaluation=evaluation, position=0, question=CANARY)
+    return {"evaluation_id": evaluation.pk}
+
+
 def _prompt(owner: User) -> Parameters:
     text = f"{CANARY} {{{{place|value}}}}"
     prompt = prompts.create_prompt(actor=owner, title=CANARY, text=text, tags=[CANARY])
@@ -153,12 +175,17 @@ BELONGINGS: dict[str, Make] = {
     "training/<uuid:job_id>/": _job,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
+    "models/base/<int:base_id>/": _base_model,
+    "api/v1/training/base-models/<base_id>": _base_model,
     "models/<int:version_id>/": _version,
     "api/v1/training/models/<version_id>": _version,
+    "models/evaluations/<uuid:evaluation_id>/": _evaluation,
+    "api/v1/training/evaluations/<evaluation_id>": _evaluation,
 }
 # Routes whose parameter names nobody's object, and a value for it.
 NOBODYS: dict[str, Parameters] = {
     "providers/new/<slug:slug>/": {"slug": "echo"},
+    "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
 }
 # Bodies that the API's schema alone does not explain.
 BODIES: dict[tuple[str, str], dict[str, object]] = {}

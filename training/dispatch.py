@@ -39,3 +39,7 @@ def tick(node: Node) -> None:
 def answer_tokens(node: Node) -> None:
     """`node` should look at the requests for tokens."""
     _send("answer_tokens", queue=node.queue)
+
+
+def judge(evaluation_id: str) -> None:
+    _send("judge", evaluation_id)

@@ -131,8 +131,8 @@ def base_serving_args(version: ModelVersion) -> dict[str, Any]:
     location = location or version.lineage.get("base_location", "")
     if not location:
         raise Unbuildable(Reason.MODEL, "the base model is not registered any more")
-    kept = ("infer_backend", "trust_remote_code", "template")
-    kept += ("quantization_bit", "quantization_method")
+    kept = {"infer_backend", "trust_remote_code", "template"}
+    kept |= {"quantization_bit", "quantization_method"}
     args = {name: value for name, value in serving_args(version).items() if name in kept}
     return args | {"model_name_or_path": location}
 

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from training import dispatch, nodes, scheduling, tokens
+from training import dispatch, judging, nodes, scheduling, tokens
 from training import reconcile as reconciling
 from training.models import Node, Workload
 
@@ -38,6 +38,16 @@ def beat() -> None:
     schedule()
     for node in Node.objects.recent():
         dispatch.tick(node)
+    for evaluation_id in judging.waiting():
+        dispatch.judge(evaluation_id)
+
+
+@shared_task(expires=30)
+def judge(evaluation_id: str) -> None:
+    """A slice of a judge's work; the next one follows."""
+    evaluation = judging.claim(evaluation_id)
+    if evaluation is not None and judging.judge(evaluation):
+        dispatch.judge(evaluation_id)
 
 
 @shared_task(expires=30)

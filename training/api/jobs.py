@@ -48,7 +48,6 @@ def estimate_job(request: HttpRequest, body: EstimateIn) -> Any:
     user = current_user(request)
     base_model, dataset = _chosen(user, body)
     preview = previews.preview(
-        user=user,
         name="",
         base_model=base_model,
         dataset=dataset,
@@ -56,7 +55,9 @@ def estimate_job(request: HttpRequest, body: EstimateIn) -> Any:
         method=body.method,
         parameters=body.parameters,
     )
-    return preview.estimate.as_json() | {"yaml": preview.yaml, "command": preview.command}
+    notes = [{"parameter": name, "text": text} for name, text in preview.notes]
+    told = {"yaml": preview.yaml, "command": preview.command, "notes": notes}
+    return preview.estimate.as_json() | told
 
 
 @jobs_router.get("jobs", response=Page[JobOut])
@@ -81,6 +82,7 @@ def create_job(request: HttpRequest, body: JobIn) -> Any:
         method=body.method,
         parameters=body.parameters,
         start=body.start,
+        allow_too_large=body.allow_too_large,
         request=request,
     )
     return 201, job

@@ -1,4 +1,4 @@
-from training.models.base_models import BaseModel, ModelBuild
+from training.models.base_models import BaseModel, Hub, HubToken, ModelBuild, ModelFetch
 from training.models.datasets import Dataset, DatasetFormat
 from training.models.drafts import DatasetDraft
 from training.models.evaluations import (
@@ -8,9 +8,12 @@ from training.models.evaluations import (
     JudgeState,
     Outcome,
 )
+from training.models.exports import ExportFormat, ModelExport
+from training.models.families import ModelFamily
+from training.models.forecasts import Forecast
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-from training.models.registry import Deployment, ModelVersion
+from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,
@@ -32,14 +35,24 @@ __all__ = [
     "Desired",
     "Evaluation",
     "EvaluationSample",
+    "ExportFormat",
+    "Forecast",
     "HardwareSample",
     "HeldOut",
+    "Hub",
+    "HubToken",
     "JudgeState",
     "Kind",
+    "Label",
+    "LabelMove",
+    "LabelWaiver",
     "LogChunk",
     "Method",
     "Metric",
     "ModelBuild",
+    "ModelExport",
+    "ModelFamily",
+    "ModelFetch",
     "ModelVersion",
     "Node",
     "NodeSample",

@@ -28,7 +28,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     DatasetFormat.ALPACA: ("sft",),
     DatasetFormat.SHAREGPT: ("sft",),
     DatasetFormat.OPENAI: ("sft",),
-    DatasetFormat.PREFERENCE: ("dpo",),
+    DatasetFormat.PREFERENCE: ("dpo", "rm"),
     DatasetFormat.KTO: ("kto",),
     DatasetFormat.TEXT: ("pt",),
 }

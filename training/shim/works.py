@@ -11,7 +11,7 @@ import httpx
 from django.conf import settings
 from django.db import transaction
 
-from training import lifecycle, llamafactory, registry
+from training import forecasts, lifecycle, llamafactory, registry
 from training.datasets import write_dataset_info
 from training.demo import content
 from training.errors import Unbuildable
@@ -22,6 +22,7 @@ from training.models import (
     Evaluation,
     Kind,
     ModelBuild,
+    ModelFetch,
     Reason,
     Status,
     TrainingJob,
@@ -30,6 +31,7 @@ from training.models import (
 from training.runner.checkpoints import newest_complete_checkpoint
 from training.shim.endings import Ending, gpu_environment, told_ending
 from training.shim.evaluating import Evaluating
+from training.shim.model_works import Fetching
 from training.shim.process import Runner
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "runner"
@@ -69,6 +71,8 @@ def work_of(workload: Workload) -> Work:
         )
     if workload.kind == Kind.BUILD:
         return Building(ModelBuild.objects.select_related("base_model").get(pk=workload.pk))
+    if workload.kind == Kind.FETCH:
+        return Fetching(ModelFetch.objects.select_related("base_model").get(pk=workload.pk))
     if workload.kind == Kind.EVALUATE:
         related = ("version__base_model", "version__job__dataset", "dataset")
         return Evaluating(Evaluation.objects.select_related(*related).get(pk=workload.pk))
@@ -148,6 +152,7 @@ class Training:
         TrainingJob.objects.filter(pk=job.pk).update(
             summary=job.summary, output_path=job.output_path
         )
+        forecasts.compare(job, outcome)
         registry.register_version(job)
 
 

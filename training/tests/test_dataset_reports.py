@@ -33,7 +33,14 @@ SECRETS = {
     "email": ["first.last+tag@mail.example.com", "联系a@b.cn，"],
 }
 HARMLESS = [
-    *("a@b", "@name", "x@y.z", "2024-01-01 10:00:00", "1234567890123456789012345", "3.14159265358979"),
+    *(
+        "a@b",
+        "@name",
+        "x@y.z",
+        "2024-01-01 10:00:00",
+        "1234567890123456789012345",
+        "3.14159265358979",
+    ),
     *("11010519491231002", "110105194912310021", "1234 5678 9012 3456", "0000 0000 0000 0000"),
     *("sk-short", "skeleton-key", "password", "the password is", "10138123456789", "https://a.b/c"),
     *("12812345678", "eyJ and more", "密码学", "PRIVATE KEY"),
@@ -100,7 +107,9 @@ def test_the_report_counts_lists_and_masks(
     chosen = client_for(alice).get(f"{path}?code=missing_field").content.decode()
     assert "“output” is missing" in chosen and "must be text" not in chosen
     assert client_for(alice).get(f"{path}?code=nosuch&page=99").status_code == 200
-    assert "E-mail addresses (2)" in client_for(alice).get(f"/datasets/{dataset.pk}/").content.decode()
+    assert (
+        "E-mail addresses (2)" in client_for(alice).get(f"/datasets/{dataset.pk}/").content.decode()
+    )
     answer = api(alice).get(f"datasets/{dataset.pk}/report?limit=1&offset=121").json()
     assert (answer["count"], answer["items"][0]["line"]) == (122, 124)
     assert answer["items"][0]["fate"] == "dropped" and answer["items"][0]["fix"]
