@@ -2,8 +2,8 @@
 
 from django.urls import path
 
-from training.views import datasets as views
 from training.views import dataset_reports, drafts, tokens
+from training.views import datasets as views
 
 app_name = "datasets"
 urlpatterns = [

@@ -12,16 +12,19 @@ from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from training import datasets
 from training.api.refusals import refused
+from training.dataset_advice import counted, found
 from training.dataset_schemas import (
     DatasetOut,
     DatasetRow,
     FillIn,
     ReadingIn,
     RecordsOut,
+    ReportIn,
+    ReportOut,
     TokensIn,
     TokensOut,
 )
-from training.dataset_texts import counted, found, listed
+from training.dataset_texts import listed
 from training.formats.problems import Refusal
 from training.models import BaseModel, Dataset
 from training.tokens import tokens_of, wanted_for

@@ -4,7 +4,7 @@ Learned by giving such files to it: training/tests/test_dataset_trainer.py holds
 against the real thing.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 
@@ -31,7 +31,8 @@ def fate_of(code: str, params: Mapping[str, str | int], format: str) -> Fate:
         return Fate.KEPT
     if code in DROPPED or code == "unknown_role":
         return _of_conversation(params, format)
-    return _BY_CODE.get(code, lambda params: Fate.STOPS)(params)
+    judged = _BY_CODE.get(code)
+    return judged(params) if judged else Fate.STOPS
 
 
 def _of_conversation(params: Mapping[str, str | int], format: str) -> Fate:
@@ -66,7 +67,7 @@ def _of_cells(params: Mapping[str, str | int]) -> Fate:
     return Fate.DROPPED if is_short else Fate.STOPS
 
 
-_BY_CODE = {
+_BY_CODE: dict[str, Callable[[Mapping[str, str | int]], Fate]] = {
     "missing_field": _of_missing,
     "turn_missing_field": _of_missing_in_turn,
     "candidate_role": _of_candidate,

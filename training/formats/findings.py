@@ -94,7 +94,7 @@ def is_id_number(text: str) -> bool:
 def is_card(text: str) -> bool:
     """Luhn's check digit; a number that is a resident's is told as that."""
     digits = _digits(text)
-    if not 15 <= len(digits) <= 19 or len(set(digits)) < 4:
+    if not 15 <= len(digits) <= 19 or len(set(digits)) == 1:
         return False
     if len(digits) == 18 and ID_NUMBER.fullmatch(digits.encode()) and is_id_number(digits):
         return False
@@ -108,7 +108,7 @@ def _any(text: str) -> bool:
 
 def _has(*marks: bytes) -> Callable[[bytes], bool]:
     def has(line: bytes) -> bool:
-        for mark in marks:  # faster than any() of a generator, and every record comes by here
+        for mark in marks:  # noqa: SIM110  a generator for any() takes twice as long
             if mark in line:
                 return True
         return False

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training.dataset_texts import FATES, FIXES, REASONS, REFUSALS, TITLES, explain, reason
+from training.dataset_advice import FATES, FIXES, TITLES
+from training.dataset_texts import REASONS, REFUSALS, explain, reason
 from training.formats import source, splitting
 from training.formats.detection import AUTO, LAYOUTS, detect, layout_of
 from training.formats.fates import Fate

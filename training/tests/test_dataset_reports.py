@@ -27,8 +27,8 @@ SECRETS = {
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
     ],
     "password": ["password: hunter22!", "密码：abc12345", "PASSWORD=letmein99", "密码是qwe12345"],
-    "id_number": ["11010519491231002X", "440524188001010014"],
-    "card": ["4111 1111 1111 1111", "6222021234567890123"[:16] + "1", "5500-0000-0000-0004"],
+    "id_number": ["11010519491231002X", "34052419800101001X"],
+    "card": ["4111 1111 1111 1111", "6222021234567890128", "5500-0000-0000-0004"],
     "phone": ["13812345678", "+86 138-1234-5678", "电话138 1234 5678。"],
     "email": ["first.last+tag@mail.example.com", "联系a@b.cn，"],
 }
@@ -53,16 +53,10 @@ def kinds_in(text: str) -> dict[str, Found]:
     return found
 
 
-def _luhn_completed(digits: str) -> str:
-    return next(f"{digits}{last}" for last in range(10) if is_card(f"{digits}{last}"))
-
-
 @pytest.mark.parametrize(
     ("kind", "text"), [(kind, text) for kind, texts in SECRETS.items() for text in texts]
 )
 def test_secrets_and_personal_data_are_found(kind: str, text: str) -> None:
-    if kind == "card" and not is_card(text):
-        text = _luhn_completed(text[:-1])
     found = kinds_in(f"Please note {text} and go on.")
     assert list(found) == [kind], found
     (place,) = found[kind].places
@@ -129,8 +123,9 @@ def test_the_report_as_csv_in_the_language_of_the_reader(
     client = client_for(alice)
     client.cookies["django_language"] = "zh-hans"
     answer = client.get(f"/datasets/{dataset.pk}/report.csv")
-    text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]
-    assert "原因" in text and "应为" in text.splitlines()[1], text
+    text = b"".join(answer).decode()
+    head, row = text.splitlines()
+    assert "原因" in head and "必须" in row and "会报错中止" in row, text
 
 
 def test_a_file_without_faults_has_an_empty_report(

@@ -1,9 +1,12 @@
 """Run by the training environment's Python: what LLaMA-Factory makes of records and files.
 
-Takes the path of a JSON file: {"model", "cases": [{"entry", "stage", "record"}]} gives
-{"verdicts": [bool]}, {"model", "files": [{"path", "entry", "stage"}]} gives {"fates": [int or
-the name of an error]}, the records that are left of a file as it was uploaded; {"model", "folder", "datasets": [{"name", "stage", "loads_only"}]} gives
-{"counts": [int]}; written beside it with the suffix .out.
+Takes the path of a JSON file with "model" and any of
+
+"cases": [{"entry", "stage", "record"}]        gives "verdicts": [bool]
+"files": [{"path", "entry", "stage"}]          gives "fates": [records left, or an error's name]
+"datasets": [{"name", "stage", "loads_only"}]  gives "counts": [int], from "folder"
+
+and writes the answers beside it with the suffix .out.
 """
 
 import json

@@ -12,7 +12,8 @@ from django.views.decorators.http import require_safe
 from accounts.access import current_user, owned_or_404
 from llmplatform.spreadsheets import csv_response
 from training import datasets
-from training.dataset_texts import FATES, counted, found, listed
+from training.dataset_advice import FATES, counted, found
+from training.dataset_texts import listed
 from training.models import Dataset
 
 ROWS_PER_PAGE = 50

@@ -14,8 +14,9 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import current_user, owned_or_404
 from training import datasets, drafts
+from training.dataset_advice import found
 from training.dataset_forms import FillForm, UploadForm
-from training.dataset_texts import explain, found, listed, reasons_of, status_of
+from training.dataset_texts import explain, listed, reasons_of, status_of
 from training.formats.problems import Refusal
 from training.models import Dataset, DatasetDraft, Stage
 
