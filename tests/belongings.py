@@ -20,10 +20,14 @@ from training import datasets, drafts
 from training.models import (
     BaseModel,
     Dataset,
+    DatasetUpload,
+    DatasetWork,
     Evaluation,
     EvaluationSample,
+    JobTemplate,
     ModelVersion,
     Status,
+    Sweep,
     TrainingJob,
 )
 
@@ -73,6 +77,23 @@ def _dataset(owner: User) -> Parameters:
     return {"dataset_id": dataset.pk}
 
 
+def _made_upload(owner: User) -> DatasetUpload:
+    upload = DatasetUpload.objects.create(owner=owner, file_name=CANARY, size_bytes=9)
+    upload.file.parent.mkdir(parents=True, exist_ok=True)
+    upload.file.touch()
+    return upload
+
+
+def _upload(owner: User) -> Parameters:
+    return {"upload_id": _made_upload(owner).pk}
+
+
+def _dataset_work(owner: User) -> Parameters:
+    work = DatasetWork(owner=owner, kind="import", upload=_made_upload(owner), error=CANARY)
+    work.save()
+    return {"work_id": work.pk}
+
+
 def _draft(owner: User) -> Parameters:
     rows = b'[{"canary-of-the-owner": "q", "b": "a"}]'
     draft = drafts.keep(
@@ -91,6 +112,19 @@ def _made_job(owner: User) -> TrainingJob:
 
 def _job(owner: User) -> Parameters:
     return {"job_id": _made_job(owner).pk}
+
+
+def _sweep(owner: User) -> Parameters:
+    job = _made_job(owner)
+    about = {"base_model": job.base_model, "dataset": job.dataset, "stage": "sft"}
+    sweep = Sweep.objects.create(owner=owner, name=CANARY, method="lora", **about)
+    TrainingJob.objects.filter(pk=job.pk).update(sweep=sweep)
+    return {"sweep_id": sweep.pk}
+
+
+def _job_template(owner: User) -> Parameters:
+    kept = JobTemplate.objects.create(owner=owner, name=CANARY, stage="sft", method="lora")
+    return {"template_id": kept.pk}
 
 
 def _version(owner: User) -> Parameters:
@@ -165,6 +199,9 @@ BELONGINGS: dict[str, Make] = {
     "datasets/drafts/<uuid:draft_id>/": _draft,
     "api/v1/dataset-drafts/<draft_id>": _draft,
     "api/v1/datasets/<dataset_id>": _dataset,
+    "api/v1/datasets/<int:dataset_id>/": _dataset,
+    "api/v1/datasets/uploads/<uuidstr:upload_id>": _upload,
+    "api/v1/datasets/work/<uuidstr:work_id>": _dataset_work,
     "prompts/<int:prompt_id>/": _prompt,
     "api/v1/prompts/<int:prompt_id>": _prompt,
     "chat/<uuid:session_id>/": _chat,
@@ -173,6 +210,10 @@ BELONGINGS: dict[str, Make] = {
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,
+    "training/sweeps/<uuid:sweep_id>/": _sweep,
+    "training/templates/<int:template_id>/": _job_template,
+    "api/v1/training/sweeps/<sweep_id>": _sweep,
+    "api/v1/training/templates/<template_id>": _job_template,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
     "models/base/<int:base_id>/": _base_model,

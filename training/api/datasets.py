@@ -21,8 +21,8 @@ from training.dataset_schemas import (
     RecordsOut,
     ReportIn,
     ReportOut,
-    TokensIn,
-    TokensOut,
+    RecordTokensIn,
+    RecordTokensOut,
 )
 from training.dataset_texts import listed
 from training.formats.problems import Refusal
@@ -44,8 +44,10 @@ def _owned_with_file(request: HttpRequest, dataset_id: int) -> Dataset:
 
 
 @datasets_router.get("", response=Page[DatasetRow])
-def list_datasets(request: HttpRequest, paging: Query[Paging]) -> Any:
-    return paginate(Dataset.objects.for_user(current_user(request)), paging)
+def list_datasets(request: HttpRequest, paging: Query[Paging], all_versions: bool = False) -> Any:
+    """The newest version of each, unless `all_versions`."""
+    rows = Dataset.objects.for_user(current_user(request))
+    return paginate(rows if all_versions else rows.current(), paging)
 
 
 @datasets_router.post("", response={201: DatasetOut})
@@ -105,8 +107,8 @@ def get_report(request: HttpRequest, dataset_id: int, query: Query[ReportIn]) ->
     }
 
 
-@datasets_router.get("{dataset_id}/tokens", response={200: TokensOut, 202: TokensOut})
-def get_tokens(request: HttpRequest, dataset_id: int, query: Query[TokensIn]) -> Any:
+@datasets_router.get("{dataset_id}/tokens", response={200: RecordTokensOut, 202: RecordTokensOut})
+def get_tokens(request: HttpRequest, dataset_id: int, query: Query[RecordTokensIn]) -> Any:
     """A record as the trainer's own code encodes it, with what of it is learned.
 
     202 while the tokens are being made, a few seconds the first time: ask again.

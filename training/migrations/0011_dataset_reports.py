@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0007_labels_are_rows'),
+        ('training', '0010_groups'),
     ]
 
     operations = [
