@@ -19,10 +19,10 @@ from training.dataset_schemas import (
     FillIn,
     ReadingIn,
     RecordsOut,
-    ReportIn,
-    ReportOut,
     RecordTokensIn,
     RecordTokensOut,
+    ReportIn,
+    ReportOut,
 )
 from training.dataset_texts import listed
 from training.formats.problems import Refusal
