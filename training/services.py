@@ -26,6 +26,7 @@ from training.models import (
     ModelBuild,
     Stage,
     Status,
+    Sweep,
     TrainingJob,
     Workload,
 )
@@ -79,6 +80,7 @@ def create_job(
     sharing: Sharing | None = None,
     start: bool = True,
     allow_too_large: bool = False,
+    sweep: Sweep | None = None,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
@@ -112,6 +114,7 @@ def create_job(
         stage=stage,
         method=method,
         parameters=cleaned,
+        sweep=sweep,
         **sharing.as_fields(),
     )
     with transaction.atomic():
