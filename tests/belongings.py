@@ -182,6 +182,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/models/<model_id>/prices/": _own_price,
     "datasets/<int:dataset_id>/": _dataset,
     "datasets/drafts/<uuid:draft_id>/": _draft,
+    "datasets/work/<uuid:work_id>/": _dataset_work,
+    "datasets/uploads/<uuid:upload_id>/": _upload,
     "api/v1/dataset-drafts/<draft_id>": _draft,
     "api/v1/datasets/<dataset_id>": _dataset,
     "api/v1/datasets/<int:dataset_id>/": _dataset,
