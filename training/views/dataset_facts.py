@@ -74,7 +74,7 @@ def _figures(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
     figures: dict[str, Any] = {"texts": texts, "token_rows": rows, "cutoffs": CUTOFFS}
     if texts is not None:
         figures |= {
-            "turn_bars": dataset_statistics.columns_of(texts["turns"][:40]),
+            "turn_bars": dataset_statistics.turn_columns(texts["turns"]),
             "chars": (chars := dataset_statistics.Distribution(texts["chars"])),
             "char_bars": chars.columns(),
             "languages": [(language_name(code), n) for code, n in texts["languages"][:12]],
@@ -87,7 +87,7 @@ def _figures(request: HttpRequest, dataset: Dataset) -> dict[str, Any]:
         lengths = dataset_statistics.Distribution(row.result["lengths"])
         tokens = dataset_statistics.tokens(row, cutoff)
         tokens |= {"percent": _percent(tokens["cut_off_share"]), "p99": lengths.quantile(0.99)}
-        top = max(lengths.longest, cutoff, CUTOFFS[2])
+        top = max(lengths.longest, cutoff, CUTOFFS[3])
         figures |= {"token_row": row, "tokens": tokens, "cutoff_max": -(-top // 16) * 16}
         figures |= {"token_bars": lengths.columns(cutoff), "cutoff": cutoff}
     return figures
