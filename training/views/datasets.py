@@ -14,6 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import current_user, owned_or_404
 from training import dataset_lineage, dataset_uploads, datasets, drafts
+from training.dataset_advice import found
 from training.dataset_forms import FillForm, UploadForm
 from training.dataset_texts import change_text, explain, listed, reasons_of, status_of
 from training.formats.problems import Refusal
@@ -121,6 +122,7 @@ def _show(
         "page": page,
         "conversations": datasets.turns_of(dataset, page.object_list),
         "errors": listed(dataset.errors),
+        "findings": found(dataset.findings),
         "kept_percent": _kept_percent(dataset),
         "newest": dataset.versions.first(),
         "usage": dataset_lineage.usage_of(dataset),
