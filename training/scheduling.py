@@ -24,14 +24,14 @@ def _placements(workload: Workload) -> Iterator[tuple[Node, list[Slot]]]:
     """Nodes with room for it; the one that has its files, if any does.
 
     On a machine without GPUs a deployment takes no slot: it would keep the one CPU place from
-    every training.
+    every training. A parity check loads no model and takes none anywhere.
     """
     nodes = Node.objects.available()
     if workload.node_id is not None:
         nodes = nodes.filter(pk=workload.node_id)
     for node in nodes:
         has_gpus = node.slots.filter(is_gpu=True).exists()
-        if workload.kind == Kind.SERVE and not has_gpus:
+        if workload.kind == Kind.CHECK or (workload.kind == Kind.SERVE and not has_gpus):
             yield node, []
             continue
         slot = _free(node).order_by("-is_gpu", "index").first()

@@ -11,7 +11,8 @@ from training.models.evaluations import (
 from training.models.forecasts import Forecast
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-from training.models.registry import Deployment, ModelVersion
+from training.models.parity import ParityCheck
+from training.models.registry import Deployment, Engine, ModelVersion
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,
@@ -31,6 +32,7 @@ __all__ = [
     "DatasetFormat",
     "Deployment",
     "Desired",
+    "Engine",
     "Evaluation",
     "EvaluationSample",
     "Forecast",
@@ -46,6 +48,7 @@ __all__ = [
     "Node",
     "NodeSample",
     "Outcome",
+    "ParityCheck",
     "Reason",
     "Slot",
     "Stage",

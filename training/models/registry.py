@@ -66,12 +66,22 @@ class ModelVersion(models.Model):
         return self.deployments.order_by("-created_at").first()
 
 
+class Engine(models.TextChoices):
+    """What generates."""
+
+    HUGGINGFACE = "huggingface", "LLaMA-Factory"
+    VLLM = "vllm", "vLLM"
+
+
 class DeploymentQuerySet(WorkloadQuerySet["Deployment"]):
     pass
 
 
 class Deployment(Workload):
-    """LLaMA-Factory's API server for one model version, on loopback behind a random key."""
+    """The endpoint of one model version, on loopback behind a random key.
+
+    `health`: what the endpoint last told of itself, see runner/front.py.
+    """
 
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="deployments")
     port = models.PositiveIntegerField(null=True, editable=False)
@@ -79,6 +89,12 @@ class Deployment(Workload):
     provider_model = models.ForeignKey(
         ProviderModel, models.SET_NULL, null=True, editable=False, related_name="+"
     )
+    engine = models.CharField(
+        _("engine"), max_length=12, choices=Engine.choices, default=Engine.HUGGINGFACE
+    )
+    concurrency = models.PositiveSmallIntegerField(_("requests at the same time"), default=1)
+    idle_minutes = models.PositiveIntegerField(_("minutes until it sleeps"), default=0)
+    health: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
 
     objects = DeploymentQuerySet.as_manager()  # type: ignore[misc]
 
@@ -98,6 +114,10 @@ class Deployment(Workload):
         return decrypt(self.credential)
 
     @property
+    def endpoint(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
     def serving_state(self) -> str:
         """none, starting, running, failed or stopping: what the API and the pages say."""
         words = {
@@ -106,6 +126,7 @@ class Deployment(Workload):
             Status.RUNNING: "running",
             Status.STOPPING: "stopping",
             Status.PAUSING: "stopping",
+            Status.PAUSED: "starting",
             Status.FAILED: "failed",
         }
         return words.get(Status(self.state), "none")

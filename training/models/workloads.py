@@ -32,6 +32,7 @@ class Kind(models.TextChoices):
     BUILD = "build", _("Model building")
     SERVE = "serve", _("Deployment")
     EVALUATE = "evaluate", _("Evaluation")
+    CHECK = "check", _("Parity check")
 
 
 class Desired(models.TextChoices):
