@@ -274,6 +274,9 @@ TRAINING_ROOT = PLATFORM_DATA / "training"
 TRAINING_PACKAGES = frozenset(read_list("TRAINING_PACKAGES"))
 # Folders base models may be loaded from; anything else needs an administrator's setting.
 BASE_MODEL_ROOTS = [PLATFORM_DATA / "models", *map(Path, read_list("BASE_MODEL_ROOTS"))]
+# What downloads show to a hub when the person who wants them has no token of their own.
+HF_TOKEN = read_text("HF_TOKEN")
+MODELSCOPE_API_TOKEN = read_text("MODELSCOPE_API_TOKEN")
 # What keeps a model version from the label `production`, in percent: a loss on held-out examples or
 # on general text above the base model's by more than this, and fewer decided samples won.
 EVALUATION_MAX_LOSS_RISE = read_int("EVALUATION_MAX_LOSS_RISE", 0)

@@ -20,6 +20,8 @@ from training import datasets, drafts
 from training.models import (
     BaseModel,
     Dataset,
+    DatasetUpload,
+    DatasetWork,
     Evaluation,
     EvaluationSample,
     ModelVersion,
@@ -73,6 +75,23 @@ def _dataset(owner: User) -> Parameters:
     return {"dataset_id": dataset.pk}
 
 
+def _made_upload(owner: User) -> DatasetUpload:
+    upload = DatasetUpload.objects.create(owner=owner, file_name=CANARY, size_bytes=9)
+    upload.file.parent.mkdir(parents=True, exist_ok=True)
+    upload.file.touch()
+    return upload
+
+
+def _upload(owner: User) -> Parameters:
+    return {"upload_id": _made_upload(owner).pk}
+
+
+def _dataset_work(owner: User) -> Parameters:
+    work = DatasetWork(owner=owner, kind="import", upload=_made_upload(owner), error=CANARY)
+    work.save()
+    return {"work_id": work.pk}
+
+
 def _draft(owner: User) -> Parameters:
     rows = b'[{"canary-of-the-owner": "q", "b": "a"}]'
     draft = drafts.keep(
@@ -96,6 +115,11 @@ def _job(owner: User) -> Parameters:
 def _version(owner: User) -> Parameters:
     version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
     return {"version_id": version.pk}
+
+
+def _base_model(owner: User) -> Parameters:
+    row = BaseModel.objects.create(owner=owner, name=CANARY, hub_id="a/b", licence=CANARY)
+    return {"base_id": row.pk}
 
 
 def _evaluation(owner: User) -> Parameters:
@@ -160,6 +184,9 @@ BELONGINGS: dict[str, Make] = {
     "datasets/drafts/<uuid:draft_id>/": _draft,
     "api/v1/dataset-drafts/<draft_id>": _draft,
     "api/v1/datasets/<dataset_id>": _dataset,
+    "api/v1/datasets/<int:dataset_id>/": _dataset,
+    "api/v1/datasets/uploads/<uuidstr:upload_id>": _upload,
+    "api/v1/datasets/work/<uuidstr:work_id>": _dataset_work,
     "prompts/<int:prompt_id>/": _prompt,
     "api/v1/prompts/<int:prompt_id>": _prompt,
     "chat/<uuid:session_id>/": _chat,
@@ -170,6 +197,8 @@ BELONGINGS: dict[str, Make] = {
     "training/<uuid:job_id>/": _job,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
+    "models/base/<int:base_id>/": _base_model,
+    "api/v1/training/base-models/<base_id>": _base_model,
     "models/<int:version_id>/": _version,
     "api/v1/training/models/<version_id>": _version,
     "models/evaluations/<uuid:evaluation_id>/": _evaluation,
@@ -178,6 +207,7 @@ BELONGINGS: dict[str, Make] = {
 # Routes whose parameter names nobody's object, and a value for it.
 NOBODYS: dict[str, Parameters] = {
     "providers/new/<slug:slug>/": {"slug": "echo"},
+    "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
 }
 # Bodies that the API's schema alone does not explain.
 BODIES: dict[tuple[str, str], dict[str, object]] = {}

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from training.arguments import ARGUMENTS, BY_NAME, GROUPS, TEMPLATES, Argument
-from training.models import BaseModel, Dataset, Method, Stage
+from training.models import BaseModel, Dataset, Hub, Method, Stage
 from training.presets import field_text
 from training.template_detection import detected_template
 
@@ -202,7 +202,16 @@ class BaseModelForm(forms.Form):
         label=_("Hub id"),
         max_length=200,
         required=False,
-        help_text=_("Of Hugging Face, for example Qwen/Qwen3-8B. Fetched when a training starts."),
+        help_text=_("For example Qwen/Qwen3-8B. Its download begins at once, on a node."),
+    )
+    hub = forms.ChoiceField(
+        label=_("Model hub"), choices=Hub.choices, required=False, initial=Hub.HUGGING_FACE
+    )
+    revision = forms.CharField(
+        label=_("Revision"),
+        max_length=100,
+        required=False,
+        help_text=_("A branch, a tag or a commit of the hub; the newest state unless given."),
     )
     template = forms.ChoiceField(
         label=_("Chat template"),
@@ -220,6 +229,33 @@ class BaseModelForm(forms.Form):
         field.choices = template_choices()
         if not may_share:
             del self.fields["is_shared"]
+
+
+class ChangeBaseModelForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=100)
+    template = forms.ChoiceField(
+        label=_("Chat template"),
+        required=False,
+        help_text=_("For trainings and deployments from now on."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["template"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = template_choices()
+
+
+class HubTokenForm(forms.Form):
+    hub = forms.ChoiceField(label=_("Model hub"), choices=Hub.choices)
+    token = forms.CharField(
+        label=_("Token"),
+        max_length=400,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_(
+            "One that may only read is enough. It is kept encrypted and used for your downloads."
+        ),
+    )
 
 
 class DeployForm(forms.Form):

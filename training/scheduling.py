@@ -7,6 +7,10 @@ from django.db.models import QuerySet
 from training import lifecycle
 from training.models import Kind, Node, Slot, Workload
 
+# They move files, and need no place that a training could have.
+WITHOUT_SLOT = (Kind.FETCH, Kind.EXPORT)
+MOVERS_PER_NODE = 2
+
 
 def queue_position(workload: Workload) -> int | None:
     """1 for the next one; None when it is not waiting."""
@@ -30,6 +34,11 @@ def _placements(workload: Workload) -> Iterator[tuple[Node, list[Slot]]]:
     if workload.node_id is not None:
         nodes = nodes.filter(pk=workload.node_id)
     for node in nodes:
+        if workload.kind in WITHOUT_SLOT:
+            moving = Workload.objects.active().filter(node=node, kind__in=WITHOUT_SLOT)
+            if moving.count() < MOVERS_PER_NODE:
+                yield node, []
+            continue
         has_gpus = node.slots.filter(is_gpu=True).exists()
         if workload.kind == Kind.CHECK or (workload.kind == Kind.SERVE and not has_gpus):
             yield node, []

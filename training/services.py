@@ -1,6 +1,5 @@
 """What people do with trainings: create, start, pause, resume, stop, delete."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from llmplatform.text import validate_name
-from training import arguments, checks, dispatch, forecasts, lifecycle, llamafactory
+from training import checks, dispatch, forecasts, lifecycle, llamafactory
 from training.errors import StateConflict
 from training.estimate import Estimate, estimate
 from training.models import (
@@ -31,8 +29,7 @@ from training.models import (
     TrainingJob,
     Workload,
 )
-from training.registry import inspect_base_model
-from training.weights import holds_code
+from training.names import checked_name
 
 ACTIONS: dict[str, tuple[str, ...]] = {
     Status.PREPARING: ("pause", "stop"),
@@ -51,17 +48,6 @@ def allowed_actions(workload: Workload) -> tuple[str, ...]:
     if workload.kind != Kind.TRAIN:
         found = tuple(action for action in found if action != "pause")
     return found
-
-
-def _named(name: str) -> str:
-    name = name.strip()
-    try:
-        validate_name(name)
-    except ValidationError as error:
-        raise ValidationError({"name": error.messages}) from error
-    if len(name) > 100:
-        raise ValidationError({"name": [_("The name is longer than 100 characters.")]})
-    return name
 
 
 def _refuse_too_large(found: Estimate) -> None:
@@ -98,7 +84,7 @@ def create_job(
     What is not to fit anywhere now is refused unless `allow_too_large`, which is audited.
     ValidationError keyed by field.
     """
-    name = _named(name)
+    name = checked_name(name)
     chosen: checks.Chosen = {
         "stage": stage,
         "method": method,
@@ -190,61 +176,6 @@ def delete_job(*, job: TrainingJob, actor: User, request: HttpRequest | None = N
         job.delete()
         if not has_version:
             transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
-
-
-def _checked_folder(path: str) -> Path:
-    """ValidationError keyed by "path" unless it is a model folder below an allowed root."""
-    folder = Path(path).expanduser()
-    roots = [Path(root).resolve() for root in settings.BASE_MODEL_ROOTS]
-    resolved = folder.resolve()
-    if not any(resolved.is_relative_to(root) for root in roots):
-        shown = ", ".join(str(root) for root in roots)
-        text = _("Models are loaded from these folders only: %(roots)s")
-        raise ValidationError({"path": [text % {"roots": shown}]})
-    if not (resolved / "config.json").is_file():
-        raise ValidationError({"path": [_("There is no model here (config.json is missing).")]})
-    if not any(resolved.glob("*.safetensors")):
-        raise ValidationError({"path": [_("Only models in safetensors format are accepted.")]})
-    try:
-        config = json.loads((resolved / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValidationError({"path": [_("config.json cannot be read.")]}) from error
-    if holds_code(config) or any(resolved.glob("*.py")):
-        raise ValidationError({"path": [_("Models that bring code of their own are refused.")]})
-    return resolved
-
-
-def register_base_model(
-    *,
-    actor: User,
-    name: str,
-    path: str = "",
-    hub_id: str = "",
-    template: str = "",
-    is_shared: bool = False,
-    request: HttpRequest | None = None,
-) -> BaseModel:
-    """A model to start from: a folder, or an id of a hub. ValidationError keyed by field."""
-    if bool(path) == bool(hub_id):
-        raise ValidationError({"path": [_("Give a path or a hub id.")]})
-    if is_shared and not actor.is_admin:
-        raise ValidationError({"is_shared": [_("Only administrators can share a model.")]})
-    if template and template not in arguments.TEMPLATES:
-        raise ValidationError({"template": [_("There is no such chat template.")]})
-    if hub_id and not arguments.HUB_ID.fullmatch(hub_id):
-        text = _("A hub id looks like Qwen/Qwen3-8B.")
-        raise ValidationError({"hub_id": [text]})
-    base_model = BaseModel(
-        owner=None if is_shared else actor, name=_named(name), hub_id=hub_id, template=template
-    )
-    if path:
-        base_model.path = str(_checked_folder(path))
-    with transaction.atomic():
-        base_model.save()
-        if path:
-            inspect_base_model(base_model)
-        audit(actor=actor, action="base_model.create", target=base_model, request=request)
-    return base_model
 
 
 def build_base_model(*, actor: User, name: str, template: str) -> ModelBuild:

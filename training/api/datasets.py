@@ -31,8 +31,10 @@ def _owned_with_file(request: HttpRequest, dataset_id: int) -> Dataset:
 
 
 @datasets_router.get("", response=Page[DatasetRow])
-def list_datasets(request: HttpRequest, paging: Query[Paging]) -> Any:
-    return paginate(Dataset.objects.for_user(current_user(request)), paging)
+def list_datasets(request: HttpRequest, paging: Query[Paging], all_versions: bool = False) -> Any:
+    """The newest version of each, unless `all_versions`."""
+    rows = Dataset.objects.for_user(current_user(request))
+    return paginate(rows if all_versions else rows.current(), paging)
 
 
 @datasets_router.post("", response={201: DatasetOut})

@@ -1,4 +1,11 @@
-from training.models.base_models import BaseModel, ModelBuild
+from training.models.base_models import BaseModel, Hub, HubToken, ModelBuild, ModelFetch
+from training.models.dataset_work import (
+    DatasetStatistics,
+    DatasetUpload,
+    DatasetWork,
+    WorkKind,
+    WorkStatus,
+)
 from training.models.datasets import Dataset, DatasetFormat
 from training.models.drafts import DatasetDraft
 from training.models.evaluations import (
@@ -8,11 +15,17 @@ from training.models.evaluations import (
     JudgeState,
     Outcome,
 )
+from training.models.exports import ExportFormat, ModelExport
+from training.models.families import ModelFamily
 from training.models.forecasts import Forecast
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
+<<<<<<< HEAD
 from training.models.parity import ParityCheck
 from training.models.registry import Deployment, Engine, ModelVersion
+=======
+from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
+>>>>>>> main
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,
@@ -30,20 +43,32 @@ __all__ = [
     "Dataset",
     "DatasetDraft",
     "DatasetFormat",
+    "DatasetStatistics",
+    "DatasetUpload",
+    "DatasetWork",
     "Deployment",
     "Desired",
     "Engine",
     "Evaluation",
     "EvaluationSample",
+    "ExportFormat",
     "Forecast",
     "HardwareSample",
     "HeldOut",
+    "Hub",
+    "HubToken",
     "JudgeState",
     "Kind",
+    "Label",
+    "LabelMove",
+    "LabelWaiver",
     "LogChunk",
     "Method",
     "Metric",
     "ModelBuild",
+    "ModelExport",
+    "ModelFamily",
+    "ModelFetch",
     "ModelVersion",
     "Node",
     "NodeSample",
@@ -55,5 +80,7 @@ __all__ = [
     "Status",
     "TrainingJob",
     "Transition",
+    "WorkKind",
+    "WorkStatus",
     "Workload",
 ]

@@ -34,6 +34,15 @@ class TrainingJob(Workload):
 
     base_model = models.ForeignKey(BaseModel, models.PROTECT, related_name="jobs")
     dataset = models.ForeignKey(Dataset, models.PROTECT, related_name="jobs")
+    # The version whose weights it goes on from, instead of those of the base model.
+    start_version = models.ForeignKey(
+        "training.ModelVersion",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="continued_by",
+        verbose_name=_("continues"),
+    )
     stage = models.CharField(_("stage"), max_length=10, choices=Stage.choices, default=Stage.SFT)
     method = models.CharField(
         _("method"), max_length=10, choices=Method.choices, default=Method.LORA

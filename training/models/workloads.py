@@ -31,6 +31,8 @@ class Kind(models.TextChoices):
     TRAIN = "train", _("Training")
     BUILD = "build", _("Model building")
     SERVE = "serve", _("Deployment")
+    FETCH = "fetch", _("Model download")
+    EXPORT = "export", _("Export")
     EVALUATE = "evaluate", _("Evaluation")
     CHECK = "check", _("Parity check")
 

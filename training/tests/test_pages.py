@@ -338,8 +338,11 @@ def test_models_lists_versions_and_base_models(alice: User, client: Client) -> N
 def test_a_base_model_is_registered(alice: User, client: Client) -> None:
     assert "Share with everyone" not in client.get("/models/base/new/").content.decode()
     sent = {"name": "Qwen3", "hub_id": "Qwen/Qwen3-8B", "template": "qwen3"}
-    assert client.post("/models/base/new/", sent).headers["Location"] == "/models/"
+    answer = client.post("/models/base/new/", sent)
     model = BaseModel.objects.get()
+    assert answer.headers["Location"] == f"/models/base/{model.pk}/"
+    assert not model.is_ready
+    assert "Waits for a node" in client.get(f"/models/base/{model.pk}/").content.decode()
     assert (model.owner, model.hub_id, model.template) == (alice, "Qwen/Qwen3-8B", "qwen3")
 
 
