@@ -20,12 +20,8 @@ from training.models.families import ModelFamily
 from training.models.forecasts import Forecast
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-<<<<<<< HEAD
 from training.models.parity import ParityCheck
-from training.models.registry import Deployment, Engine, ModelVersion
-=======
-from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
->>>>>>> main
+from training.models.registry import Deployment, Engine, Label, LabelMove, LabelWaiver, ModelVersion
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,

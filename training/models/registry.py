@@ -121,13 +121,13 @@ class ModelVersion(models.Model):
         return self.deployments.order_by("-created_at").first()
 
 
-<<<<<<< HEAD
 class Engine(models.TextChoices):
     """What generates."""
 
     HUGGINGFACE = "huggingface", "LLaMA-Factory"
     VLLM = "vllm", "vLLM"
-=======
+
+
 class Label(models.Model):
     """A name that one version of a family has at a time, and that is moved to another."""
 
@@ -199,7 +199,6 @@ class LabelWaiver(models.Model):
 
     def __str__(self) -> str:
         return f"{self.version} · {self.label}"
->>>>>>> main
 
 
 class DeploymentQuerySet(WorkloadQuerySet["Deployment"]):

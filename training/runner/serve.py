@@ -2,9 +2,10 @@
 
 The spec: {"engine": huggingface, vllm or embedding; "args": LLaMA-Factory's inference arguments;
 "port", "model_name", "concurrency"?, "idle_s"?, "wait_s"?, "pause_s"?, "needs_place"?,
-"control_path"?, "host"?, "child"?: another command}. The key comes in the environment (API_KEY), never on the
-command line, which every user of the machine can read. The model lives in a child process on
-loopback (keeper.py); this one stays small, and answers while the model sleeps (front.py).
+"control_path"?, "host"?, "child"?: another command}. The key comes in the environment (API_KEY),
+never on the command line, which every user of the machine can read. The model lives in a child
+process on loopback (keeper.py); this one stays small, and answers while the model sleeps
+(front.py).
 """
 
 import asyncio
