@@ -33,6 +33,7 @@ from training.api import (
     deployments_router,
     drafts_router,
     evaluations_router,
+    groups_router,
     hub_tokens_router,
     jobs_router,
     uploads_router,
@@ -102,6 +103,7 @@ api.add_router("dataset-drafts", drafts_router)
 api.add_router("training/base-models", base_models_router)
 api.add_router("training/hub-tokens", hub_tokens_router)
 api.add_router("training/models", versions_router)
+api.add_router("training", groups_router)
 api.add_router("training/models", version_evaluations_router)
 api.add_router("training/evaluations", evaluations_router)
 api.add_router("training/deployments", deployments_router)

@@ -87,15 +87,15 @@ def deploy(
     name: str = "",
     engine: str = Engine.HUGGINGFACE,
     concurrency: int = 1,
-    idle_minutes: int = 0,
+    sleep_minutes: int = 0,
     request: HttpRequest | None = None,
 ) -> Deployment:
     """Serve `version`; it becomes a provider model of its owner once it answers.
 
-    `idle_minutes` without a request put it to sleep; 0: never. Raises StateConflict while another
+    `sleep_minutes` without a request put it to sleep; 0: never. Raises StateConflict while another
     deployment of it is there, ValidationError keyed by field.
     """
-    serving.check_options(engine=engine, concurrency=concurrency, idle_minutes=idle_minutes)
+    serving.check_options(engine=engine, concurrency=concurrency, sleep_minutes=sleep_minutes)
     current = version.deployment
     if current is not None and not current.is_final:
         raise StateConflict("deploy", current.serving_state)
@@ -106,7 +106,7 @@ def deploy(
         node=version.node,
         engine=engine,
         concurrency=concurrency,
-        idle_minutes=idle_minutes,
+        sleep_minutes=sleep_minutes,
         desired=Desired.RUN,
         queued_at=timezone.now(),
     )

@@ -239,7 +239,7 @@ class DeployIn(Schema):
     name: Str = Field("", max_length=100, description="Of the provider model; the job's if empty.")
     engine: Str = Field("huggingface", description="huggingface, or vllm where it is installed.")
     concurrency: int = Field(1, description="Requests answered at the same time.")
-    idle_minutes: int = Field(
+    sleep_minutes: int = Field(
         0, description="So long without a request, and it sleeps until the next one; 0: never."
     )
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from training.models import Engine
 
-CONCURRENCY_MAX, IDLE_MINUTES_MAX = 64, 7 * 24 * 60
+CONCURRENCY_MAX, SLEEP_MINUTES_MAX = 64, 7 * 24 * 60
 
 
 def has_vllm() -> bool:
@@ -21,7 +21,7 @@ def engines() -> list[str]:
     return list(Engine.values) if has_vllm() else [Engine.HUGGINGFACE.value]
 
 
-def check_options(*, engine: str, concurrency: int, idle_minutes: int) -> None:
+def check_options(*, engine: str, concurrency: int, sleep_minutes: int) -> None:
     """ValidationError keyed by field."""
     errors = {}
     if engine not in Engine.values:
@@ -30,7 +30,7 @@ def check_options(*, engine: str, concurrency: int, idle_minutes: int) -> None:
         errors["engine"] = [_("vLLM is not installed in the training environment.")]
     if not 1 <= concurrency <= CONCURRENCY_MAX:
         errors["concurrency"] = [_("Between 1 and %(most)d.") % {"most": CONCURRENCY_MAX}]
-    if not 0 <= idle_minutes <= IDLE_MINUTES_MAX:
-        errors["idle_minutes"] = [_("Between 0 and %(most)d.") % {"most": IDLE_MINUTES_MAX}]
+    if not 0 <= sleep_minutes <= SLEEP_MINUTES_MAX:
+        errors["sleep_minutes"] = [_("Between 0 and %(most)d.") % {"most": SLEEP_MINUTES_MAX}]
     if errors:
         raise ValidationError(errors)

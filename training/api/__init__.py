@@ -7,6 +7,7 @@ from training.api.datasets import datasets_router
 from training.api.deployments import deployments_router
 from training.api.drafts import drafts_router
 from training.api.evaluations import evaluations_router, version_evaluations_router
+from training.api.groups import groups_router
 from training.api.jobs import jobs_router
 from training.api.registry import versions_router
 
@@ -16,6 +17,7 @@ __all__ = [
     "deployments_router",
     "drafts_router",
     "evaluations_router",
+    "groups_router",
     "hub_tokens_router",
     "jobs_router",
     "uploads_router",

@@ -18,10 +18,12 @@ from training.models.evaluations import (
 from training.models.exports import ExportFormat, ModelExport
 from training.models.families import ModelFamily
 from training.models.forecasts import Forecast
-from training.models.jobs import Method, Stage, TrainingJob
+from training.models.groups import JobTemplate, Sweep
+from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.parity import ParityCheck
 from training.models.registry import Deployment, Engine, Label, LabelMove, LabelWaiver, ModelVersion
+from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,
@@ -49,16 +51,19 @@ __all__ = [
     "EvaluationSample",
     "ExportFormat",
     "Forecast",
+    "GpuQuota",
     "HardwareSample",
     "HeldOut",
     "Hub",
     "HubToken",
+    "JobTemplate",
     "JudgeState",
     "Kind",
     "Label",
     "LabelMove",
     "LabelWaiver",
     "LogChunk",
+    "Member",
     "Method",
     "Metric",
     "ModelBuild",
@@ -71,9 +76,13 @@ __all__ = [
     "Outcome",
     "ParityCheck",
     "Reason",
+    "SharingSettings",
     "Slot",
+    "SlotUse",
     "Stage",
     "Status",
+    "Strategy",
+    "Sweep",
     "TrainingJob",
     "Transition",
     "WorkKind",

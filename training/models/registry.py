@@ -206,12 +206,15 @@ class DeploymentQuerySet(WorkloadQuerySet["Deployment"]):
 
 
 class Deployment(Workload):
-    """The endpoint of one model version, on loopback behind a random key.
+    """The endpoint of one model version, behind a random key.
 
     `health`: what the endpoint last told of itself, see runner/front.py.
     """
 
+    encrypted: ClassVar = ("credential",)
+
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="deployments")
+    host = models.CharField(max_length=255, default="127.0.0.1", editable=False)
     port = models.PositiveIntegerField(null=True, editable=False)
     credential = models.TextField(editable=False, blank=True)
     provider_model = models.ForeignKey(
@@ -221,7 +224,7 @@ class Deployment(Workload):
         _("engine"), max_length=12, choices=Engine.choices, default=Engine.HUGGINGFACE
     )
     concurrency = models.PositiveSmallIntegerField(_("requests at the same time"), default=1)
-    idle_minutes = models.PositiveIntegerField(_("minutes until it sleeps"), default=0)
+    sleep_minutes = models.PositiveIntegerField(_("minutes until it sleeps"), default=0)
     health: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
 
     objects = DeploymentQuerySet.as_manager()  # type: ignore[misc]
@@ -243,7 +246,7 @@ class Deployment(Workload):
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def serving_state(self) -> str:

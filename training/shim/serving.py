@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from django.conf import settings
 from django.db import transaction
 
 from training import lifecycle, llamafactory, registry
@@ -37,15 +38,18 @@ class Serving:
         version = deployment.version
         if not Path(version.path).is_dir():
             raise Unbuildable(Reason.CONFIGURATION, f"{version.path} does not exist")
-        deployment.port = free_port(deployment.port)
-        Deployment.objects.filter(pk=deployment.pk).update(port=deployment.port)
+        deployment.host = settings.SERVING_HOST
+        deployment.port = free_port(deployment.host, deployment.port)
+        rows = Deployment.objects.filter(pk=deployment.pk)
+        rows.update(host=deployment.host, port=deployment.port)
         return {
+            "host": deployment.host,
             "engine": deployment.engine,
             "args": llamafactory.serving_args(version),
             "port": deployment.port,
             "model_name": deployment.name,
             "concurrency": deployment.concurrency,
-            "idle_s": 60 * deployment.idle_minutes,
+            "idle_s": 60 * deployment.sleep_minutes,
             "needs_place": self._places > 0,
             "control_path": str(runner.control),
         }
@@ -73,7 +77,7 @@ class Serving:
 
     def _health(self) -> dict[str, Any] | None:
         headers = {"Authorization": f"Bearer {self.deployment.key}"}
-        url = f"http://127.0.0.1:{self.deployment.port}/health"
+        url = f"{self.deployment.endpoint}/health"
         try:
             answer = httpx.get(url, headers=headers, timeout=2, trust_env=False)
             found = answer.json() if answer.status_code == 200 else None
@@ -93,20 +97,17 @@ class Serving:
 
     def _give_or_take_places(self, state: str) -> None:
         """Asleep, it leaves its GPUs to others; woken, it needs as many again."""
-        mine = Slot.objects.filter(workload_id=self.deployment.pk, is_gpu=True)
-        if state == "asleep":
-            mine.update(workload=None)
+        has_places = self.deployment.slots.filter(is_gpu=True).exists()
+        if state == "asleep" and has_places:
+            lifecycle.leave_slots(self.deployment)
         elif state == "waking":
-            self._take_places(mine.count())
+            self._take_places(has_places)
 
-    def _take_places(self, held: int) -> None:
-        with transaction.atomic():
+    def _take_places(self, has_places: bool) -> None:
+        if not has_places:
             free = Slot.objects.filter(node=self.deployment.node, is_gpu=True, workload=None)
-            wanted = list(free.order_by("index")[: self._places - held])
-            rows = Slot.objects.filter(pk__in=[slot.pk for slot in wanted], workload=None)
-            taken = rows.update(workload_id=self.deployment.pk)
-            if held + taken != self._places:  # not enough yet, or somebody was faster
-                transaction.set_rollback(True)
+            wanted = list(free.order_by("index")[: self._places])
+            if len(wanted) < self._places or not lifecycle.retake_slots(self.deployment, wanted):
                 return
         indices = self.deployment.slots.filter(is_gpu=True).values_list("index", flat=True)
         told = {"gpus": ",".join(map(str, sorted(indices)))}
@@ -127,12 +128,14 @@ class Serving:
             registry.withdraw(self.deployment)
 
 
-def free_port(former: int | None) -> int:
+def free_port(host: str, former: int | None) -> int:
     """The former one, if nobody took it: callers know it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", former or 0))
+            probe.bind((host, former or 0))
         except OSError:
-            return free_port(None)
+            if former is None:
+                raise Unbuildable(Reason.START, f"{host} is no address of this node") from None
+            return free_port(host, None)
         return int(probe.getsockname()[1])

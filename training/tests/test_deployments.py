@@ -67,14 +67,14 @@ def running(version: ModelVersion, node: Node | None = None, **fields: Any) -> D
 
 def test_options_are_checked(alice: User, version: ModelVersion, api: Api) -> None:
     with pytest.raises(ValidationError) as error:
-        registry.deploy(version=version, actor=alice, concurrency=0, idle_minutes=-1, engine="x")
-    assert set(error.value.message_dict) == {"concurrency", "idle_minutes", "engine"}
+        registry.deploy(version=version, actor=alice, concurrency=0, sleep_minutes=-1, engine="x")
+    assert set(error.value.message_dict) == {"concurrency", "sleep_minutes", "engine"}
     path = f"training/models/{version.pk}/deploy"
     refused = api(alice).post(path, engine="vllm")
     assert refused.status_code == 422 and "engine" in refused.json()["error"]["fields"]
-    assert api(alice).post(path, concurrency=4, idle_minutes=15).status_code == 202
+    assert api(alice).post(path, concurrency=4, sleep_minutes=15).status_code == 202
     row = Deployment.objects.get()
-    assert (row.concurrency, row.idle_minutes, row.engine) == (4, 15, "huggingface")
+    assert (row.concurrency, row.sleep_minutes, row.engine) == (4, 15, "huggingface")
 
 
 def test_the_form_keeps_what_was_typed(client: Client, version: ModelVersion) -> None:
@@ -83,8 +83,8 @@ def test_the_form_keeps_what_was_typed(client: Client, version: ModelVersion) ->
     page = answer.content.decode()
     assert answer.status_code == 422 and 'value="99"' in page and 'value="mine"' in page
     assert not Deployment.objects.exists()
-    assert client.post(url, {"name": "mine", "idle_minutes": "5"}).status_code == 302
-    assert Deployment.objects.get().idle_minutes == 5
+    assert client.post(url, {"name": "mine", "sleep_minutes": "5"}).status_code == 302
+    assert Deployment.objects.get().sleep_minutes == 5
     Deployment.objects.all().delete()
     assert client.post(url).status_code == 302, "one click, without a form"
     assert Deployment.objects.get().name == version.name
@@ -126,7 +126,7 @@ def served(deployment: Deployment) -> Serving:
 
 def test_asleep_it_leaves_its_gpus_and_takes_them_again(version: ModelVersion) -> None:
     node = make_node(is_gpu=True)
-    deployment = running(version, node, idle_minutes=1)
+    deployment = running(version, node, sleep_minutes=1)
     Slot.objects.update(workload=deployment)
     control = deployment.folder / "attempt-1" / "control"
     control.parent.mkdir(parents=True)
@@ -158,7 +158,7 @@ HEALTH = {"state": "asleep", "active": 0, "waiting": 0, "served": 1200, "crashes
 
 
 def test_the_page_tells_how_it_is(client: Client, version: ModelVersion) -> None:
-    row = running(version, idle_minutes=5, health=HEALTH)
+    row = running(version, sleep_minutes=5, health=HEALTH)
     registry.publish(row)
     add_log(row, ["loading the model", "ready <b>"])  # type: ignore[arg-type]
     page = client.get(f"/models/deployments/{row.pk}/").content.decode()
