@@ -322,6 +322,21 @@ class HubTokenForm(forms.Form):
     )
 
 
+class VersionForm(forms.Form):
+    notes = forms.CharField(
+        label=_("Notes"),
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("What is special about it, for you and whoever looks after it later."),
+    )
+    model = forms.CharField(
+        label=_("Model"),
+        max_length=100,
+        help_text=_("Versions of one model share its labels; another name moves this one there."),
+    )
+
+
 class DeployForm(forms.Form):
     name = forms.CharField(
         label=_("Name of the model"),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import audit
 from providers.services import move_model, publish_model, withdraw_model
-from training import dispatch, lifecycle, llamafactory, parity, serving
+from training import dispatch, lifecycle, llamafactory, parity, routes, serving
 from training.errors import StateConflict
 from training.models import (
     BaseModel,
@@ -132,26 +132,29 @@ def undeploy(*, version: ModelVersion, actor: User, request: HttpRequest | None 
 
 def publish(deployment: Deployment) -> None:
     """Its model appears among its owner's, once; after a restart it may have moved."""
-    rows = Deployment.objects.select_related("version__job__dataset", "provider_model", "node")
+    rows = Deployment.objects.select_related(
+        "version__job__dataset", "version__family", "provider_model", "node"
+    )
     row = rows.get(pk=deployment.pk)
     if row.status not in (Status.PREPARING, Status.RUNNING) or row.desired == Desired.STOP:
         return
+    url = f"{row.endpoint}/v1"
     if row.provider_model is not None:
-        move_model(row.provider_model, f"{row.endpoint}/v1")
-        return
-    model = publish_model(
-        name=row.name,
-        base_url=f"{row.endpoint}/v1",
-        api_key=row.key,
-        model_id=row.name,
-        owner=row.owner,
-    )
-    Deployment.objects.filter(pk=row.pk).update(provider_model=model)
-    if parity.is_possible(row.version):
-        parity.begin(deployment=row)
+        move_model(row.provider_model, url)
+    else:
+        model = publish_model(
+            name=row.name, base_url=url, api_key=row.key, model_id=row.name, owner=row.owner
+        )
+        Deployment.objects.filter(pk=row.pk).update(provider_model=model)
+        if parity.is_possible(row.version):
+            parity.begin(deployment=row)
+    if row.version.family is not None:
+        routes.follow(row.version.family)
 
 
 def withdraw(deployment: Workload) -> None:
     row = Deployment.objects.select_related("provider_model").get(pk=deployment.pk)
     if row.provider_model is not None:
         withdraw_model(row.provider_model)
+    if row.version.family is not None:
+        routes.follow(row.version.family)

@@ -9,6 +9,7 @@ from training.api.drafts import drafts_router
 from training.api.evaluations import evaluations_router, version_evaluations_router
 from training.api.groups import groups_router
 from training.api.jobs import jobs_router
+from training.api.labels import labels_router
 from training.api.registry import versions_router
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "groups_router",
     "hub_tokens_router",
     "jobs_router",
+    "labels_router",
     "uploads_router",
     "version_evaluations_router",
     "versions_of_datasets_router",
