@@ -7,6 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from training.dataset_advice import FIXES
 from training.formats.problems import Refusal, Rejection
 
 TYPES: dict[str, str | Promise] = {
@@ -140,6 +141,8 @@ def listed(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "record": error["record"],
             "code": error["code"],
             "reason": reason(error["code"], error["params"]),
+            "fix": str(FIXES[error["code"]]),
+            "fate": error.get("fate", ""),
         }
         for error in errors
     ]

@@ -2,8 +2,8 @@
 
 from django.urls import path
 
+from training.views import dataset_reports, drafts, tokens
 from training.views import datasets as views
-from training.views import drafts
 
 app_name = "datasets"
 urlpatterns = [
@@ -13,6 +13,9 @@ urlpatterns = [
     path("drafts/<uuid:draft_id>/discard/", drafts.discard, name="discard"),
     path("<int:dataset_id>/", views.detail, name="detail"),
     path("<int:dataset_id>/records/", views.records, name="records"),
+    path("<int:dataset_id>/report/", dataset_reports.report, name="report"),
+    path("<int:dataset_id>/report.csv", dataset_reports.report_csv, name="report-csv"),
+    path("<int:dataset_id>/tokens/", tokens.tokens, name="tokens"),
     path("<int:dataset_id>/fill/", views.fill, name="fill"),
     path("<int:dataset_id>/download/", views.download, name="download"),
     path("<int:dataset_id>/delete/", views.delete, name="delete"),

@@ -14,6 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import current_user, owned_or_404
 from training import datasets, drafts
+from training.dataset_advice import found
 from training.dataset_forms import FillForm, UploadForm
 from training.dataset_texts import explain, listed, reasons_of, status_of
 from training.formats.problems import Refusal
@@ -110,6 +111,7 @@ def _show(
         "page": page,
         "conversations": datasets.turns_of(dataset, page.object_list),
         "errors": listed(dataset.errors),
+        "findings": found(dataset.findings),
         "kept_percent": _kept_percent(dataset),
         "stages": [Stage(stage).label for stage in dataset.stages],
         "form": form or FillForm(placeholders=dataset.placeholders),
