@@ -426,6 +426,14 @@ def publish_model(
         )
 
 
+def move_model(model: ProviderModel, base_url: str) -> None:
+    """A deployment of our own answers elsewhere from now on."""
+    provider = Provider.objects.get(pk=model.provider_id, is_managed=True)
+    if provider.base_url != base_url:
+        provider.base_url = base_url
+        provider.save(update_fields=["base_url"])
+
+
 def withdraw_model(model: ProviderModel) -> None:
     Provider.objects.filter(pk=model.provider_id, is_managed=True).delete()
 
