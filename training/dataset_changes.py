@@ -29,8 +29,8 @@ from training.dataset_lines import first_of_each, hashes_of
 from training.dataset_texts import reason
 from training.dataset_work import Progress
 from training.formats.detection import layout_of
+from training.formats.items import Item
 from training.formats.problems import Problem
-from training.formats.reading import Item
 from training.models import Dataset, DatasetWork, WorkKind
 
 PASTED_RECORDS = 1000

@@ -5,7 +5,15 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from training import dataset_uploads, dataset_work, dispatch, judging, nodes, scheduling
+from training import (
+    dataset_uploads,
+    dataset_work,
+    dispatch,
+    judging,
+    nodes,
+    scheduling,
+    tokens,
+)
 from training import reconcile as reconciling
 from training.models import Node, Workload
 
@@ -55,6 +63,12 @@ def judge(evaluation_id: str) -> None:
     evaluation = judging.claim(evaluation_id)
     if evaluation is not None and judging.judge(evaluation):
         dispatch.judge(evaluation_id)
+
+
+@shared_task(expires=30)
+def answer_tokens() -> None:
+    """On a node with the training environment, for a web process without."""
+    tokens.start_answering()
 
 
 @shared_task(expires=600)
