@@ -112,6 +112,13 @@ class ArgumentRow:
         return " ".join(map(str, words)).lower()
 
 
+class VersionChoice(forms.ModelChoiceField):
+    """Versions by model and number."""
+
+    def label_from_instance(self, obj: ModelVersion) -> str:
+        return obj.title
+
+
 class JobForm(forms.Form):
     """A training job. Parameters that don't apply to the chosen stage and method are left out."""
 
@@ -128,7 +135,7 @@ class JobForm(forms.Form):
     method = forms.ChoiceField(
         label=_("Method"), choices=Method.choices, initial=Method.LORA, widget=forms.RadioSelect
     )
-    start_version = forms.ModelChoiceField(
+    start_version = VersionChoice(
         ModelVersion.objects.none(),
         label=_("Go on from"),
         required=False,
@@ -153,7 +160,6 @@ class JobForm(forms.Form):
         versions = self.fields["start_version"]
         assert isinstance(versions, forms.ModelChoiceField)
         versions.queryset = found
-        versions.label_from_instance = lambda version: version.title  # type: ignore[method-assign]
         for argument in ARGUMENTS:
             self.fields[argument.name] = field_of(argument)
         for number in range(1, SWEPT + 1):
