@@ -5,7 +5,10 @@ ProviderError
 │   └── TokenRefused   the token endpoint refuses the client
 ├── Forbidden          the key may not use this model
 ├── NoMoney            the account is out of credit: not the same as too many requests
-├── BudgetReached      the user's own budget is used up: nothing the provider said
+├── LimitReached       the account's own limit of a minute: nothing the provider said
+│   ├── TooManyAtOnce  its limit of calls at the same time
+│   ├── BudgetReached  its budget is used up
+│   └── BudgetReserved what is left of it is reserved for calls that run now
 ├── RateLimited        too many requests; `retry_after_s` where the provider said
 ├── Overloaded         the provider is busy
 ├── Unavailable        server error, refused or lost connection
@@ -84,9 +87,27 @@ class NoMoney(ProviderError):
     advice = _("The provider account is out of credit. Top it up, or choose another model.")
 
 
-class BudgetReached(ProviderError):
-    code, status = "budget_exceeded", 429
+class LimitReached(ProviderError):
+    code, status = "rate_limit_exceeded", 429
+    advice = _("You have reached your account's limit for a minute. Wait a moment and try again.")
+
+
+class TooManyAtOnce(LimitReached):
+    code = "concurrency_limit_exceeded"
+    advice = _("As many of your calls run as may at the same time. Wait for one to end.")
+
+
+class BudgetReached(LimitReached):
+    code = "budget_exceeded"
     advice = _("Your budget is used up. Wait until it resets, or ask for a higher one.")
+
+
+class BudgetReserved(LimitReached):
+    code = "budget_reserved"
+    advice = _(
+        "What is left of your budget is reserved for calls that run now. Wait for one to end, then "
+        "try again."
+    )
 
 
 class RateLimited(ProviderError):

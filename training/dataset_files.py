@@ -2,6 +2,10 @@
 
 MEDIA_ROOT/datasets/<hex>/data.jsonl   accepted records, one a line
 MEDIA_ROOT/datasets/<hex>/data.index   byte offsets of every INDEX_STEPth record (uint64)
+MEDIA_ROOT/datasets/<hex>/report.jsonl the records that were not accepted, with their reasons
+MEDIA_ROOT/datasets/<hex>/tokens/      records as tokens, for those who have looked at them
+MEDIA_ROOT/datasets/<hex>/data.hashes  a number for each record (dataset_lines.py)
+MEDIA_ROOT/datasets/<hex>/data.groups  once asked for: which records are alike (dataset_likeness.py)
 MEDIA_ROOT/datasets/<hex>.part/        an import under way
 """
 
@@ -17,10 +21,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import orjson
 from django.conf import settings
 
-DATA, INDEX = "data.jsonl", "data.index"
+from training.dataset_lines import HASHES, count_duplicates, line_hash, write_hashes
+
+DATA, INDEX, GROUPS = "data.jsonl", "data.index", "data.groups"
+REPORT = "report.jsonl"
 INDEX_STEP = 256
 # An import that is older has died with its process.
 ABANDONED_S = 24 * 3600
@@ -34,6 +42,7 @@ class Stored:
     path: str
     size_bytes: int
     sha256: str
+    duplicates: int
 
 
 def root() -> Path:
@@ -80,18 +89,38 @@ def seal(folder: Path, lead: tuple[int, int] | None) -> Stored:
     data = folder / DATA
     if lead is not None and lead[0] > 0:
         _move_to_front(data, *lead)
-    digest, offsets, position = hashlib.sha256(), array("Q"), 0
+    digest, offsets, hashes, position = hashlib.sha256(), array("Q"), array("Q"), 0
     with data.open("rb") as file:
         for number, line in enumerate(file):
             if number % INDEX_STEP == 0:
                 offsets.append(position)
             digest.update(line)
+            hashes.append(line_hash(line))
             position += len(line)
     (folder / INDEX).write_bytes(offsets.tobytes())
+    numbers = np.frombuffer(hashes, np.uint64) if hashes else np.empty(0, np.uint64)
+    write_hashes(folder, numbers)
     data.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o600)
     final = folder.with_suffix("")
     path = (final / DATA).relative_to(settings.MEDIA_ROOT)
-    return Stored(path.as_posix(), position, digest.hexdigest())
+    duplicates = count_duplicates(numbers)
+    return Stored(path.as_posix(), position, digest.hexdigest(), duplicates)
+
+
+def link(file: Path, folder: Path) -> str:
+    """The same content in another folder, without a second copy; its path below MEDIA_ROOT."""
+    for name in (DATA, INDEX, HASHES, GROUPS):
+        if file.with_name(name).exists():
+            _link_or_copy(file.with_name(name), folder / name)
+    final = folder.with_suffix("")
+    return (final / DATA).relative_to(settings.MEDIA_ROOT).as_posix()
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # the file system knows no links
+        shutil.copyfile(source, target)
 
 
 def settle(folder: Path) -> None:
@@ -143,6 +172,12 @@ class Records:
             lines = itertools.islice(file, start - skipped, max(stop - skipped, 0))
             return [orjson.loads(line) for line in lines]
 
+    def line(self, number: int) -> bytes:
+        """As it is stored; `number` counts from 1."""
+        with self.file.open("rb") as file:
+            skipped = self._seek(file, number - 1)
+            return next(itertools.islice(file, number - 1 - skipped, None))
+
     def _seek(self, file: BinaryIO, start: int) -> int:
         """Go to an indexed record at or before `start`; its number."""
         offsets = array("Q")
@@ -150,3 +185,31 @@ class Records:
         step = min(start // INDEX_STEP, len(offsets) - 1)
         file.seek(offsets[step])
         return step * INDEX_STEP
+
+
+class Rejections:
+    """What was not accepted of a stored file, with `code` for one reason: reads the asked part."""
+
+    def __init__(self, file: Path, code: str, count: int) -> None:
+        self.file = file.with_name(REPORT)
+        self.code = code
+        self.count = count if self.file.is_file() else 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, wanted: slice) -> list[dict[str, Any]]:
+        start, stop, _step = wanted.indices(self.count)
+        if start >= stop:
+            return []
+        with self.file.open("rb") as lines:
+            return list(itertools.islice(self._rows(lines), start, stop))
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        if self.count:
+            with self.file.open("rb") as lines:
+                yield from self._rows(lines)
+
+    def _rows(self, lines: BinaryIO) -> Iterator[dict[str, Any]]:
+        rows = map(orjson.loads, lines)
+        return (row for row in rows if not self.code or row["code"] == self.code)

@@ -1,7 +1,7 @@
 """Verbs about datasets: import, fill in, read, delete, and hand over to the trainer."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,7 +26,7 @@ from training.formats.layouts import Layout, Turn
 from training.formats.problems import Refusal
 from training.formats.reading import SUFFIXES, Reading, read_items
 from training.formats.shaping import ColumnMap, shaped
-from training.formats.sifting import Sifted, sift
+from training.formats.sifting import REPORTED_REJECTIONS, Sifted, sift
 from training.models import Dataset
 
 # What an import may take of the disk at most, beside the upload itself.
@@ -55,6 +55,7 @@ def import_dataset(
     options: Mapping[str, Any] | None = None,
     mapping: ColumnMap | None = None,
     request: HttpRequest | None = None,
+    on_saved: Callable[[Dataset], None] = lambda dataset: None,
 ) -> Dataset:
     """The good records of `file` as a dataset, the others counted and the first listed.
 
@@ -64,7 +65,7 @@ def import_dataset(
     behind.
     """
     file_name = clean_file_name(file_name)
-    name = _checked_name(name.strip() or Path(file_name).stem.strip()[:NAME_CHARS])
+    name = checked_name(name.strip() or Path(file_name).stem.strip()[:NAME_CHARS])
     if format not in (AUTO, *FORMATS):
         raise ValidationError({"format": [_("There is no such format.")]})
     check_file(file_name=file_name, size_bytes=size_bytes)
@@ -73,7 +74,9 @@ def import_dataset(
     items = shaped(read_items(file, reading), reading, mapping)
     dataset = Dataset(owner=owner, name=name, file_name=file_name)
     dataset.mapping = _kept_mapping(reading, mapping)
-    return _store(dataset, items, layout, action="dataset.create", request=request)
+    return store(
+        dataset, items, layout, action="dataset.create", request=request, on_saved=on_saved
+    )
 
 
 def clean_file_name(file_name: str) -> str:
@@ -103,7 +106,7 @@ def check_file(*, file_name: str, size_bytes: int) -> None:
         raise Refusal("disk_full")
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
     try:
         validate_name(name)
     except ValidationError as error:
@@ -114,28 +117,37 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _store(
+def store(
     dataset: Dataset,
     items: Iterable[Item],
     layout: Layout,
     *,
     action: str,
-    request: HttpRequest | None,
-    **details: str,
+    request: HttpRequest | None = None,
+    actor: User | None = None,
+    on_saved: Callable[[Dataset], None] = lambda dataset: None,
+    **details: str | int,
 ) -> Dataset:
-    """Sift `items` into a file of its own and save the row that describes it."""
+    """Sift `items` into a file of its own and save the row that describes it.
+
+    `on_saved` runs in the transaction of the row and may take it back by raising.
+    """
     with dataset_files.new_folder() as folder:
-        with (folder / dataset_files.DATA).open("wb") as target:
-            sifted = sift(items, layout, target)
+        report = folder / dataset_files.REPORT
+        with (folder / dataset_files.DATA).open("wb") as target, report.open("wb") as rejected:
+            sifted = sift(items, layout, target, rejected)
         stored = dataset_files.seal(folder, sifted.lead)
         _describe(dataset, sifted, layout)
         dataset.path, dataset.size_bytes = stored.path, stored.size_bytes
-        dataset.sha256 = stored.sha256
+        dataset.sha256, dataset.duplicates = stored.sha256, stored.duplicates
+        dataset.author = actor or dataset.owner
         with transaction.atomic():
+            dataset.take_next_version()
             dataset.save()
+            on_saved(dataset)
             counts = {"records": dataset.records, "rejected": dataset.rejected}
             after = {"name": dataset.name, "sha256": dataset.sha256, **counts, **details}
-            audit(actor=dataset.owner, action=action, target=dataset, after=after, request=request)
+            audit(actor=dataset.author, action=action, target=dataset, after=after, request=request)
             dataset_files.settle(folder)
     return dataset
 
@@ -145,6 +157,8 @@ def _describe(dataset: Dataset, sifted: Sifted, layout: Layout) -> None:
     dataset.layout = layout.entry(has_history=sifted.lead is not None)
     dataset.records, dataset.rejected = sifted.records, sifted.rejected
     dataset.errors = [rejection.as_json() for rejection in sifted.rejections]
+    dataset.reasons = sifted.reasons
+    dataset.findings = {kind: found.as_json() for kind, found in sifted.findings.items()}
     dataset.ignored = sifted.ignored
     dataset.placeholders = sorted(sifted.placeholders)
 
@@ -152,6 +166,14 @@ def _describe(dataset: Dataset, sifted: Sifted, layout: Layout) -> None:
 def records_of(dataset: Dataset) -> dataset_files.Records:
     """A sliceable view of the stored records; reads only what is asked for."""
     return dataset_files.Records(dataset.file, dataset.records)
+
+
+def rejections_of(dataset: Dataset, *, code: str = "") -> dataset_files.Rejections:
+    """A sliceable view of the records that were not used, with `code` for one reason."""
+    reported = min(dataset.rejected, REPORTED_REJECTIONS)
+    if code:
+        reported = min(reported, sum(dataset.reasons.get(code, {}).values()))
+    return dataset_files.Rejections(dataset.file, code, reported)
 
 
 def turns_of(dataset: Dataset, records: Iterable[Mapping[str, Any]]) -> list[list[Turn]]:
@@ -177,9 +199,9 @@ def fill_placeholders(
         raise ValidationError({"values": [_("A value is too long or cannot be stored.")]})
     named = name.strip() or _("%(name)s (filled in)") % {"name": dataset.name}
     filled = Dataset(
-        owner=dataset.owner, name=_checked_name(named[:NAME_CHARS]), file_name=dataset.file_name
+        owner=dataset.owner, name=checked_name(named[:NAME_CHARS]), file_name=dataset.file_name
     )
-    return _store(
+    return store(
         filled,
         _filled(dataset.file, chosen),
         layout_of(dataset.format, dataset.layout),
@@ -190,9 +212,15 @@ def fill_placeholders(
 
 
 def _filled(file: Path, values: Mapping[str, str]) -> Iterator[Item]:
+    for item in stored_items(file):
+        yield Item(item.line, _replaced(item.value, values))
+
+
+def stored_items(file: Path) -> Iterator[Item]:
+    """Every record of a stored file, as if it were uploaded again."""
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            yield Item(number, _replaced(orjson.loads(line), values))
+            yield Item(number, orjson.loads(line))
 
 
 def _replaced(value: Any, values: Mapping[str, str]) -> Any:

@@ -26,10 +26,12 @@ from training.models import (
     ModelBuild,
     Stage,
     Status,
+    Sweep,
     TrainingJob,
     Workload,
 )
 from training.names import checked_name
+from training.parallel import Sharing, checked_sharing
 
 ACTIONS: dict[str, tuple[str, ...]] = {
     Status.PREPARING: ("pause", "stop"),
@@ -75,8 +77,10 @@ def create_job(
     stage: str = Stage.SFT,
     method: str = Method.LORA,
     parameters: dict[str, Any] | None = None,
+    sharing: Sharing | None = None,
     start: bool = True,
     allow_too_large: bool = False,
+    sweep: Sweep | None = None,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
@@ -92,7 +96,13 @@ def create_job(
         "dataset": dataset,
     }
     cleaned = checks.checked(parameters or {}, **chosen)
-    expected = estimate(**chosen, parameters=llamafactory.DEFAULTS | cleaned)
+    sharing = checked_sharing(sharing or Sharing(), owner=owner, stage=stage, method=method)
+    expected = estimate(
+        **chosen,
+        parameters=llamafactory.DEFAULTS | cleaned,
+        devices=sharing.processes * sharing.nodes,
+        strategy=sharing.memory_strategy,
+    )
     is_too_large = expected.verdict == "too_large"
     if is_too_large and not allow_too_large:
         _refuse_too_large(expected)
@@ -104,6 +114,8 @@ def create_job(
         stage=stage,
         method=method,
         parameters=cleaned,
+        sweep=sweep,
+        **sharing.as_fields(),
     )
     with transaction.atomic():
         job.save()

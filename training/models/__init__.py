@@ -1,4 +1,11 @@
 from training.models.base_models import BaseModel, Hub, HubToken, ModelBuild, ModelFetch
+from training.models.dataset_work import (
+    DatasetStatistics,
+    DatasetUpload,
+    DatasetWork,
+    WorkKind,
+    WorkStatus,
+)
 from training.models.datasets import Dataset, DatasetFormat
 from training.models.drafts import DatasetDraft
 from training.models.evaluations import (
@@ -11,9 +18,12 @@ from training.models.evaluations import (
 from training.models.exports import ExportFormat, ModelExport
 from training.models.families import ModelFamily
 from training.models.forecasts import Forecast
-from training.models.jobs import Method, Stage, TrainingJob
+from training.models.groups import JobTemplate, Sweep
+from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
+from training.models.parity import ParityCheck
+from training.models.registry import Deployment, Engine, Label, LabelMove, LabelWaiver, ModelVersion
+from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
     LEASE,
@@ -31,22 +41,29 @@ __all__ = [
     "Dataset",
     "DatasetDraft",
     "DatasetFormat",
+    "DatasetStatistics",
+    "DatasetUpload",
+    "DatasetWork",
     "Deployment",
     "Desired",
+    "Engine",
     "Evaluation",
     "EvaluationSample",
     "ExportFormat",
     "Forecast",
+    "GpuQuota",
     "HardwareSample",
     "HeldOut",
     "Hub",
     "HubToken",
+    "JobTemplate",
     "JudgeState",
     "Kind",
     "Label",
     "LabelMove",
     "LabelWaiver",
     "LogChunk",
+    "Member",
     "Method",
     "Metric",
     "ModelBuild",
@@ -57,11 +74,18 @@ __all__ = [
     "Node",
     "NodeSample",
     "Outcome",
+    "ParityCheck",
     "Reason",
+    "SharingSettings",
     "Slot",
+    "SlotUse",
     "Stage",
     "Status",
+    "Strategy",
+    "Sweep",
     "TrainingJob",
     "Transition",
+    "WorkKind",
+    "WorkStatus",
     "Workload",
 ]

@@ -25,6 +25,15 @@ class Method(models.TextChoices):
     FULL = "full", _("Full")
 
 
+class Strategy(models.TextChoices):
+    """How several processes share a model."""
+
+    DDP = "ddp", _("Each holds the whole model (DDP)")
+    ZERO2 = "zero2", _("Gradients and optimiser are shared out (DeepSpeed ZeRO 2)")
+    ZERO3 = "zero3", _("Weights are shared out, too (DeepSpeed ZeRO 3)")
+    FSDP = "fsdp", _("Weights are shared out, too (FSDP)")
+
+
 class TrainingJobQuerySet(WorkloadQuerySet["TrainingJob"]):
     pass
 
@@ -48,6 +57,17 @@ class TrainingJob(Workload):
         _("method"), max_length=10, choices=Method.choices, default=Method.LORA
     )
     parameters: models.JSONField[Any] = models.JSONField(_("parameters"), default=dict)
+    sweep = models.ForeignKey(
+        "training.Sweep",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("sweep"),
+    )
+    strategy = models.CharField(
+        _("strategy"), max_length=10, choices=Strategy.choices, default=Strategy.DDP
+    )
     # Where the next attempt goes on from: the newest complete checkpoint known.
     checkpoint = models.CharField(max_length=500, blank=True, editable=False)
     checkpoint_step = models.PositiveIntegerField(default=0, editable=False)
@@ -57,6 +77,9 @@ class TrainingJob(Workload):
     summary: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     # {"trainable_parameters", "all_parameters", "versions"}
     facts: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
+    # [{"attempt", "step", "told", "again", "is_same"}]: each resume, and the first loss that was
+    # told twice.
+    continuity: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     output_path = models.CharField(max_length=500, blank=True, editable=False)
 
     objects = TrainingJobQuerySet.as_manager()  # type: ignore[misc]

@@ -52,6 +52,10 @@ class Node(models.Model):
         validators=[MinValueValidator(0)],
         help_text=_("Of one GPU, or of the processor; costs are told from it."),
     )
+    # Where other nodes reach it, and which storage holds its files: those that name the same one
+    # see each other's.
+    address = models.CharField(_("address"), max_length=255, blank=True, editable=False)
+    storage_id = models.CharField(max_length=40, blank=True, editable=False)
     last_seen_at = models.DateTimeField(_("last seen"), null=True, editable=False)
     created_at = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
 
