@@ -239,7 +239,7 @@ NOBODYS: dict[str, Parameters] = {
     "providers/new/<slug:slug>/": {"slug": "echo"},
     "providers/prices/<int:price_id>/": {"price_id": 1},
     "providers/prices/<int:price_id>/remove/": {"price_id": 1},
-    "api/v1/prices/<price_id>": {"price_id": 1},
+    "api/v1/prices/<int:price_id>": {"price_id": 1},
     "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
 }
 # Bodies that the API's schema alone does not explain.
