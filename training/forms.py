@@ -5,8 +5,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from training import serving
 from training.arguments import TEMPLATES
-from training.models import Hub
+from training.models import Engine, Hub
 
 
 def template_choices() -> list[tuple[str, Any]]:
@@ -83,6 +84,21 @@ class HubTokenForm(forms.Form):
     )
 
 
+class VersionForm(forms.Form):
+    notes = forms.CharField(
+        label=_("Notes"),
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("What is special about it, for you and whoever looks after it later."),
+    )
+    model = forms.CharField(
+        label=_("Model"),
+        max_length=100,
+        help_text=_("Versions of one model share its labels; another name moves this one there."),
+    )
+
+
 class DeployForm(forms.Form):
     name = forms.CharField(
         label=_("Name of the model"),
@@ -90,3 +106,35 @@ class DeployForm(forms.Form):
         required=False,
         help_text=_("As chats and the gateway show it."),
     )
+    engine = forms.ChoiceField(label=_("Engine"), required=False)
+    concurrency = forms.IntegerField(
+        label=_("Requests at the same time"),
+        initial=1,
+        required=False,
+        min_value=1,
+        max_value=serving.CONCURRENCY_MAX,
+        help_text=_("More of them share the machine; the others wait their turn."),
+    )
+    sleep_minutes = forms.IntegerField(
+        label=_("Minutes until it sleeps"),
+        initial=0,
+        required=False,
+        min_value=0,
+        max_value=serving.SLEEP_MINUTES_MAX,
+        help_text=_(
+            "So long without a request, and its memory is free for others; the next request wakes "
+            "it. 0: it never sleeps."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        engine, known = self.fields["engine"], serving.engines()
+        assert isinstance(engine, forms.ChoiceField)
+        engine.choices = [(each, Engine(each).label) for each in known]
+        if len(known) == 1:
+            del self.fields["engine"]
+
+    def options(self) -> dict[str, Any]:
+        """As registry.deploy() takes them; what was left empty is left out."""
+        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}
