@@ -395,7 +395,8 @@ def apply_models(
     with transaction.atomic():
         plan = plan_refresh(provider, listed)
         carry_out(provider, plan)
-        counts = {"added": len(plan.added), "missing": len(plan.missing)}
+        parts = ("added", "changed", "renamed", "missing")
+        counts = {name: len(getattr(plan, name)) for name in parts}
         audit(
             actor=actor, action="provider.refresh", target=provider, after=counts, request=request
         )

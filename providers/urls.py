@@ -28,6 +28,7 @@ urlpatterns = [
     path("<int:provider_id>/test/", views.test, name="test"),
     path("<int:provider_id>/refresh/", views.refresh, name="refresh"),
     path("<int:provider_id>/refresh/apply/", views.apply_refresh, name="apply-refresh"),
+    path("<int:provider_id>/refresh/undo/", views.undo, name="undo-refresh"),
     path("<int:provider_id>/toggle/", views.toggle, name="toggle"),
     path("<int:provider_id>/delete/", views.delete, name="delete"),
     path("<int:provider_id>/models/", views.add_model, name="add-model"),

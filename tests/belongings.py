@@ -204,6 +204,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/models/<model_id>/prices/": _own_price,
     "datasets/<int:dataset_id>/": _dataset,
     "datasets/drafts/<uuid:draft_id>/": _draft,
+    "datasets/work/<uuid:work_id>/": _dataset_work,
+    "datasets/uploads/<uuid:upload_id>/": _upload,
     "api/v1/dataset-drafts/<draft_id>": _draft,
     "api/v1/datasets/<dataset_id>": _dataset,
     "api/v1/datasets/<int:dataset_id>/": _dataset,
@@ -237,7 +239,7 @@ NOBODYS: dict[str, Parameters] = {
     "providers/new/<slug:slug>/": {"slug": "echo"},
     "providers/prices/<int:price_id>/": {"price_id": 1},
     "providers/prices/<int:price_id>/remove/": {"price_id": 1},
-    "api/v1/prices/<price_id>": {"price_id": 1},
+    "api/v1/prices/<int:price_id>": {"price_id": 1},
     "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
 }
 # Bodies that the API's schema alone does not explain.

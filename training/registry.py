@@ -56,7 +56,8 @@ def _lineage(job: TrainingJob) -> dict[str, Any]:
     return {
         "base_model": job.base_model.name,
         "base_location": job.base_model.location,
-        "dataset": job.dataset.name,
+        "dataset": str(job.dataset),
+        "dataset_id": job.dataset_id,
         "dataset_sha256": job.dataset.sha256,
         "dataset_records": job.dataset.records,
         "stage": job.stage,
