@@ -27,7 +27,13 @@ from providers.alias_api import router as aliases_router
 from providers.api import models_router, presets_router, providers_router, usage_router
 from providers.gateway.description import described
 from providers.price_api import router as prices_router
-from training.api import base_models_router, datasets_router, jobs_router, versions_router
+from training.api import (
+    base_models_router,
+    datasets_router,
+    jobs_router,
+    versions_router,
+    watching_router,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -85,6 +91,7 @@ api.add_router("datasets", datasets_router)
 api.add_router("training/base-models", base_models_router)
 api.add_router("training/models", versions_router)
 api.add_router("training", jobs_router)
+api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("prompts", prompts_router)
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from training.models import (
 from training.registry import inspect_base_model
 from training.weights import holds_code
 
+# Each is answered at every evaluation, while the training waits.
+PROMPTS_MAX, PROMPT_CHARS_MAX = 8, 2000
 ACTIONS: dict[str, tuple[str, ...]] = {
     Status.PREPARING: ("pause", "stop"),
     Status.RUNNING: ("pause", "stop"),
@@ -79,6 +82,18 @@ def check_fit(*, stage: str, method: str, base_model: BaseModel, dataset: Datase
         raise ValidationError({"base_model": [text % {"path": base_model.path}]})
 
 
+def clean_prompts(prompts: Sequence[str]) -> list[str]:
+    """Without blanks. ValidationError keyed by "sample_prompts"."""
+    found = [text.strip() for text in prompts if text.strip()]
+    if len(found) > PROMPTS_MAX:
+        text = _("At most %(count)s prompts.") % {"count": PROMPTS_MAX}
+        raise ValidationError({"sample_prompts": [text]})
+    if any(len(each) > PROMPT_CHARS_MAX for each in found):
+        text = _("A prompt is longer than %(count)s characters.") % {"count": PROMPT_CHARS_MAX}
+        raise ValidationError({"sample_prompts": [text]})
+    return found
+
+
 def create_job(
     *,
     owner: User,
@@ -88,6 +103,7 @@ def create_job(
     stage: str = Stage.SFT,
     method: str = Method.LORA,
     parameters: dict[str, Any] | None = None,
+    sample_prompts: Sequence[str] = (),
     start: bool = True,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
@@ -106,6 +122,7 @@ def create_job(
         stage=stage,
         method=method,
         parameters=cleaned,
+        sample_prompts=clean_prompts(sample_prompts),
     )
     with transaction.atomic():
         job.save()

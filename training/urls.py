@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from training.views import jobs
+from training.views import jobs, watching
 
 app_name = "training"
 urlpatterns = [
     path("", jobs.index, name="list"),
     path("new/", jobs.create, name="create"),
     path("preview/", jobs.show_preview, name="preview"),
+    path("compare/", watching.compare, name="compare"),
+    path("<uuid:job_id>/keep-best/", watching.keep_best, name="keep-best"),
     path("<uuid:job_id>/", jobs.detail, name="detail"),
     path("<uuid:job_id>/report/", jobs.report, name="report"),
     path("<uuid:job_id>/delete/", jobs.delete, name="delete"),

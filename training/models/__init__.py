@@ -3,7 +3,15 @@ from training.models.datasets import Dataset, DatasetFormat
 from training.models.jobs import Method, Stage, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, ModelVersion
-from training.models.story import HardwareSample, LogChunk, Metric
+from training.models.story import (
+    CurveBlock,
+    HardwareSample,
+    LogChunk,
+    Metric,
+    Note,
+    NoteKind,
+    Sample,
+)
 from training.models.workloads import (
     LEASE,
     Desired,
@@ -17,6 +25,7 @@ from training.models.workloads import (
 __all__ = [
     "LEASE",
     "BaseModel",
+    "CurveBlock",
     "Dataset",
     "DatasetFormat",
     "Deployment",
@@ -30,7 +39,10 @@ __all__ = [
     "ModelVersion",
     "Node",
     "NodeSample",
+    "Note",
+    "NoteKind",
     "Reason",
+    "Sample",
     "Slot",
     "Stage",
     "Status",

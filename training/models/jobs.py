@@ -38,6 +38,10 @@ class TrainingJob(Workload):
         _("method"), max_length=10, choices=Method.choices, default=Method.LORA
     )
     parameters: models.JSONField[Any] = models.JSONField(_("parameters"), default=dict)
+    # Answered by the model at each evaluation, so that one sees it learn.
+    sample_prompts: models.JSONField[Any] = models.JSONField(
+        _("sample prompts"), default=list, blank=True
+    )
     # Where the next attempt goes on from: the newest complete checkpoint known.
     checkpoint = models.CharField(max_length=500, blank=True, editable=False)
     checkpoint_step = models.PositiveIntegerField(default=0, editable=False)
