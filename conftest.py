@@ -189,6 +189,7 @@ def live_url(transactional_db: None) -> Iterator[str]:
     from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 
     from llmplatform.asgi import application, django_application
+    from llmplatform.server import OneWriteProtocol
 
     class Static(ASGIStaticFilesHandler):
         """Static files straight from the source folders; sockets pass through."""
@@ -201,7 +202,12 @@ def live_url(transactional_db: None) -> Iterator[str]:
 
     port = free_port()
     config = uvicorn.Config(
-        Static(django_application), host="127.0.0.1", port=port, log_level="warning", lifespan="off"
+        Static(django_application),
+        host="127.0.0.1",
+        port=port,
+        log_level="warning",
+        lifespan="off",
+        http=OneWriteProtocol,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

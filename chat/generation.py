@@ -23,7 +23,7 @@ from chat.events import CHANGED, send, text_nudge
 from chat.models import MessageStatus
 from chat.running import Generation
 from providers.errors import ProviderError
-from providers.services import stream_chat
+from providers.services import reserved, stream_chat
 from providers.types import ChatRequest, Event, Target
 
 logger = logging.getLogger(__name__)
@@ -138,14 +138,20 @@ class Generator:
         """Until the stream or the generation ends: a library may swallow the cancelling."""
         if generation.ending:
             return
-        stream = self._stream(generation.target, generation.request())
-        async with aclosing(cast(AsyncGenerator[Event], stream)) as events:
+        request, measured = generation.request(), generation.measured
+        place = reserved(
+            user=generation.user, target=generation.target, request=request, measured=measured
+        )
+        async with place, aclosing(self._asked(generation.target, request)) as events:
             async for event in events:
                 is_first = generation.take(event)
                 if is_first:
                     await self._tell(generation)
                 if generation.ending:
                     return
+
+    def _asked(self, target: Target, request: ChatRequest) -> AsyncGenerator[Event, None]:
+        return cast(AsyncGenerator[Event], self._stream(target, request))
 
     async def _finish(self, generation: Generation) -> None:
         for attempt in range(SAVE_ATTEMPTS):

@@ -30,9 +30,16 @@ from providers.price_api import router as prices_router
 from training.api import (
     base_models_router,
     datasets_router,
+    drafts_router,
+    evaluations_router,
+    hub_tokens_router,
     jobs_router,
+    uploads_router,
+    version_evaluations_router,
+    versions_of_datasets_router,
     versions_router,
     watching_router,
+    work_router,
 )
 
 logger = logging.getLogger(__name__)
@@ -87,9 +94,16 @@ api.add_router("models", models_router)
 api.add_router("prices", prices_router)
 api.add_router("aliases", aliases_router)
 api.add_router("usage", usage_router)
+api.add_router("datasets/uploads", uploads_router)
+api.add_router("datasets/work", work_router)
+api.add_router("datasets", versions_of_datasets_router)
 api.add_router("datasets", datasets_router)
+api.add_router("dataset-drafts", drafts_router)
 api.add_router("training/base-models", base_models_router)
+api.add_router("training/hub-tokens", hub_tokens_router)
 api.add_router("training/models", versions_router)
+api.add_router("training/models", version_evaluations_router)
+api.add_router("training/evaluations", evaluations_router)
 api.add_router("training", jobs_router)
 api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)

@@ -13,7 +13,9 @@ django_application = get_asgi_application()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
+from django.conf import settings  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
 
 from chat.generation import generator  # noqa: E402
 from llmplatform.lifespan import Lifespan  # noqa: E402
@@ -23,18 +25,14 @@ from llmplatform.serving import with_static  # noqa: E402
 from providers.gateway.app import gateway  # noqa: E402
 from providers.gateway.spool import replay  # noqa: E402
 
-
-async def http(scope: Any, receive: Any, send: Any) -> None:
-    """The gateway is beside Django: its calls pay for no middleware."""
-    chosen = gateway if scope["path"].startswith("/v1/") or scope["path"] == "/v1" else _pages
-    await chosen(scope, receive, send)
-
-
-_pages = with_static(django_application)
-application = ProtocolTypeRouter(
+# The gateway does not ask where a request comes from.
+_TRUSTED = settings.FORWARDED_ALLOW_IPS
+_all_else = ProtocolTypeRouter(
     {
-        "http": http,
-        "websocket": SocketOrigins(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "http": ProxyHeadersMiddleware(with_static(django_application), _TRUSTED),
+        "websocket": ProxyHeadersMiddleware(
+            SocketOrigins(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))), _TRUSTED
+        ),
         "lifespan": Lifespan(
             sync_to_async(generator.shut_down, thread_sensitive=False),
             gateway.shut_down,
@@ -42,6 +40,14 @@ application = ProtocolTypeRouter(
         ),
     }
 )
+
+
+async def application(scope: Any, receive: Any, send: Any) -> None:
+    """The gateway is beside Django: its calls pay for no middleware."""
+    path = scope.get("path", "")
+    is_call = scope["type"] == "http" and (path.startswith("/v1/") or path == "/v1")
+    await (gateway if is_call else _all_else)(scope, receive, send)
+
 
 # Every page is imported now, and not while the first visitor waits for it. What is there stays, so
 # that the collector need not look at it in the middle of a page.

@@ -30,6 +30,8 @@ FIELD_ENCRYPTION_KEYS = read_list("FIELD_ENCRYPTION_KEYS") or [
 # --- Where it is reached -----------------------------------------------------
 ALLOWED_HOSTS = read_list("ALLOWED_HOSTS", ("127.0.0.1", "localhost", "[::1]"))
 CSRF_TRUSTED_ORIGINS = read_list("CSRF_TRUSTED_ORIGINS")
+# Proxies that are believed where a request comes from.
+FORWARDED_ALLOW_IPS = read_list("FORWARDED_ALLOW_IPS", ("127.0.0.1",))
 # Behind TLS (every trusted origin is https) cookies are Secure and plain HTTP is redirected.
 BEHIND_TLS = bool(CSRF_TRUSTED_ORIGINS) and all(
     origin.startswith("https://") for origin in CSRF_TRUSTED_ORIGINS
@@ -268,8 +270,18 @@ ALLOW_PRIVATE_PROVIDER_URLS = read_bool("ALLOW_PRIVATE_PROVIDER_URLS")
 CNY_PER_USD = read_decimal("CNY_PER_USD", "7.1")
 TRAINING_PYTHON = read_path("TRAINING_PYTHON", BASE_DIR / ".venv-training" / "bin" / "python")
 TRAINING_ROOT = PLATFORM_DATA / "training"
+# Installed there besides our own requirements: unlocks the parameters that need it.
+TRAINING_PACKAGES = frozenset(read_list("TRAINING_PACKAGES"))
 # Folders base models may be loaded from; anything else needs an administrator's setting.
 BASE_MODEL_ROOTS = [PLATFORM_DATA / "models", *map(Path, read_list("BASE_MODEL_ROOTS"))]
+# What downloads show to a hub when the person who wants them has no token of their own.
+HF_TOKEN = read_text("HF_TOKEN")
+MODELSCOPE_API_TOKEN = read_text("MODELSCOPE_API_TOKEN")
+# What keeps a model version from the label `production`, in percent: a loss on held-out examples or
+# on general text above the base model's by more than this, and fewer decided samples won.
+EVALUATION_MAX_LOSS_RISE = read_int("EVALUATION_MAX_LOSS_RISE", 0)
+EVALUATION_MAX_FORGETTING = read_int("EVALUATION_MAX_FORGETTING", 20)
+EVALUATION_MIN_WINS = read_int("EVALUATION_MIN_WINS", 50)
 # SwanLab mirrors each run: local (no network), cloud (with SWANLAB_API_KEY) or disabled.
 SWANLAB_MODE = read_text("SWANLAB_MODE", "local")
 SWANLAB_PROJECT = read_text("SWANLAB_PROJECT", "llmplatform")

@@ -1,6 +1,8 @@
 """Settings of the test suite: the same code, a folder of its own, fast password hashing."""
 
+import atexit
 import os
+import shutil
 import tempfile
 
 os.environ["PLATFORM_DATA"] = tempfile.mkdtemp(prefix="llmplatform-test-")
@@ -17,6 +19,8 @@ from llmplatform.settings import (
     STORAGES,
 )
 
+# Before the suite registers anything of its own, so that it runs after all of that.
+atexit.register(shutil.rmtree, PLATFORM_DATA, ignore_errors=True)
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 PASSWORD_HASHERS = ["accounts.hashers.FastBCryptHasher"]
 CELERY_TASK_ALWAYS_EAGER = True

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 UVICORN_OPTIONS = [
     *("--no-access-log", "--no-server-header", "--log-level", "warning"),
     *("--timeout-graceful-shutdown", "5", "--ws-max-size", "1048576"),
+    *("--http", "llmplatform.server:OneWriteProtocol", "--no-proxy-headers"),
 ]
 READY_WITHIN_S = 60.0
 LEFTOVER_GRACE_S = 5.0

@@ -18,7 +18,8 @@ from accounts.models import User
 from llmplatform.audited_admin import AuditedAdmin, ReadOnlyAdmin, rehearse
 from llmplatform.encryption import KeyUnreadable
 from providers import services
-from providers.errors import ProviderError
+from providers.errors import ProviderError, error_name
+from providers.model_list import EVIDENCE
 from providers.models import (
     Alias,
     AliasMember,
@@ -30,6 +31,7 @@ from providers.models import (
     ProviderModel,
 )
 from providers.registry import ADAPTERS
+from providers.type_names import type_name
 
 STATUS_COLOURS = {
     "done": "success",
@@ -38,6 +40,7 @@ STATUS_COLOURS = {
     "refused": "warning",
     "failed": "danger",
 }
+TEST_COLOURS = {"True": "success", "False": "danger"}
 STATUS_WORDS = {
     "done": _("Done"),
     "stopped": _("Stopped"),
@@ -93,7 +96,7 @@ class ProviderForm(forms.ModelForm[Provider]):
 class ProviderAdmin(AuditedAdmin):
     audit_noun = "provider"
     form = ProviderForm
-    list_display = ("name", "kind", "holder", "is_enabled", "is_managed", "size", "refreshed_at")
+    list_display = ("name", "last_test", "kind", "holder", "is_enabled", "size", "refreshed_at")
     list_filter = ("kind", "is_enabled", "is_managed", ("owner", AutocompleteSelectFilter))
     list_filter_submit = True
     list_select_related = ("owner",)
@@ -113,6 +116,15 @@ class ProviderAdmin(AuditedAdmin):
         found: int = provider.size_now  # type: ignore[attr-defined]
         return found
 
+    @display(description=_("last test"), ordering="tested_at", label=TEST_COLOURS)
+    def last_test(self, provider: Provider) -> tuple[str, str] | str:
+        passed = provider.is_test_passed
+        if passed is None:
+            return "–"
+        answers = gettext("Answers, %(ms)s ms") % {"ms": provider.test_latency_ms}
+        text = answers if passed else error_name(provider.test_error)
+        return str(passed), text
+
     @display(description=_("stored key"))
     def stored_key(self, provider: Provider) -> str:
         try:
@@ -124,11 +136,12 @@ class ProviderAdmin(AuditedAdmin):
         if obj is None:
             return [(None, {"fields": ("name", "kind", "base_url", "api_key")})]
         key = ("stored_key",) if obj.is_managed else ("api_key", "stored_key")
-        state = ("is_enabled", "holder", "created_at", "refreshed_at")
+        state = ("is_enabled", "holder", "last_test", "tested_at", "created_at", "refreshed_at")
         return [(None, {"fields": ("name", "kind", "base_url", *key, *state)})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Provider | None = None) -> Any:
-        return () if obj is None else ("kind", "stored_key", "holder", "created_at", "refreshed_at")
+        shown = ("stored_key", "holder", "last_test", "tested_at", "created_at", "refreshed_at")
+        return () if obj is None else ("kind", *shown)
 
     def get_form(
         self, request: HttpRequest, obj: Provider | None = None, change: bool = False, **kwargs: Any
@@ -203,31 +216,54 @@ class ProviderAdmin(AuditedAdmin):
         self._switch(request, providers, on=False)
 
 
+class TypeFilter(admin.SimpleListFilter):
+    """By the main type, in words."""
+
+    title = _("type")
+    parameter_name = "main_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        rows = model_admin.model._default_manager.exclude(main_type="").order_by("main_type")
+        codes = rows.values_list("main_type", flat=True).distinct()
+        return [(code, type_name(code)) for code in codes]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(main_type=self.value()) if self.value() else queryset
+
+
 @admin.register(ProviderModel)
 class ProviderModelAdmin(AuditedAdmin):
     """Models come from a provider's list; what a person changes here survives its refresh."""
 
     audit_noun = "model"
-    list_display = ("model_id", "provider", "main_type", "context_tokens", "is_enabled", "is_there")
+    list_display = ("model_id", "provider", "kinds", "context_tokens", "is_enabled", "is_there")
     list_filter = (
         ("provider", AutocompleteSelectFilter),
-        "main_type",
+        TypeFilter,
         "is_enabled",
         ("missing_since", admin.EmptyFieldListFilter),
     )
     list_filter_submit = True
     list_select_related = ("provider",)
     search_fields = ("model_id", "name", "provider__name")
-    readonly_fields = ("provider", "model_id", "main_type", "type_evidence", "missing_since")
+    readonly_fields = ("provider", "model_id", "kinds", "evidence", "missing_since")
     fieldsets = (
         (None, {"fields": ("provider", "model_id", "name", "is_enabled", "missing_since")}),
-        (_("What it is"), {"fields": ("main_type", "type_evidence", "context_tokens")}),
+        (_("What it is"), {"fields": ("kinds", "evidence", "context_tokens")}),
         (
             _("Defaults"),
             {"fields": ("system_prompt", "temperature", "top_p", "max_tokens")},
         ),
     )
     actions = ("enable", "disable")
+
+    @display(description=_("types"), ordering="main_type")
+    def kinds(self, model: ProviderModel) -> str:
+        return ", ".join(map(type_name, model.types or [model.main_type]))
+
+    @display(description=_("evidence"))
+    def evidence(self, model: ProviderModel) -> str:
+        return str(EVIDENCE.get(model.type_evidence, model.type_evidence))
 
     @display(description=_("listed"), boolean=True)
     def is_there(self, model: ProviderModel) -> bool:
@@ -388,7 +424,7 @@ class CallRecordAdmin(ReadOnlyAdmin):
         ("prompt_tokens", "completion_tokens", "is_estimated"),
         ("reasoning_tokens", "cached_tokens", "cache_write_tokens"),
         ("cost", "currency"),
-        ("cost_source", "price"),
+        ("cost_source", "price", "own_price"),
         ("ttft_ms", "duration_ms"),
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 from django.db.models import Avg, Count, Q
 from django.utils import timezone
 
-from providers.errors import ProviderError, kind_of
+from providers.errors import error_advice
 from providers.models import Alias, AliasMember, CallRecord, CircuitState, ModelHealth
 
 WITHIN = timedelta(hours=1)
@@ -36,7 +36,7 @@ class ShownMember:
     def reason(self) -> str:
         """Why it rests, and what to do."""
         code = self.health.reason if self.health else ""
-        return str((kind_of(code) or ProviderError).advice) if code else ""
+        return error_advice(code) if code else ""
 
 
 def members_shown(alias: Alias) -> list[ShownMember]:

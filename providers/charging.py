@@ -34,12 +34,14 @@ FREE = Price(DOLLARS, Rates(Decimal(0), Decimal(0)))
 
 @dataclass(frozen=True)
 class Charge:
-    """`cost` None: unknown. `price_id`: the row of the price table, where one was applied."""
+    """`cost` None: unknown. `price_id` or `own_price_id`: the price that was applied, of the price
+    table or of the model itself."""
 
     cost: Decimal | None = None
     currency: str = ""
     source: str = CostSource.UNKNOWN
     price_id: int | None = None
+    own_price_id: int | None = None
 
 
 def _kept(cost: Decimal) -> Decimal | None:
@@ -103,7 +105,7 @@ class Tariff:
         cost = None if found is None else _kept(found)
         if price is None or cost is None:
             return Charge()
-        return Charge(cost, price.currency, CostSource.PRICE, price.row_id)
+        return Charge(cost, price.currency, CostSource.PRICE, price.row_id, price.own_id)
 
 
 class _Current:
@@ -144,6 +146,7 @@ def ledger_fields(usage: Usage, charge: Charge) -> dict[str, Any]:
         "currency": charge.currency,
         "cost_source": charge.source,
         "price_id": charge.price_id,
+        "own_price_id": charge.own_price_id,
     }
 
 

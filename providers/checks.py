@@ -63,7 +63,7 @@ def checked_key(text: str) -> str:
 
 
 def checked_model_id(text: str) -> str:
-    """Without spaces around it. Slashes, colons and even spaces inside are good: some have them."""
+    """Without spaces around it. Slashes and colons inside are good: many have them."""
     model_id = text.strip()
     if not model_id:
         problem = _("Enter the id as the provider writes it.")
@@ -72,6 +72,9 @@ def checked_model_id(text: str) -> str:
         problem %= {"most": MODEL_ID_MAX, "count": len(model_id)}
     elif not model_id.isprintable():
         problem = _("A model id has no invisible or control characters. Type it anew.")
+    elif len(model_id.split()) > 1:
+        problem = _("A model id has no spaces inside. “%(first)s” is followed by one here.")
+        problem %= {"first": model_id.split()[0]}
     elif ".." in model_id.replace("\\", "/").split("/"):
         problem = _("A model id has no “..” between slashes. Enter it as the provider writes it.")
     else:

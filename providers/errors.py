@@ -5,7 +5,10 @@ ProviderError
 │   └── TokenRefused   the token endpoint refuses the client
 ├── Forbidden          the key may not use this model
 ├── NoMoney            the account is out of credit: not the same as too many requests
-├── BudgetReached      the user's own budget is used up: nothing the provider said
+├── LimitReached       the account's own limit of a minute: nothing the provider said
+│   ├── TooManyAtOnce  its limit of calls at the same time
+│   ├── BudgetReached  its budget is used up
+│   └── BudgetReserved what is left of it is reserved for calls that run now
 ├── RateLimited        too many requests; `retry_after_s` where the provider said
 ├── Overloaded         the provider is busy
 ├── Unavailable        server error, refused or lost connection
@@ -28,6 +31,7 @@ ProviderError
 import re
 from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
+from math import isnan
 from time import time
 from typing import Any
 
@@ -83,9 +87,27 @@ class NoMoney(ProviderError):
     advice = _("The provider account is out of credit. Top it up, or choose another model.")
 
 
-class BudgetReached(ProviderError):
-    code, status = "budget_exceeded", 429
+class LimitReached(ProviderError):
+    code, status = "rate_limit_exceeded", 429
+    advice = _("You have reached your account's limit for a minute. Wait a moment and try again.")
+
+
+class TooManyAtOnce(LimitReached):
+    code = "concurrency_limit_exceeded"
+    advice = _("As many of your calls run as may at the same time. Wait for one to end.")
+
+
+class BudgetReached(LimitReached):
+    code = "budget_exceeded"
     advice = _("Your budget is used up. Wait until it resets, or ask for a higher one.")
+
+
+class BudgetReserved(LimitReached):
+    code = "budget_reserved"
+    advice = _(
+        "What is left of your budget is reserved for calls that run now. Wait for one to end, then "
+        "try again."
+    )
 
 
 class RateLimited(ProviderError):
@@ -186,6 +208,29 @@ def kind_of(code: str) -> type[ProviderError] | None:
     return None
 
 
+# A word or two for a list, where the whole advice is too long.
+_NAMES: dict[str, str | Promise] = {
+    "authentication": _("Key refused"),
+    "forbidden": _("Key may not"),
+    "no_money": _("Out of credit"),
+    "rate_limited": _("Too many requests"),
+    "overloaded": _("Busy"),
+    "unavailable": _("No answer"),
+    "timeout": _("Too slow"),
+    "no_such_model": _("Model unknown"),
+    "upstream_redirect": _("Redirects"),
+    "invalid_answer": _("Odd answer"),
+}
+
+
+def error_name(code: str) -> str:
+    return str(_NAMES.get(code, _("Failed")))
+
+
+def error_advice(code: str) -> str:
+    return str((kind_of(code) or ProviderError).advice)
+
+
 _QUOTA = (
     *("insufficient_quota", "insufficient balance", "insufficient_balance", "billing_error"),
     *("exceeded_current_quota", "arrearage", "arrears", "overdue", "provider_quota_exceeded"),
@@ -221,6 +266,8 @@ _STATUS_OF_TYPE = {
 }
 _RETRY_DELAY = re.compile(r'"retryDelay":\s*"(\d+(?:\.\d+)?)s"')
 MAX_CHARS_READ = 20_000
+# Whatever a provider says, nobody is told to wait longer.
+LONGEST_WAIT_S = 3600.0
 
 
 def error_of(status: int, body: str, retry_after_s: float | None = None) -> ProviderError:
@@ -236,7 +283,7 @@ def error_of(status: int, body: str, retry_after_s: float | None = None) -> Prov
         kind = Failed if status >= 500 else BadRequest
     delay = _RETRY_DELAY.search(body)
     if retry_after_s is None and delay:
-        retry_after_s = float(delay[1])
+        retry_after_s = min(float(delay[1]), LONGEST_WAIT_S)
     return kind(f"HTTP {status}", retry_after_s=retry_after_s, upstream_status=status)
 
 
@@ -292,15 +339,22 @@ def _stated_statuses(error: Any) -> Iterator[int]:
 
 
 def retry_after_s_of(headers: Mapping[str, str], *, now_s: float | None = None) -> float | None:
-    """Seconds to wait, from `retry-after-ms` or `retry-after` (seconds or a date); None where
-    nothing readable is said. Names of `headers` are lower case."""
+    """Seconds to wait, an hour at most, from `retry-after-ms` or `retry-after` (seconds or a date);
+    None where nothing readable is said. Names of `headers` are lower case."""
     for name, scale in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:
-            return max(0.0, float(headers[name]) * scale)
+            return _bounded(float(headers[name]) * scale)
         except (KeyError, ValueError):
             continue
     try:
         at = parsedate_to_datetime(headers["retry-after"]).timestamp()
-    except (KeyError, ValueError, TypeError):
+    except (KeyError, ValueError, TypeError, OverflowError):
         return None
-    return max(0.0, at - (time() if now_s is None else now_s))
+    return _bounded(at - (time() if now_s is None else now_s))
+
+
+def _bounded(wait_s: float) -> float:
+    """Raises ValueError for what is no number."""
+    if isnan(wait_s):
+        raise ValueError
+    return min(max(0.0, wait_s), LONGEST_WAIT_S)

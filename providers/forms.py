@@ -289,6 +289,18 @@ def preset_of(slug: str) -> Preset:
     return BY_SLUG.get(slug, PRESETS[0])
 
 
+class ModelIdForm(forms.Form):
+    """A model that no list names. The services have the rules; what they refuse stays here."""
+
+    model_id = forms.CharField(
+        label=_("Model id"),
+        required=False,
+        strip=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+        help_text=_("As the provider writes it, for example gpt-4o or org/model:free."),
+    )
+
+
 class TypesField(forms.MultipleChoiceField):
     """Checkboxes; names with commas in one value, as programs post them, are good too."""
 

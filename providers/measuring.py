@@ -18,6 +18,8 @@ from providers.types import (
     Usage,
 )
 
+UNCOUNTED_BYTES = 16 * 1024
+
 
 @dataclass(kw_only=True)
 class Measurement:
@@ -27,6 +29,8 @@ class Measurement:
     estimated_prompt: int | None = None
     finish_reason: str = ""
     text_tokens: float = 0.0
+    # UTF-8 that has arrived, and is counted when somebody asks.
+    _uncounted: bytearray = field(default_factory=bytearray, init=False, repr=False)
     started: float = field(default_factory=time.monotonic)
     first: float | None = None
     ended: float | None = None
@@ -52,6 +56,19 @@ class Measurement:
             self.first = time.monotonic()
         self.text_tokens += estimated_tokens(text)
 
+    def note_utf8(self, text: bytes) -> None:
+        """As `note_text`, for a word among thousands."""
+        if self.first is None:
+            self.first = time.monotonic()
+        self._uncounted += text
+        if len(self._uncounted) > UNCOUNTED_BYTES:
+            self._count()
+
+    def _count(self) -> None:
+        if self._uncounted:
+            self.text_tokens += estimated_tokens(self._uncounted.decode("utf-8", "replace"))
+            self._uncounted.clear()
+
     def final_usage(self) -> tuple[Usage, bool]:
         """The provider's counts, or an estimate (True) once an answer has begun."""
         said = self.usage or Usage()
@@ -60,7 +77,9 @@ class Measurement:
             return said, False
         prompt, completion = said.prompt_tokens, said.completion_tokens
         prompt = self.estimated_prompt if prompt is None else prompt
-        completion = math.ceil(self.text_tokens) if completion is None else completion
+        if completion is None:
+            self._count()
+            completion = math.ceil(self.text_tokens)
         return replace(said, prompt_tokens=prompt, completion_tokens=completion), True
 
     @property

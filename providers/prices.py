@@ -102,7 +102,7 @@ def own_row(model: ProviderModel, at: datetime) -> OwnPrice | None:
 def own_price(model: ProviderModel, at: datetime) -> Price | None:
     """It wins over the price table."""
     row = own_row(model, at)
-    return None if row is None else Price(row.currency, rates_of(row))
+    return None if row is None else Price(row.currency, rates_of(row), own_id=row.pk)
 
 
 def in_usd(sums: Mapping[str, Decimal]) -> Decimal:

@@ -62,14 +62,15 @@ class OffPeak:
 
 @dataclass(frozen=True)
 class Price:
-    """The price of a model at one moment. `row_id` is the row it comes from, None for a model's
-    own price; `per_query` is for search units of rerankers."""
+    """The price of a model at one moment. It comes from row `row_id` of the price table or `own_id`
+    of the model's own prices; `per_query` is for search units of rerankers."""
 
     currency: str
     rates: Rates
     tiers: tuple[Tier, ...] = ()
     per_query: Decimal | None = None
     row_id: int | None = None
+    own_id: int | None = None
 
     def rates_for(self, prompt_tokens: int | None) -> Rates:
         reached = [t for t in self.tiers if (prompt_tokens or 0) > t.above_input_tokens]

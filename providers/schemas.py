@@ -8,7 +8,7 @@ from django.utils import timezone
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
-from providers.models import ProviderModel
+from providers.models import Provider, ProviderModel
 from providers.presets import Address, Preset
 from providers.prices import own_price
 
@@ -93,6 +93,15 @@ class ProviderPatch(PatienceIn):
     oauth: OAuthIn | None = None
 
 
+class LastTestOut(Answer):
+    """What the latest test of the connection, as it is now, found."""
+
+    at: datetime
+    ok: bool
+    latency_ms: int | None
+    error: str = Field(description="Its code; empty where the provider answered.")
+
+
 class ProviderOut(Answer):
     id: int
     name: str
@@ -113,6 +122,20 @@ class ProviderOut(Answer):
     retries: int
     app_mode: str = Field(description="What a Dify application says that it is; empty: unknown.")
     refreshed_at: datetime | None
+    last_test: LastTestOut | None = Field(
+        None, description="Null: not tested since its address, key or settings changed."
+    )
+
+    @staticmethod
+    def resolve_last_test(provider: Provider) -> dict[str, Any] | None:
+        if provider.tested_at is None:
+            return None
+        return {
+            "at": provider.tested_at,
+            "ok": provider.is_test_passed,
+            "latency_ms": provider.test_latency_ms,
+            "error": provider.test_error,
+        }
 
     @staticmethod
     def resolve_is_shared(provider: object) -> bool:

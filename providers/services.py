@@ -28,14 +28,15 @@ from providers.charging import current_tariff, ledger_fields
 from providers.checks import all_of, check_url, checked_key, checked_model_id, checked_oauth
 from providers.detection import KNOWN_TYPES, detect_types
 from providers.differences import check_drop_params, check_extra_body, check_profile
-from providers.errors import BudgetReached, NoSuchModel, NothingThere, ProviderError, TimedOut
-from providers.gateway.limits.holders import user_holder
-from providers.gateway.limits.spending import spent_usd
+from providers.errors import LimitReached, NoSuchModel, NothingThere, ProviderError, TimedOut
 from providers.measuring import Measurement as Measurement
 from providers.model_list import RefreshPlan, carry_out, found_in, looked_up, plan_refresh
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.presets import BY_SLUG
 from providers.registry import ADAPTERS
+from providers.reserving import check_limits as check_limits
+from providers.reserving import close_limiter
+from providers.reserving import reserved as reserved
 from providers.types import ChatMessage, ChatRequest, Event, ListedModel, Target
 
 DIFFERENCES: dict[str, Callable[[Any], None]] = {
@@ -111,7 +112,7 @@ def change_provider(
 
     A new host, also one to sign in at, needs the key again, or it would be sent to somebody else.
     """
-    before, old_hosts = _snapshot(provider), _hosts(provider)
+    before, old_hosts, old_way = _snapshot(provider), _hosts(provider), _way(provider)
     for name in changes.keys() & {"name", "base_url", "is_enabled"}:
         setattr(provider, name, changes[name])
     all_of(
@@ -123,6 +124,8 @@ def change_provider(
     )
     if _hosts(provider) != old_hosts and provider.credential and not api_key:
         raise ValidationError({"api_key": [_("Enter the key again when the host changes.")]})
+    if _way(provider) != old_way:
+        provider.forget_test()
     with transaction.atomic():
         provider.save()
         after = _snapshot(provider) | ({"api_key": "changed"} if api_key else {})
@@ -141,6 +144,11 @@ def _hosts(provider: Provider) -> list[tuple[str, str]]:
     """Where the stored secret may go."""
     urls = (provider.base_url, provider.oauth.get("token_url", ""))
     return [(parts.scheme, parts.netloc) for parts in map(urlsplit, urls)]
+
+
+def _way(provider: Provider) -> list[Any]:
+    """All that a test of the connection is about."""
+    return [getattr(provider, name) for name in ("base_url", "credential", *SETTINGS)]
 
 
 def _check_secret(provider: Provider) -> None:
@@ -275,12 +283,12 @@ async def _list_models(target: Target) -> tuple[list[ListedModel], str]:
     return adapter.read_models(body), mode
 
 
-HELLO = ChatMessage("user", "hi")
+HELLO, SHORT = ChatMessage("user", "hi"), {"max_tokens": 16}
 
 
 async def _ask(target: Target, measured: Measurement | None = None) -> None:
     """The cheapest call of a provider that has no list to ask for."""
-    request = ChatRequest(target.model_id, [HELLO], {"max_tokens": 16}, is_stream=False)
+    request = ChatRequest(target.model_id, [HELLO], SHORT, is_stream=False)
     # A person waits for it: no longer than for the first word of a stream.
     patience = replace(target.patience, answer_s=target.patience.read_s)
     async for event in stream_chat(replace(target, patience=patience), request):
@@ -313,11 +321,13 @@ def _remember_mode(provider: Provider, mode: str) -> None:
 
 
 def check_connection(provider: Provider) -> TestResult:
+    """Asks the provider, and keeps what came of it with the connection."""
     known = _known_models(provider)
     if known:
         ms, error = _timed(partial(async_to_sync(_ask), provider.target(known[0].model_id)))
     else:
         ms, error = _timed(partial(list_models, provider))
+    provider.note_test(ms, error.code if error else "")
     return TestResult(error is None, ms, error)
 
 
@@ -341,18 +351,34 @@ class Trial:
 
 
 def try_model(model: ProviderModel, *, actor: User) -> Trial:
-    """A call like any other: it is recorded, and costs what it costs."""
+    """A call like any other: it counts for the limits of `actor`, is recorded, and costs what it
+    costs."""
     target, measured = target_of(model), Measurement.of([HELLO])
-    latency_ms, error = _timed(partial(async_to_sync(_ask), target, measured))
+
+    async def ask() -> None:
+        request = ChatRequest(target.model_id, [HELLO], SHORT)
+        try:
+            async with reserved(user=actor, target=target, request=request, measured=measured):
+                await _ask(target, measured)
+        finally:
+            await close_limiter()
+
+    latency_ms, error = _timed(async_to_sync(ask))
     record_call(
         target=target,
         user=actor,
         source="trial",
-        status="failed" if error else "done",
+        status=_status_after(error),
         error_code=error.code if error else "",
         measured=measured,
     )
     return Trial(model, latency_ms, error)
+
+
+def _status_after(error: ProviderError | None) -> str:
+    if error is None:
+        return "done"
+    return "refused" if isinstance(error, LimitReached) else "failed"
 
 
 def apply_models(
@@ -412,16 +438,6 @@ def resolve_chat_target(*, user: User, model_pk: int) -> Target:
 def target_of(model: ProviderModel) -> Target:
     base = model.provider.target(model.model_id)
     return replace(base, model_pk=model.pk, defaults=model.defaults)
-
-
-def check_limits(user: User) -> None:
-    """Before a call outside the gateway. Raises BudgetReached once the user's budget is spent."""
-    holder, now = user_holder(user), timezone.now()
-    if holder is None:
-        return
-    for period, usd in holder.budgets:
-        if spent_usd(holder, period.began(now)) >= usd:
-            raise BudgetReached(f"{period} budget of {usd} USD")
 
 
 async def stream_chat(target: Target, request: ChatRequest) -> AsyncGenerator[Event, None]:

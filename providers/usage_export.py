@@ -14,7 +14,7 @@ CALL_FIELDS = (
     *("call_id", "at", "kind", "user_id", "api_key_id", "provider_label", "model_label", "source"),
     *("status", "error_code", "prompt_tokens", "completion_tokens", "reasoning_tokens"),
     *("cached_tokens", "cache_write_tokens", "is_estimated", "cost", "currency", "cost_source"),
-    *("ttft_ms", "duration_ms"),
+    *("price_id", "own_price_id", "ttft_ms", "duration_ms"),
 )
 NAMED = {"user_id": "user", "api_key_id": "key", "provider_label": "provider"} | {
     "model_label": "model"

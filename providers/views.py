@@ -19,7 +19,7 @@ from accounts.access import current_user, owned_or_404
 from llmplatform.audited_admin import done_in_dialog, put_on
 from providers import own_prices, services
 from providers.errors import ProviderError
-from providers.forms import ModelForm, PriceForm, ProviderForm, preset_of
+from providers.forms import ModelForm, ModelIdForm, PriceForm, ProviderForm, preset_of
 from providers.model_list import evidence_of, opened, plan_refresh, sealed
 from providers.models import Provider, ProviderModel
 from providers.own_prices import rate_text
@@ -127,8 +127,12 @@ def _price_text(price: Price | None) -> str:
 
 @require_safe
 def detail(request: HttpRequest, provider_id: int) -> HttpResponse:
+    provider = owned_or_404(Provider.objects.for_user(current_user(request)), pk=provider_id)
+    return _provider_page(request, provider, ModelIdForm())
+
+
+def _provider_page(request: HttpRequest, provider: Provider, add_form: ModelIdForm) -> HttpResponse:
     user = current_user(request)
-    provider = owned_or_404(Provider.objects.for_user(user), pk=provider_id)
     wanted = request.GET.get("q", "").strip()
     rows = provider.models.order_by("missing_since", "model_id")
     if wanted:
@@ -142,8 +146,10 @@ def detail(request: HttpRequest, provider_id: int) -> HttpResponse:
         "rows": [(model, _price_text(price_of_model(model, now, book))) for model in page],
         "q": wanted,
         "may_edit": Provider.objects.editable_by(user).filter(pk=provider.pk).exists(),
+        "add_form": add_form,
     }
-    return render(request, "providers/detail.html", context)
+    status = 422 if add_form.errors else 200
+    return render(request, "providers/detail.html", context, status=status)
 
 
 @sensitive_post_parameters("api_key")
@@ -241,18 +247,20 @@ def delete(request: HttpRequest, provider_id: int) -> HttpResponse:
 
 @require_POST
 def add_model(request: HttpRequest, provider_id: int) -> HttpResponse:
-    provider = _editable(request, provider_id)
-    try:
-        model = services.add_model(
-            provider=provider,
-            model_id=request.POST.get("model_id", ""),
-            actor=current_user(request),
-            request=request,
-        )
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
-        return redirect("providers:detail", provider.pk)
-    return redirect("providers:model", provider.pk, model.pk)
+    provider, form = _editable(request, provider_id), ModelIdForm(request.POST)
+    if form.is_valid():
+        try:
+            model = services.add_model(
+                provider=provider,
+                model_id=form.cleaned_data["model_id"],
+                actor=current_user(request),
+                request=request,
+            )
+        except ValidationError as error:
+            put_on(form, error)
+        else:
+            return redirect("providers:model", provider.pk, model.pk)
+    return _provider_page(request, provider, form)
 
 
 @require_http_methods(["GET", "POST"])

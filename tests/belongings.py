@@ -16,8 +16,18 @@ from providers import aliases
 from providers import services as providers
 from providers.models import CallRecord, OwnPrice, Provider
 from tests.routes import Route
-from training import datasets
-from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
+from training import datasets, drafts
+from training.models import (
+    BaseModel,
+    Dataset,
+    DatasetUpload,
+    DatasetWork,
+    Evaluation,
+    EvaluationSample,
+    ModelVersion,
+    Status,
+    TrainingJob,
+)
 
 CANARY = "canary-of-the-owner"
 Parameters = dict[str, object]
@@ -65,6 +75,31 @@ def _dataset(owner: User) -> Parameters:
     return {"dataset_id": dataset.pk}
 
 
+def _made_upload(owner: User) -> DatasetUpload:
+    upload = DatasetUpload.objects.create(owner=owner, file_name=CANARY, size_bytes=9)
+    upload.file.parent.mkdir(parents=True, exist_ok=True)
+    upload.file.touch()
+    return upload
+
+
+def _upload(owner: User) -> Parameters:
+    return {"upload_id": _made_upload(owner).pk}
+
+
+def _dataset_work(owner: User) -> Parameters:
+    work = DatasetWork(owner=owner, kind="import", upload=_made_upload(owner), error=CANARY)
+    work.save()
+    return {"work_id": work.pk}
+
+
+def _draft(owner: User) -> Parameters:
+    rows = b'[{"canary-of-the-owner": "q", "b": "a"}]'
+    draft = drafts.keep(
+        owner=owner, file=BytesIO(rows), file_name=f"{CANARY}.json", size_bytes=len(rows)
+    )
+    return {"draft_id": draft.pk}
+
+
 def _made_job(owner: User) -> TrainingJob:
     dataset = Dataset.objects.create(owner=owner, name=CANARY, format="alpaca", sha256="0" * 64)
     base_model = BaseModel.objects.create(owner=owner, name=CANARY, hub_id="a/b")
@@ -80,6 +115,20 @@ def _job(owner: User) -> Parameters:
 def _version(owner: User) -> Parameters:
     version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
     return {"version_id": version.pk}
+
+
+def _base_model(owner: User) -> Parameters:
+    row = BaseModel.objects.create(owner=owner, name=CANARY, hub_id="a/b", licence=CANARY)
+    return {"base_id": row.pk}
+
+
+def _evaluation(owner: User) -> Parameters:
+    version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
+    evaluation = Evaluation.objects.create(
+        owner=owner, name=CANARY, version=version, source="probes", status=Status.SUCCESS
+    )
+    EvaluationSample.objects.create(evaluation=evaluation, position=0, question=CANARY)
+    return {"evaluation_id": evaluation.pk}
 
 
 def _prompt(owner: User) -> Parameters:
@@ -132,7 +181,12 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/models/<model_id>": _provider_model,
     "api/v1/models/<model_id>/prices/": _own_price,
     "datasets/<int:dataset_id>/": _dataset,
+    "datasets/drafts/<uuid:draft_id>/": _draft,
+    "api/v1/dataset-drafts/<draft_id>": _draft,
     "api/v1/datasets/<dataset_id>": _dataset,
+    "api/v1/datasets/<int:dataset_id>/": _dataset,
+    "api/v1/datasets/uploads/<uuidstr:upload_id>": _upload,
+    "api/v1/datasets/work/<uuidstr:work_id>": _dataset_work,
     "prompts/<int:prompt_id>/": _prompt,
     "api/v1/prompts/<int:prompt_id>": _prompt,
     "chat/<uuid:session_id>/": _chat,
@@ -143,12 +197,17 @@ BELONGINGS: dict[str, Make] = {
     "training/<uuid:job_id>/": _job,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
+    "models/base/<int:base_id>/": _base_model,
+    "api/v1/training/base-models/<base_id>": _base_model,
     "models/<int:version_id>/": _version,
     "api/v1/training/models/<version_id>": _version,
+    "models/evaluations/<uuid:evaluation_id>/": _evaluation,
+    "api/v1/training/evaluations/<evaluation_id>": _evaluation,
 }
 # Routes whose parameter names nobody's object, and a value for it.
 NOBODYS: dict[str, Parameters] = {
     "providers/new/<slug:slug>/": {"slug": "echo"},
+    "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
 }
 # Bodies that the API's schema alone does not explain.
 BODIES: dict[tuple[str, str], dict[str, object]] = {}

@@ -1,5 +1,6 @@
 """Checks what a person sets before anything starts: typed values for LLaMA-Factory, or reasons."""
 
+import json
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -9,7 +10,8 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from llmplatform.text import UNSTORABLE
-from training.argument_table import ARGUMENTS, BY_NAME, GROUPS, Argument, Value
+from training.argument_conflicts import by_field, conflicts
+from training.argument_table import ARGUMENTS, BY_NAME, GROUPS, WHY_BLOCKED, Argument, Value
 from training.chat_templates import TEMPLATES
 
 __all__ = [
@@ -17,7 +19,6 @@ __all__ = [
     "BY_NAME",
     "GROUPS",
     "HUB_ID",
-    "PRESETS",
     "TEMPLATES",
     "Argument",
     "applicable",
@@ -26,43 +27,11 @@ __all__ = [
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 MODULES = re.compile(r"[A-Za-z0-9_.]+(,[A-Za-z0-9_.]+)*")
+DETAIL = re.compile(r"[A-Za-z0-9_+-]{1,60}")
+DETAILS_MAX = 20  # entries of an object
 TEXT_MAX = {"default_system": 10_000}
 TRUE = {"true", "on", "1", "yes"}
 FALSE = {"false", "off", "0", "no"}
-
-# What the buttons of the form fill in; rank and rate only where the method has them.
-PRESETS: dict[str, dict[str, Value]] = {
-    "quick": {
-        "num_train_epochs": 1.0,
-        "max_samples": 200,
-        "lora_rank": 8,
-        "cutoff_len": 512,
-        "per_device_train_batch_size": 2,
-        "gradient_accumulation_steps": 1,
-    },
-    "balanced": {
-        "num_train_epochs": 3.0,
-        "lora_rank": 16,
-        "cutoff_len": 1024,
-        "per_device_train_batch_size": 2,
-        "gradient_accumulation_steps": 4,
-    },
-    "quality": {
-        "num_train_epochs": 5.0,
-        "lora_rank": 64,
-        "cutoff_len": 2048,
-        "per_device_train_batch_size": 2,
-        "gradient_accumulation_steps": 8,
-        "val_size": 0.1,
-    },
-    "low_memory": {
-        "num_train_epochs": 3.0,
-        "lora_rank": 8,
-        "cutoff_len": 512,
-        "per_device_train_batch_size": 1,
-        "gradient_accumulation_steps": 8,
-    },
-}
 
 
 def applicable(*, stage: str, method: str) -> list[Argument]:
@@ -84,8 +53,8 @@ def clean(parameters: Mapping[str, Any], *, stage: str, method: str) -> dict[str
             values[name] = _value(_argument(str(name), stage, method), raw)
         except ValidationError as error:
             errors[str(name)] = error.messages
-    for name, text in _conflicts(values) if not errors else ():
-        errors.setdefault(name, []).append(text)
+    if not errors:
+        errors = by_field(conflicts(values))
     if errors:
         raise ValidationError(dict(errors))
     if "quantization_bit" in values:
@@ -96,7 +65,11 @@ def clean(parameters: Mapping[str, Any], *, stage: str, method: str) -> dict[str
 def _argument(name: str, stage: str, method: str) -> Argument:
     argument = BY_NAME.get(name)
     if argument is None:
-        raise ValidationError(_("This parameter does not exist or is set by the platform itself."))
+        unknown = _("LLaMA-Factory has no such parameter.")
+        raise ValidationError(str(WHY_BLOCKED.get(name, unknown)))
+    if not argument.is_installed:
+        text = _("This needs the package %(package)s in the training environment.")
+        raise ValidationError(text % {"package": argument.package})
     if not argument.fits(stage=stage, method=method):
         raise ValidationError(_("This parameter does not apply to this stage and method."))
     return argument
@@ -162,9 +135,30 @@ def _read_text(argument: Argument, raw: Any) -> str:
         raise ValidationError(_("The text contains characters that cannot be stored."))
     if argument.name == "template" and text not in TEMPLATES:
         raise ValidationError(_("There is no such chat template."))
-    if argument.group in ("lora", "freeze") and not MODULES.fullmatch(text):
+    return text
+
+
+def _read_modules(argument: Argument, raw: Any) -> str:
+    text = _read_text(argument, raw)
+    if not MODULES.fullmatch(text):
         raise ValidationError(_("Enter names of modules with commas between them."))
     return text
+
+
+def _read_json(argument: Argument, raw: Any) -> dict[str, Any]:
+    """An object of plain values: nothing that could name a file or hold code."""
+    try:
+        value = json.loads(raw) if isinstance(raw, str) else raw
+    except (ValueError, RecursionError) as error:
+        raise ValidationError(_('Enter a JSON object such as {"name": 1}.')) from error
+    if not isinstance(value, dict) or len(value) > DETAILS_MAX:
+        raise ValidationError(_('Enter a JSON object such as {"name": 1}.'))
+    for name, item in value.items():
+        is_number = isinstance(item, bool | int | float) and math.isfinite(item)
+        is_word = isinstance(item, str) and DETAIL.fullmatch(item)
+        if not DETAIL.fullmatch(str(name)) or not (is_number or is_word):
+            raise ValidationError(_("Only numbers, words, true and false can stand in it."))
+    return value
 
 
 _READERS: dict[str, Callable[[Argument, Any], Value]] = {
@@ -173,71 +167,7 @@ _READERS: dict[str, Callable[[Argument, Any], Value]] = {
     "bool": _read_bool,
     "choice": _read_choice,
     "text": _read_text,
+    "modules": _read_modules,
+    "json": _read_json,
 }
-
-
-def _conflicts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """What each value allows, but not all together."""
-    checks = (_precisions, _learned_parts, _evaluations, _best_model, _losses, _sizes)
-    return [found for check in checks for found in check(values)]
-
-
-def _precisions(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    chosen = [name for name in ("bf16", "fp16", "pure_bf16") if values.get(name)]
-    text = _("Choose one of bf16, fp16 and pure bf16.")
-    return [(name, text) for name in chosen[1:]]
-
-
-def _learned_parts(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    if values.get("mask_history") and values.get("train_on_prompt"):
-        return [("mask_history", _("Questions cannot be learned and left out at once."))]
-    return []
-
-
-def _evaluations(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    if values.get("val_size"):
-        if values.get("eval_strategy") != "steps" and values.get("eval_strategy"):
-            text = _("This needs evaluation by steps.")
-            return [("eval_steps", text)] if values.get("eval_steps") else []
-        return []
-    text = _("This needs examples held out for evaluation.")
-    asks = [name for name in ("eval_steps", "early_stopping_steps") if values.get(name)]
-    asks += [name for name in ("load_best_model_at_end", "compute_accuracy") if values.get(name)]
-    if values.get("eval_strategy", "no") != "no":
-        asks.append("eval_strategy")
-    return [(name, text) for name in asks]
-
-
-def _best_model(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The trainer compares checkpoints, so each must fall on an evaluation."""
-    name = "load_best_model_at_end"
-    if not values.get(name):
-        if values.get("early_stopping_steps"):
-            return [("early_stopping_steps", _("This needs “Keep the best checkpoint”."))]
-        return []
-    if values.get("eval_strategy", "steps") != "steps":
-        return [(name, _("This needs evaluation by steps."))]
-    logging_steps = values.get("logging_steps", BY_NAME["logging_steps"].default)
-    eval_steps = values.get("eval_steps", logging_steps * 2)
-    if values.get("save_steps", BY_NAME["save_steps"].default) % eval_steps:
-        text = _("Checkpoints must fall on evaluations: make one a multiple of the other.")
-        return [("save_steps", text)]
-    return []
-
-
-def _losses(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    if values.get("dpo_label_smoothing") and values.get("pref_loss", "sigmoid") != "sigmoid":
-        return [("dpo_label_smoothing", _("This works with the sigmoid loss only."))]
-    return []
-
-
-def _sizes(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    found = []
-    if values.get("freeze_trainable_layers") == 0:
-        found.append(("freeze_trainable_layers", _("At least one layer must be trained.")))
-    val_size = values.get("val_size", 0)
-    if val_size > 1 and val_size != int(val_size):
-        found.append(("val_size", _("Enter a share below 1 or a whole number of examples.")))
-    elif val_size == 1:
-        found.append(("val_size", _("A share must be below 1.")))
-    return found
+KINDS = tuple(_READERS)

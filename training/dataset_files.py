@@ -2,6 +2,8 @@
 
 MEDIA_ROOT/datasets/<hex>/data.jsonl   accepted records, one a line
 MEDIA_ROOT/datasets/<hex>/data.index   byte offsets of every INDEX_STEPth record (uint64)
+MEDIA_ROOT/datasets/<hex>/data.hashes  a number for each record (dataset_lines.py)
+MEDIA_ROOT/datasets/<hex>/data.groups  once asked for: which records are alike (dataset_likeness.py)
 MEDIA_ROOT/datasets/<hex>.part/        an import under way
 """
 
@@ -17,10 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import orjson
 from django.conf import settings
 
-DATA, INDEX = "data.jsonl", "data.index"
+from training.dataset_lines import HASHES, count_duplicates, line_hash, write_hashes
+
+DATA, INDEX, GROUPS = "data.jsonl", "data.index", "data.groups"
 INDEX_STEP = 256
 # An import that is older has died with its process.
 ABANDONED_S = 24 * 3600
@@ -34,6 +39,7 @@ class Stored:
     path: str
     size_bytes: int
     sha256: str
+    duplicates: int
 
 
 def root() -> Path:
@@ -80,18 +86,38 @@ def seal(folder: Path, lead: tuple[int, int] | None) -> Stored:
     data = folder / DATA
     if lead is not None and lead[0] > 0:
         _move_to_front(data, *lead)
-    digest, offsets, position = hashlib.sha256(), array("Q"), 0
+    digest, offsets, hashes, position = hashlib.sha256(), array("Q"), array("Q"), 0
     with data.open("rb") as file:
         for number, line in enumerate(file):
             if number % INDEX_STEP == 0:
                 offsets.append(position)
             digest.update(line)
+            hashes.append(line_hash(line))
             position += len(line)
     (folder / INDEX).write_bytes(offsets.tobytes())
+    numbers = np.frombuffer(hashes, np.uint64) if hashes else np.empty(0, np.uint64)
+    write_hashes(folder, numbers)
     data.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o600)
     final = folder.with_suffix("")
     path = (final / DATA).relative_to(settings.MEDIA_ROOT)
-    return Stored(path.as_posix(), position, digest.hexdigest())
+    duplicates = count_duplicates(numbers)
+    return Stored(path.as_posix(), position, digest.hexdigest(), duplicates)
+
+
+def link(file: Path, folder: Path) -> str:
+    """The same content in another folder, without a second copy; its path below MEDIA_ROOT."""
+    for name in (DATA, INDEX, HASHES, GROUPS):
+        if file.with_name(name).exists():
+            _link_or_copy(file.with_name(name), folder / name)
+    final = folder.with_suffix("")
+    return (final / DATA).relative_to(settings.MEDIA_ROOT).as_posix()
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:  # the file system knows no links
+        shutil.copyfile(source, target)
 
 
 def settle(folder: Path) -> None:

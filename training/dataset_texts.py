@@ -53,12 +53,45 @@ REASONS: dict[str, str | Promise] = {
     "call_invalid": gettext_lazy(
         "Turn %(turn)s is a function call, but not JSON with “name” and “arguments”."
     ),
+    "media": gettext_lazy(
+        "“%(field)s” refers to pictures, sound or video; only text can be trained here."
+    ),
+    "stray_quote": gettext_lazy(
+        "A quotation mark ends in the middle of a cell. Inside a quoted cell it is written twice."
+    ),
+    "cell_count": gettext_lazy(
+        "The row has %(found_cells)s cells, the first row names %(expected_cells)s columns."
+    ),
+    "nothing_there": gettext_lazy("There is nothing at “%(field)s”."),
     "text_beside_calls": gettext_lazy(
         "Turn %(turn)s has text beside its tool calls; the trainer would lose the text."
     ),
 }
 REFUSALS: dict[str, str | Promise] = {
     "empty_file": gettext_lazy("The file is empty."),
+    "not_text": gettext_lazy(
+        "This is a %(found)s file, not text. Export it as CSV in UTF-8, or as JSON."
+    ),
+    "decoding": gettext_lazy(
+        "The file is not %(encoding)s: line %(line)s cannot be read. Choose another encoding."
+    ),
+    "header_unreadable": gettext_lazy("The first row, which names the columns, cannot be read."),
+    "header_empty": gettext_lazy(
+        "Column %(column)s has no name. The first row must name every column, or say that the file "
+        "has no such row."
+    ),
+    "header_twice": gettext_lazy("Two columns are called “%(field)s”. Rename one of them."),
+    "too_many_columns": gettext_lazy(
+        "The first row has %(found)s cells; at most %(limit)s columns can be read. Is the "
+        "separator right?"
+    ),
+    "open_quote": gettext_lazy(
+        "The quotation mark that opens in the row at line %(line)s is never closed."
+    ),
+    "document_too_large": gettext_lazy(
+        "Records inside of a larger object are read from files of up to %(limit_mb)s MiB. Upload "
+        "the list itself as a file."
+    ),
     "no_records": gettext_lazy("The file holds no records."),
     "no_valid_records": gettext_lazy("None of the records can be used."),
     "broken_json": gettext_lazy(
@@ -140,8 +173,8 @@ def _explain_encoding(refusal: Refusal) -> str:
         text = _("The file is not UTF-8 (line %(line)s). Save it as UTF-8 and upload it again.")
         return text % {"line": refusal.params["line"]}
     text = _(
-        "The file is not UTF-8; it looks like %(encoding)s (line %(line)s). Save it as UTF-8 in "
-        "your editor, or run: iconv -f %(encoding)s -t UTF-8 old.json > new.json"
+        "The file is not UTF-8; it looks like %(encoding)s (line %(line)s). Choose that encoding, "
+        "save the file as UTF-8, or run: iconv -f %(encoding)s -t UTF-8 old > new"
     )
     return text % {"encoding": encoding, "line": refusal.params["line"]}
 

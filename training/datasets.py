@@ -1,7 +1,8 @@
 """Verbs about datasets: import, fill in, read, delete, and hand over to the trainer."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,16 +18,17 @@ from accounts.models import User
 from accounts.services import audit
 from llmplatform.text import DECEIVING, UNSTORABLE, validate_name
 from training import dataset_files
+from training.dataset_readings import as_json, reading_of
 from training.formats.detection import AUTO, FORMATS, detect, layout_of
 from training.formats.fields import PLACEHOLDER
+from training.formats.items import Item
 from training.formats.layouts import Layout, Turn
 from training.formats.problems import Refusal
-from training.formats.reading import Item, read_items
+from training.formats.reading import SUFFIXES, Reading, read_items
+from training.formats.shaping import ColumnMap, shaped
 from training.formats.sifting import Sifted, sift
 from training.models import Dataset
 
-LINES_SUFFIX = ".jsonl"
-SUFFIXES = (".json", LINES_SUFFIX)
 # What an import may take of the disk at most, beside the upload itself.
 SPARE_BYTES = 64 * 1024 * 1024
 NAME_CHARS = 100
@@ -50,24 +52,48 @@ def import_dataset(
     size_bytes: int,
     name: str = "",
     format: str = AUTO,
+    options: Mapping[str, Any] | None = None,
+    mapping: ColumnMap | None = None,
     request: HttpRequest | None = None,
+    on_saved: Callable[[Dataset], None] = lambda dataset: None,
 ) -> Dataset:
     """The good records of `file` as a dataset, the others counted and the first listed.
 
-    Reads in pieces. Refusal when the file as a whole is no use, ValidationError keyed by field
-    for a bad name or format; then nothing is left behind.
+    Reads in pieces. `options`: how the file is to be read, as for `reading_of`; `mapping`: where
+    its columns come from, when it names them otherwise. Refusal when the file as a whole is no
+    use, ValidationError keyed by field for a bad name, format or option; then nothing is left
+    behind.
     """
-    file_name = DECEIVING.sub("", UNSTORABLE.sub("", Path(file_name).name))
-    suffix = Path(file_name).suffix.lower()
-    name = _checked_name(name.strip() or Path(file_name).stem.strip()[:NAME_CHARS])
+    file_name = clean_file_name(file_name)
+    name = checked_name(name.strip() or Path(file_name).stem.strip()[:NAME_CHARS])
     if format not in (AUTO, *FORMATS):
         raise ValidationError({"format": [_("There is no such format.")]})
     check_file(file_name=file_name, size_bytes=size_bytes)
-    prefers_lines = suffix == LINES_SUFFIX
-    layout = detect(file, format=format, prefers_lines=prefers_lines)
-    items = read_items(file, prefers_lines=prefers_lines)
-    dataset = Dataset(owner=owner, name=name, file_name=file_name[-FILE_NAME_CHARS:])
-    return _store(dataset, items, layout, action="dataset.create", request=request)
+    reading = reading_of(file_name, options)
+    layout = detect(file, reading, format=format, mapping=mapping)
+    items = shaped(read_items(file, reading), reading, mapping)
+    dataset = Dataset(owner=owner, name=name, file_name=file_name)
+    dataset.mapping = _kept_mapping(reading, mapping)
+    return store(
+        dataset, items, layout, action="dataset.create", request=request, on_saved=on_saved
+    )
+
+
+def clean_file_name(file_name: str) -> str:
+    return DECEIVING.sub("", UNSTORABLE.sub("", Path(file_name).name))[-FILE_NAME_CHARS:]
+
+
+def _kept_mapping(reading: Reading, mapping: ColumnMap | None) -> dict[str, Any]:
+    """For the page, and for the next file that looks like this one."""
+    options = as_json(reading)
+    if mapping is not None:
+        return {"options": options, **asdict(mapping)}
+    return {"options": options} if options else {}
+
+
+def compact(value: object) -> str:
+    """As JSON, for people."""
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def check_file(*, file_name: str, size_bytes: int) -> None:
@@ -80,7 +106,7 @@ def check_file(*, file_name: str, size_bytes: int) -> None:
         raise Refusal("disk_full")
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
     try:
         validate_name(name)
     except ValidationError as error:
@@ -91,28 +117,36 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _store(
+def store(
     dataset: Dataset,
     items: Iterable[Item],
     layout: Layout,
     *,
     action: str,
-    request: HttpRequest | None,
-    **details: str,
+    request: HttpRequest | None = None,
+    actor: User | None = None,
+    on_saved: Callable[[Dataset], None] = lambda dataset: None,
+    **details: str | int,
 ) -> Dataset:
-    """Sift `items` into a file of its own and save the row that describes it."""
+    """Sift `items` into a file of its own and save the row that describes it.
+
+    `on_saved` runs in the transaction of the row and may take it back by raising.
+    """
     with dataset_files.new_folder() as folder:
         with (folder / dataset_files.DATA).open("wb") as target:
             sifted = sift(items, layout, target)
         stored = dataset_files.seal(folder, sifted.lead)
         _describe(dataset, sifted, layout)
         dataset.path, dataset.size_bytes = stored.path, stored.size_bytes
-        dataset.sha256 = stored.sha256
+        dataset.sha256, dataset.duplicates = stored.sha256, stored.duplicates
+        dataset.author = actor or dataset.owner
         with transaction.atomic():
+            dataset.take_next_version()
             dataset.save()
+            on_saved(dataset)
             counts = {"records": dataset.records, "rejected": dataset.rejected}
             after = {"name": dataset.name, "sha256": dataset.sha256, **counts, **details}
-            audit(actor=dataset.owner, action=action, target=dataset, after=after, request=request)
+            audit(actor=dataset.author, action=action, target=dataset, after=after, request=request)
             dataset_files.settle(folder)
     return dataset
 
@@ -154,9 +188,9 @@ def fill_placeholders(
         raise ValidationError({"values": [_("A value is too long or cannot be stored.")]})
     named = name.strip() or _("%(name)s (filled in)") % {"name": dataset.name}
     filled = Dataset(
-        owner=dataset.owner, name=_checked_name(named[:NAME_CHARS]), file_name=dataset.file_name
+        owner=dataset.owner, name=checked_name(named[:NAME_CHARS]), file_name=dataset.file_name
     )
-    return _store(
+    return store(
         filled,
         _filled(dataset.file, chosen),
         layout_of(dataset.format, dataset.layout),
@@ -167,9 +201,15 @@ def fill_placeholders(
 
 
 def _filled(file: Path, values: Mapping[str, str]) -> Iterator[Item]:
+    for item in stored_items(file):
+        yield Item(item.line, _replaced(item.value, values))
+
+
+def stored_items(file: Path) -> Iterator[Item]:
+    """Every record of a stored file, as if it were uploaded again."""
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
-            yield Item(number, _replaced(orjson.loads(line), values))
+            yield Item(number, orjson.loads(line))
 
 
 def _replaced(value: Any, values: Mapping[str, str]) -> Any:

@@ -25,6 +25,11 @@ def look_at_queue() -> None:
     transaction.on_commit(lambda: _send("schedule"))
 
 
+def look_at_datasets() -> None:
+    """Work on a dataset waits, or has ended."""
+    transaction.on_commit(lambda: _send("look_at_datasets"))
+
+
 def reconcile(workload: Workload) -> None:
     """The node of `workload` should look at it now."""
     if workload.node is not None:
@@ -34,3 +39,7 @@ def reconcile(workload: Workload) -> None:
 
 def tick(node: Node) -> None:
     _send("tick", queue=node.queue)
+
+
+def judge(evaluation_id: str) -> None:
+    _send("judge", evaluation_id)

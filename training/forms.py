@@ -1,17 +1,21 @@
 """Forms of the training pages."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from training.arguments import ARGUMENTS, GROUPS, TEMPLATES, Argument
-from training.models import BaseModel, Dataset, Method, Stage
+from training.arguments import ARGUMENTS, BY_NAME, GROUPS, TEMPLATES, Argument
+from training.models import BaseModel, Dataset, Hub, Method, Stage
+from training.presets import field_text
+from training.template_detection import detected_template
 
 STAGE_HELP = {
     Stage.SFT: _("Learn to answer like the examples."),
     Stage.PT: _("Go on reading plain text."),
+    Stage.RM: _("Learn to score answers; the result judges, it does not chat."),
     Stage.DPO: _("Prefer the better of two answers."),
     Stage.KTO: _("Learn from thumbs up and down."),
 }
@@ -21,41 +25,87 @@ METHOD_HELP = {
     Method.FREEZE: _("Some layers in full."),
     Method.FULL: _("Every weight; most memory."),
 }
+ON_OFF = {"true": _("On"), "false": _("Off"), "": _("As LLaMA-Factory decides")}
 
 
 def template_choices() -> list[tuple[str, Any]]:
     return [("", _("The model's own")), *((name, name) for name in sorted(TEMPLATES))]
 
 
+def default_text(argument: Argument) -> str:
+    """The default as the field would hold it; empty if LLaMA-Factory decides."""
+    return "" if argument.default is None else field_text(argument.default)
+
+
 def field_of(argument: Argument) -> forms.Field:
-    """A field that only carries the value; arguments.clean() judges it."""
-    common: dict[str, Any] = {
-        "label": argument.label,
-        "help_text": argument.help,
-        "required": False,
-    }
-    if argument.kind == "bool":
-        return forms.BooleanField(**common, initial=argument.default)
-    if argument.kind == "choice":
-        empty = [] if argument.default is not None else [("", _("As LLaMA-Factory decides"))]
-        choices = [*empty, *((choice, choice) for choice in argument.choices)]
-        return forms.ChoiceField(**common, choices=choices, initial=argument.default)
+    """A field that only carries the value; arguments.clean() judges it.
+
+    What is not among the main parameters stays empty until a person sets it.
+    """
+    common: dict[str, Any] = {"label": argument.label, "help_text": argument.help}
     if argument.name == "template":
-        return forms.ChoiceField(**common, choices=template_choices())
-    attrs: dict[str, Any] = {}
-    if argument.kind in ("int", "float"):
-        attrs["inputmode"] = "decimal" if argument.kind == "float" else "numeric"
-    return forms.CharField(
-        **common,
-        max_length=10_000,
-        widget=forms.TextInput(attrs=attrs),
-        initial=shown_default(argument),
-    )
+        return forms.ChoiceField(**common, required=False, choices=template_choices())
+    initial = default_text(argument) if argument.group == "main" else None
+    return forms.CharField(**common, required=False, max_length=10_000, initial=initial)
 
 
-def shown_default(argument: Argument) -> Any:
-    value = argument.default
-    return f"{value:g}" if isinstance(value, float) else value
+def options_of(argument: Argument) -> list[tuple[str, Any]]:
+    """(value, label) of a select; the empty one is the default."""
+    default = default_text(argument)
+    if argument.kind == "bool":
+        first: list[tuple[str, Any]] = [("", ON_OFF[default])]
+        return [*first, *((word, ON_OFF[word]) for word in ("true", "false") if word != default)]
+    if argument.name == "template":
+        return template_choices()
+    if argument.group == "main":
+        return [(choice, choice) for choice in argument.choices]
+    first = [("", default or ON_OFF[""])]
+    return [*first, *((choice, choice) for choice in argument.choices if choice != default)]
+
+
+def _shown(name: str, value: Any) -> Any:
+    is_written = name in BY_NAME and isinstance(value, bool | float | dict)
+    return field_text(value) if is_written else value
+
+
+@dataclass(frozen=True)
+class ArgumentRow:
+    """One parameter as the page draws it."""
+
+    argument: Argument
+    field: forms.BoundField
+    fits: bool
+
+    @property
+    def value(self) -> str:
+        value = self.field.value()
+        return "" if value is None else str(value)
+
+    @property
+    def default(self) -> str:
+        return default_text(self.argument)
+
+    @property
+    def is_changed(self) -> bool:
+        return self.value not in ("", self.default)
+
+    @property
+    def is_select(self) -> bool:
+        return self.argument.kind in ("bool", "choice") or self.argument.name == "template"
+
+    @property
+    def options(self) -> list[tuple[str, Any]]:
+        return options_of(self.argument)
+
+    @property
+    def mode(self) -> str:
+        """Which keyboard a phone shows."""
+        return {"int": "numeric", "float": "decimal"}.get(self.argument.kind, "text")
+
+    @property
+    def search(self) -> str:
+        words = (self.argument.name, self.argument.label, self.argument.help)
+        return " ".join(map(str, words)).lower()
 
 
 class JobForm(forms.Form):
@@ -74,9 +124,23 @@ class JobForm(forms.Form):
     method = forms.ChoiceField(
         label=_("Method"), choices=Method.choices, initial=Method.LORA, widget=forms.RadioSelect
     )
+    sample_prompts = forms.CharField(
+        label=_("Sample prompts"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_(
+            "One a line, up to eight. The model answers them at each evaluation, so that you see "
+            "what it has learned; set a validation share, or it answers at the start and the end."
+        ),
+    )
+    allow_too_large = forms.BooleanField(label=_("Start all the same"), required=False)
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(
+        self, data: Any = None, *, user: User, initial: dict[str, Any] | None = None
+    ) -> None:
+        known = {name: _shown(name, value) for name, value in (initial or {}).items()}
+        super().__init__(data, initial=known)
         models, datasets = self.fields["base_model"], self.fields["dataset"]
         assert isinstance(models, forms.ModelChoiceField)
         assert isinstance(datasets, forms.ModelChoiceField)
@@ -96,24 +160,28 @@ class JobForm(forms.Form):
         found: dict[str, Any] = {}
         for argument in ARGUMENTS:
             value = self.cleaned_data.get(argument.name, "")
-            is_default = value in (argument.default, str(shown_default(argument)))
-            is_wanted = value != "" and (argument.group == "main" or not is_default)
-            if argument.fits(stage=stage, method=method) and is_wanted:
+            is_wanted = argument.group == "main" or value != default_text(argument)
+            if value != "" and is_wanted and argument.fits(stage=stage, method=method):
                 found[argument.name] = value
         return found
 
     def groups(self) -> list[dict[str, Any]]:
-        """Sections of parameters: {"name", "label", "rows": [(argument, field, is_shown)]}."""
+        """Sections of parameters: {"name", "label", "rows", "fits", "changed"}."""
         stage, method = self.chosen
         sections = []
         for name, label in GROUPS.items():
             rows = [
-                {"argument": a, "field": self[a.name], "fits": a.fits(stage=stage, method=method)}
+                ArgumentRow(a, self[a.name], a.fits(stage=stage, method=method))
                 for a in ARGUMENTS
-                if a.group == name
+                if a.group == name and a.is_installed
             ]
-            fits = any(row["fits"] for row in rows)
-            sections.append({"name": name, "label": label, "rows": rows, "fits": fits})
+            if not rows:
+                continue
+            shown = [row for row in rows if row.fits]
+            changed = sum(row.is_changed for row in shown)
+            has_errors = any(row.field.errors for row in shown)
+            section = {"name": name, "label": label, "rows": rows, "fits": bool(shown)}
+            sections.append(section | {"changed": changed, "has_errors": has_errors})
         return sections
 
     def dataset_stages(self) -> dict[str, list[str]]:
@@ -122,6 +190,12 @@ class JobForm(forms.Form):
         assert isinstance(field, forms.ModelChoiceField)
         rows = field.queryset
         return {str(row.pk): list(row.stages) for row in rows or ()}
+
+    def model_templates(self) -> dict[str, str]:
+        """The chat template of each base model, for the page."""
+        field = self.fields["base_model"]
+        assert isinstance(field, forms.ModelChoiceField)
+        return {str(row.pk): detected_template(row) for row in field.queryset or ()}
 
 
 class BaseModelForm(forms.Form):
@@ -138,7 +212,16 @@ class BaseModelForm(forms.Form):
         label=_("Hub id"),
         max_length=200,
         required=False,
-        help_text=_("Of Hugging Face, for example Qwen/Qwen3-8B. Fetched when a training starts."),
+        help_text=_("For example Qwen/Qwen3-8B. Its download begins at once, on a node."),
+    )
+    hub = forms.ChoiceField(
+        label=_("Model hub"), choices=Hub.choices, required=False, initial=Hub.HUGGING_FACE
+    )
+    revision = forms.CharField(
+        label=_("Revision"),
+        max_length=100,
+        required=False,
+        help_text=_("A branch, a tag or a commit of the hub; the newest state unless given."),
     )
     template = forms.ChoiceField(
         label=_("Chat template"),
@@ -156,6 +239,33 @@ class BaseModelForm(forms.Form):
         field.choices = template_choices()
         if not may_share:
             del self.fields["is_shared"]
+
+
+class ChangeBaseModelForm(forms.Form):
+    name = forms.CharField(label=_("Name"), max_length=100)
+    template = forms.ChoiceField(
+        label=_("Chat template"),
+        required=False,
+        help_text=_("For trainings and deployments from now on."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["template"]
+        assert isinstance(field, forms.ChoiceField)
+        field.choices = template_choices()
+
+
+class HubTokenForm(forms.Form):
+    hub = forms.ChoiceField(label=_("Model hub"), choices=Hub.choices)
+    token = forms.CharField(
+        label=_("Token"),
+        max_length=400,
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+        help_text=_(
+            "One that may only read is enough. It is kept encrypted and used for your downloads."
+        ),
+    )
 
 
 class DeployForm(forms.Form):

@@ -4,6 +4,7 @@ The functions that need a lease take the fencing number and change nothing when 
 current one; those for people change only what nobody holds.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,9 +16,11 @@ from django.utils import timezone
 from training.models import (
     LEASE,
     Desired,
+    Member,
     Node,
     Reason,
     Slot,
+    SlotUse,
     Status,
     Transition,
     Workload,
@@ -40,6 +43,32 @@ def _record(workload_id: UUID, status: str, reason: str = "") -> None:
 
 def _free_slots(workload_id: UUID) -> None:
     Slot.objects.filter(workload_id=workload_id).update(workload=None)
+    SlotUse.objects.filter(workload_id=workload_id, ended_at=None).update(ended_at=timezone.now())
+    Member.objects.filter(workload_id=workload_id).delete()
+
+
+def _take_slots(workload: Workload, slots: list[Slot], others: Sequence[Node]) -> bool:
+    """All of them, or none. `others`: the nodes beside the first one."""
+    wanted = [slot.pk for slot in slots]
+    taken = Slot.objects.filter(pk__in=wanted, workload=None).update(workload=workload)
+    if taken != len(wanted):
+        return False
+    SlotUse.objects.bulk_create(
+        SlotUse(
+            owner_id=workload.owner_id,
+            workload_id=workload.pk,
+            node_name=slot.node.name,
+            slot_index=slot.index,
+            is_gpu=slot.is_gpu,
+        )
+        for slot in Slot.objects.filter(pk__in=wanted).select_related("node")
+    )
+    fence = Workload.objects.values_list("fence", flat=True).get(pk=workload.pk)
+    Member.objects.bulk_create(
+        Member(workload_id=workload.pk, node=node, rank=rank, fence=fence)
+        for rank, node in enumerate(others, 1)
+    )
+    return True
 
 
 def enqueue(workload: Workload) -> bool:
@@ -85,8 +114,13 @@ def stop_waiting(workload: Workload) -> bool:
     return True
 
 
-def grant(workload: Workload, node: Node, slots: list[Slot]) -> bool:
-    """Give `workload` a lease on `node` and these slots; False if somebody was faster."""
+def grant(
+    workload: Workload, node: Node, slots: list[Slot], *, others: Sequence[Node] = ()
+) -> bool:
+    """Give `workload` a lease on `node` and these slots; False if somebody was faster.
+
+    `others`: nodes that take part beside `node`, which leads.
+    """
     with transaction.atomic():
         granted = Workload.objects.filter(
             pk=workload.pk, status=Status.PENDING, desired=Desired.RUN
@@ -106,9 +140,7 @@ def grant(workload: Workload, node: Node, slots: list[Slot]) -> bool:
         )
         if not granted:
             return False
-        wanted = [slot.pk for slot in slots]
-        taken = Slot.objects.filter(pk__in=wanted, workload=None).update(workload=workload)
-        if taken != len(wanted):
+        if not _take_slots(workload, slots, others):
             transaction.set_rollback(True)
             return False
         _record(workload.pk, Status.PREPARING)

@@ -10,7 +10,16 @@ from typing import Any
 
 import yaml
 
-from training.models import BaseModel, Deployment, Method, ModelVersion, Stage, TrainingJob
+from training.errors import Unbuildable
+from training.models import (
+    BaseModel,
+    Deployment,
+    Method,
+    ModelVersion,
+    Reason,
+    Stage,
+    TrainingJob,
+)
 
 SEED = 42
 # Ours alone, whatever a person asks for.
@@ -111,6 +120,21 @@ def serving_args(version: ModelVersion) -> dict[str, Any]:
         bits = version.lineage.get("parameters", {}).get("quantization_bit", 4)
         args |= {"quantization_bit": bits, "quantization_method": "bnb"}
     return args
+
+
+def base_serving_args(version: ModelVersion) -> dict[str, Any]:
+    """The model that this version was made from, loaded as the version itself is.
+
+    Raises Unbuildable where nobody knows any more where that is.
+    """
+    location = version.base_model.location if version.base_model is not None else ""
+    location = location or version.lineage.get("base_location", "")
+    if not location:
+        raise Unbuildable(Reason.MODEL, "the base model is not registered any more")
+    kept = {"infer_backend", "trust_remote_code", "template"}
+    kept |= {"quantization_bit", "quantization_method"}
+    args = {name: value for name, value in serving_args(version).items() if name in kept}
+    return args | {"model_name_or_path": location}
 
 
 def serving_name(deployment: Deployment) -> str:

@@ -65,6 +65,8 @@ def search(
     found: list[dict[str, Any]] = []
     wanted = words.casefold()
     for chunk in _candidates(workload_id, words, level, after):
+        if chunk.first + chunk.count <= after:
+            continue
         for number, text in _lines(chunk, after):
             if wanted and wanted not in text.casefold():
                 continue

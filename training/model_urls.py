@@ -2,12 +2,22 @@
 
 from django.urls import path
 
-from training.views import base_models, registry
+from training.views import base_models, evaluations, registry
 
 app_name = "models"
 urlpatterns = [
     path("", registry.index, name="list"),
     path("base/new/", base_models.create, name="create-base"),
+    path("base/<int:base_id>/", base_models.detail, name="base"),
+    path("base/<int:base_id>/change/", base_models.change, name="change-base"),
+    path("base/<int:base_id>/download/", base_models.download, name="download-base"),
+    path("base/<int:base_id>/cancel/", base_models.cancel, name="cancel-base"),
+    path("base/<int:base_id>/delete/", base_models.delete, name="delete-base"),
+    path("tokens/", base_models.tokens, name="tokens"),
+    path("<int:version_id>/evaluate/", evaluations.create, name="evaluate"),
+    path("evaluations/<uuid:evaluation_id>/", evaluations.detail, name="evaluation"),
+    path("evaluations/<uuid:evaluation_id>/stop/", evaluations.stop, name="evaluation-stop"),
+    path("evaluations/<uuid:evaluation_id>/delete/", evaluations.delete, name="evaluation-delete"),
     path("<int:version_id>/", registry.detail, name="detail"),
     path("<int:version_id>/deploy/", registry.deploy, name="deploy"),
     path("<int:version_id>/undeploy/", registry.undeploy, name="undeploy"),

@@ -1,9 +1,11 @@
 """This machine as a node: what it has, what it is doing, and that it is there."""
 
+import contextlib
 import logging
 import platform
 import re
 import shutil
+import uuid
 from datetime import timedelta
 from pathlib import Path
 
@@ -32,6 +34,25 @@ def _has_training() -> bool:
     return Path(settings.TRAINING_PYTHON).exists()
 
 
+def address() -> str:
+    """NODE_ADDRESS, or the host's name: where the processes of a run on several nodes meet."""
+    return read_text("NODE_ADDRESS", platform.node() or "127.0.0.1")[:255]
+
+
+def storage_id() -> str:
+    """The same for every node that sees the same folder of trainings."""
+    root = Path(settings.TRAINING_ROOT)
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / ".storage-id"
+    if not path.exists():
+        draft = root / f".storage-{uuid.uuid4().hex}"
+        draft.write_text(uuid.uuid4().hex)
+        with contextlib.suppress(FileExistsError):  # whoever was first has named it
+            path.hardlink_to(draft)
+        draft.unlink()
+    return path.read_text().strip()[:40]
+
+
 def register() -> Node:
     """The row of this machine with its slots as they are now."""
     disk = shutil.disk_usage(settings.PLATFORM_DATA)
@@ -42,6 +63,8 @@ def register() -> Node:
             "cpu_count": psutil.cpu_count() or 1,
             "memory_bytes": psutil.virtual_memory().total,
             "disk_bytes": disk.total,
+            "address": address(),
+            "storage_id": storage_id(),
             "last_seen_at": timezone.now(),
         },
     )

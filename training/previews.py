@@ -3,12 +3,14 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 
-from accounts.models import User
-from training import arguments, llamafactory, services
+from llmplatform.text import money
+from training import argument_conflicts, checks, llamafactory, presets
+from training.argument_table import BY_NAME
 from training.estimate import Estimate, estimate
 from training.models import BaseModel, Dataset
 
@@ -18,13 +20,15 @@ class Preview:
     estimate: Estimate
     yaml: str
     command: str
+    notes: tuple[tuple[str, str], ...] = ()
 
     @property
     def bars(self) -> list[dict[str, Any]]:
-        """The parts of memory as pieces of a bar 100 wide."""
+        """The parts of memory as pieces of a bar 100 wide, which is what there is or is needed."""
         memory = self.estimate.memory
         if memory is None:
             return []
+        whole = max(1, self._whole)
         parts = (
             (_("Weights"), memory.weights),
             (_("Gradients"), memory.gradients),
@@ -34,15 +38,50 @@ class Preview:
         )
         bars, x = [], 0.0
         for label, size in parts:
-            width = 100 * size / max(1, memory.total)
+            width = 100 * size / whole
             bars.append({"label": label, "size": size, "x": f"{x:.2f}", "width": f"{width:.2f}"})
             x += width
         return bars
 
+    @property
+    def _whole(self) -> int:
+        needed = self.estimate.memory.total if self.estimate.memory else 0
+        place = self.estimate.place
+        return max(needed, place.available_bytes if place else 0)
+
+    @property
+    def room_x(self) -> str:
+        """Where in the bar the memory of the place ends, if more is needed."""
+        place, memory = self.estimate.place, self.estimate.memory
+        if place is None or memory is None or memory.total <= place.available_bytes:
+            return ""
+        return f"{100 * place.available_bytes / memory.total:.2f}"
+
+    @property
+    def cost(self) -> str:
+        return money(self.estimate.cost_usd or Decimal(0), "USD")
+
+    @property
+    def remedies(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "label": each.label,
+                "values_json": presets.shown(each.values),
+                "total": each.memory.total,
+                "fits": each.fits,
+            }
+            for each in self.estimate.remedies
+        ]
+
+    @property
+    def note_rows(self) -> list[dict[str, Any]]:
+        return [
+            {"name": name, "label": BY_NAME[name].label, "text": text} for name, text in self.notes
+        ]
+
 
 def preview(
     *,
-    user: User,
     name: str,
     base_model: BaseModel,
     dataset: Dataset,
@@ -51,8 +90,13 @@ def preview(
     parameters: Mapping[str, Any],
 ) -> Preview:
     """ValidationError keyed by field, as create_job() would raise it."""
-    services.check_fit(stage=stage, method=method, base_model=base_model, dataset=dataset)
-    cleaned = arguments.clean(parameters, stage=stage, method=method)
+    chosen: checks.Chosen = {
+        "stage": stage,
+        "method": method,
+        "base_model": base_model,
+        "dataset": dataset,
+    }
+    cleaned = checks.checked(parameters, **chosen)
     args = llamafactory.preview_args(
         stage=stage,
         method=method,
@@ -61,16 +105,19 @@ def preview(
         parameters=cleaned,
     )
     return Preview(
-        estimate=estimate(
-            user=user,
-            base_model=base_model,
-            dataset=dataset,
-            stage=stage,
-            method=method,
-            parameters=llamafactory.DEFAULTS | cleaned,
-        ),
+        estimate=estimate(**chosen, parameters=llamafactory.DEFAULTS | cleaned),
         yaml=llamafactory.yaml_of(args),
         command=f"llamafactory-cli train {file_name(name)}.yaml",
+        notes=tuple(
+            argument_conflicts.notes(
+                cleaned,
+                stage=stage,
+                method=method,
+                context_tokens=base_model.context_tokens,
+                records=dataset.records,
+                has_gpu=checks.has_gpu(),
+            )
+        ),
     )
 
 

@@ -24,7 +24,7 @@ from training.models import (
     TrainingJob,
     Workload,
 )
-from training.weights import context_tokens_of, count_parameters, size_of
+from training.weights import context_tokens_of, count_parameters, licence_of, size_of
 
 SHOWN_METRICS = ("train_loss", "loss", "eval_loss", "train_runtime_s")
 
@@ -66,7 +66,7 @@ def _lineage(job: TrainingJob) -> dict[str, Any]:
 
 
 def inspect_base_model(base_model: BaseModel) -> None:
-    """Read what the files tell: architecture, size, parameters, context."""
+    """Read what the files tell: architecture, size, parameters, context, licence."""
     folder = Path(base_model.path)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     names = config.get("architectures") or [""]
@@ -74,6 +74,7 @@ def inspect_base_model(base_model: BaseModel) -> None:
     base_model.context_tokens = context_tokens_of(config)
     base_model.parameters = count_parameters(folder)
     base_model.size_bytes = size_of(folder)
+    base_model.licence = licence_of(folder)
     base_model.is_ready = True
     base_model.save()
 

@@ -1,22 +1,73 @@
 """What the training API reads and writes."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
-from training.models import BaseModel, Method, ModelVersion, Stage, TrainingJob
+from training.models import BaseModel, Method, ModelFetch, ModelVersion, Stage, TrainingJob
+from training.refusals import explained
 from training.scheduling import queue_position
 
 
 class BaseModelIn(Schema):
     name: Name
     path: Str = Field("", max_length=500)
-    hub_id: Str = Field("", max_length=200)
+    hub_id: Str = Field("", max_length=200, description="Its download begins at once.")
+    hub: Str = Field("huggingface", max_length=20, description="huggingface or modelscope.")
+    revision: Str = Field("", max_length=100, description="A branch, a tag or a commit.")
     template: Str = Field("", max_length=60)
     is_shared: bool = False
+
+
+class BaseModelChange(Schema):
+    name: Name | None = None
+    template: Str | None = Field(None, max_length=60)
+
+
+class HubTokenIn(Schema):
+    token: Str = Field(max_length=400, description="Never shown again.")
+
+
+class HubTokenOut(Answer):
+    hub: str
+    hint: str = Field(description="The last four characters.")
+    changed_at: datetime
+
+
+class JobError(Answer):
+    code: str
+    message: str
+    detail: str
+
+
+class DownloadOut(Answer):
+    id: UUID
+    status: str
+    received_bytes: int
+    total_bytes: int
+    remaining_s: int | None
+    node: str | None
+    error: JobError | None
+
+    @staticmethod
+    def resolve_status(fetch: ModelFetch) -> str:
+        return str(fetch.state)
+
+    @staticmethod
+    def resolve_node(fetch: ModelFetch) -> str | None:
+        return fetch.node.name if fetch.node else None
+
+    @staticmethod
+    def resolve_error(fetch: ModelFetch) -> dict[str, str] | None:
+        if not fetch.reason:
+            return None
+        said = explained(fetch.detail) or fetch.get_reason_display()
+        code = fetch.detail.partition(":")[0] if explained(fetch.detail) else fetch.reason
+        return {"code": code, "message": said, "detail": fetch.detail}
 
 
 class BaseModelOut(Answer):
@@ -29,13 +80,26 @@ class BaseModelOut(Answer):
     parameters: int | None
     size_bytes: int | None
     context_tokens: int | None
+    licence: str
+    hub: str
+    revision: str
+    commit: str
     is_ready: bool
     is_shared: bool
     created_at: datetime
+    download: DownloadOut | None = Field(description="The newest one, of a hub's model.")
 
     @staticmethod
     def resolve_is_shared(base_model: BaseModel) -> bool:
         return base_model.owner_id is None
+
+    @staticmethod
+    def resolve_hub(base_model: BaseModel) -> str:
+        return base_model.hub if base_model.hub_id else ""
+
+    @staticmethod
+    def resolve_download(base_model: BaseModel) -> ModelFetch | None:
+        return base_model.fetch if base_model.hub_id else None
 
 
 class EstimateIn(Schema):
@@ -51,24 +115,59 @@ class EstimateIn(Schema):
 class JobIn(EstimateIn):
     name: Name
     start: bool = Field(True, description="Into the queue at once.")
+    sample_prompts: list[Str] = Field(
+        default_factory=list, max_length=50, description="Answered at each evaluation."
+    )
+    allow_too_large: bool = Field(
+        False, description="Although the estimate says that it fits nowhere; this is audited."
+    )
+
+
+class PlaceOut(Answer):
+    """One kind of slot of a machine that is there now."""
+
+    node: str
+    name: str
+    is_gpu: bool
+    count: int
+    available_bytes: int
+    needed_bytes: int | None
+    verdict: str
+    time_s: int | None
+    cost_usd: Decimal | None
+    has_disk: bool
+
+
+class RemedyOut(Answer):
+    label: str
+    values: dict[str, Any]
+    total_bytes: int
+
+
+class NoteOut(Answer):
+    parameter: str
+    text: str
 
 
 class EstimateOut(Answer):
-    memory: dict[str, int] | None
+    memory: dict[str, int] | None = Field(description="On one device, by part.")
     trainable_parameters: int | None
     verdict: str = Field(description="fits, tight, too_large, unknown or no_node.")
-    place: dict[str, Any] | None
+    place: PlaceOut | None
+    places: list[PlaceOut]
     steps: int | None
     time_s: int | None
+    time_basis: str | None = Field(
+        description="same (runs of this model, stage and method), similar or nominal."
+    )
+    cost_usd: Decimal | None
+    disk_bytes: int | None
     runs_known: int
+    memory_runs_known: int
+    remedies: list[RemedyOut] = Field(description="What would make it smaller.")
+    notes: list[NoteOut] = Field(description="What is allowed and rarely meant.")
     yaml: str
     command: str
-
-
-class JobError(Answer):
-    code: str
-    message: str
-    detail: str
 
 
 class JobOut(Answer):
@@ -90,6 +189,7 @@ class JobOut(Answer):
     method: str
     parameters: dict[str, Any]
     summary: dict[str, Any]
+    sample_prompts: list[str]
     facts: dict[str, Any]
     queue_position: int | None
     created_at: datetime

@@ -1,6 +1,5 @@
 """What people do with trainings: create, start, pause, resume, stop, delete."""
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,14 +9,15 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
+from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from llmplatform.text import validate_name
-from training import arguments, dispatch, lifecycle
+from training import checks, dispatch, forecasts, lifecycle, llamafactory
 from training.errors import StateConflict
+from training.estimate import Estimate, estimate
 from training.models import (
     BaseModel,
     Dataset,
@@ -30,8 +30,8 @@ from training.models import (
     TrainingJob,
     Workload,
 )
-from training.registry import inspect_base_model
-from training.weights import holds_code
+from training.names import checked_name
+from training.parallel import Sharing, checked_sharing
 
 # Each is answered at every evaluation, while the training waits.
 PROMPTS_MAX, PROMPT_CHARS_MAX = 8, 2000
@@ -54,32 +54,20 @@ def allowed_actions(workload: Workload) -> tuple[str, ...]:
     return found
 
 
-def _named(name: str) -> str:
-    name = name.strip()
-    try:
-        validate_name(name)
-    except ValidationError as error:
-        raise ValidationError({"name": error.messages}) from error
-    if len(name) > 100:
-        raise ValidationError({"name": [_("The name is longer than 100 characters.")]})
-    return name
-
-
-def check_fit(*, stage: str, method: str, base_model: BaseModel, dataset: Dataset) -> None:
-    """ValidationError keyed by field when these cannot be trained together."""
-    if stage not in Stage.values:
-        raise ValidationError({"stage": [_("There is no such stage.")]})
-    if method not in Method.values:
-        raise ValidationError({"method": [_("There is no such method.")]})
-    if stage not in dataset.stages:
-        text = _("This stage needs another kind of dataset; “%(name)s” serves: %(stages)s.")
-        serves = ", ".join(dataset.stages)
-        raise ValidationError({"dataset": [text % {"name": dataset.name, "stages": serves}]})
-    if not base_model.is_ready:
-        raise ValidationError({"base_model": [_("This model is not ready yet.")]})
-    if base_model.path and not Path(base_model.path).is_dir():
-        text = _("The folder of this model is missing: %(path)s")
-        raise ValidationError({"base_model": [text % {"path": base_model.path}]})
+def _refuse_too_large(found: Estimate) -> None:
+    place, memory = found.place, found.memory
+    assert place is not None
+    assert memory is not None
+    text = _(
+        "This needs about %(needed)s, and the roomiest place (%(place)s) has %(free)s free. "
+        "Make it smaller, or say that it is to start all the same."
+    )
+    shown = {
+        "needed": filesizeformat(memory.total),
+        "place": f"{place.node}, {place.name}",
+        "free": filesizeformat(place.available_bytes),
+    }
+    raise ValidationError({"allow_too_large": [text % shown]})
 
 
 def clean_prompts(prompts: Sequence[str]) -> list[str]:
@@ -104,16 +92,34 @@ def create_job(
     method: str = Method.LORA,
     parameters: dict[str, Any] | None = None,
     sample_prompts: Sequence[str] = (),
+    sharing: Sharing | None = None,
     start: bool = True,
+    allow_too_large: bool = False,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
 
+    What is not to fit anywhere now is refused unless `allow_too_large`, which is audited.
     ValidationError keyed by field.
     """
-    name = _named(name)
-    check_fit(stage=stage, method=method, base_model=base_model, dataset=dataset)
-    cleaned = arguments.clean(parameters or {}, stage=stage, method=method)
+    name = checked_name(name)
+    chosen: checks.Chosen = {
+        "stage": stage,
+        "method": method,
+        "base_model": base_model,
+        "dataset": dataset,
+    }
+    cleaned = checks.checked(parameters or {}, **chosen)
+    sharing = checked_sharing(sharing or Sharing(), owner=owner, stage=stage, method=method)
+    expected = estimate(
+        **chosen,
+        parameters=llamafactory.DEFAULTS | cleaned,
+        devices=sharing.processes * sharing.nodes,
+        strategy=sharing.memory_strategy,
+    )
+    is_too_large = expected.verdict == "too_large"
+    if is_too_large and not allow_too_large:
+        _refuse_too_large(expected)
     job = TrainingJob(
         owner=owner,
         name=name,
@@ -123,10 +129,14 @@ def create_job(
         method=method,
         parameters=cleaned,
         sample_prompts=clean_prompts(sample_prompts),
+        **sharing.as_fields(),
     )
     with transaction.atomic():
         job.save()
+        forecasts.keep(job, expected, is_overridden=is_too_large)
         after = {"base_model": base_model.name, "dataset": dataset.name, "method": method}
+        if is_too_large:
+            after["started_in_spite_of"] = "does not fit"
         audit(actor=owner, action="job.create", target=job, after=after, request=request)
         if start:
             lifecycle.enqueue(job)
@@ -192,61 +202,6 @@ def delete_job(*, job: TrainingJob, actor: User, request: HttpRequest | None = N
         job.delete()
         if not has_version:
             transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
-
-
-def _checked_folder(path: str) -> Path:
-    """ValidationError keyed by "path" unless it is a model folder below an allowed root."""
-    folder = Path(path).expanduser()
-    roots = [Path(root).resolve() for root in settings.BASE_MODEL_ROOTS]
-    resolved = folder.resolve()
-    if not any(resolved.is_relative_to(root) for root in roots):
-        shown = ", ".join(str(root) for root in roots)
-        text = _("Models are loaded from these folders only: %(roots)s")
-        raise ValidationError({"path": [text % {"roots": shown}]})
-    if not (resolved / "config.json").is_file():
-        raise ValidationError({"path": [_("There is no model here (config.json is missing).")]})
-    if not any(resolved.glob("*.safetensors")):
-        raise ValidationError({"path": [_("Only models in safetensors format are accepted.")]})
-    try:
-        config = json.loads((resolved / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValidationError({"path": [_("config.json cannot be read.")]}) from error
-    if holds_code(config) or any(resolved.glob("*.py")):
-        raise ValidationError({"path": [_("Models that bring code of their own are refused.")]})
-    return resolved
-
-
-def register_base_model(
-    *,
-    actor: User,
-    name: str,
-    path: str = "",
-    hub_id: str = "",
-    template: str = "",
-    is_shared: bool = False,
-    request: HttpRequest | None = None,
-) -> BaseModel:
-    """A model to start from: a folder, or an id of a hub. ValidationError keyed by field."""
-    if bool(path) == bool(hub_id):
-        raise ValidationError({"path": [_("Give a path or a hub id.")]})
-    if is_shared and not actor.is_admin:
-        raise ValidationError({"is_shared": [_("Only administrators can share a model.")]})
-    if template and template not in arguments.TEMPLATES:
-        raise ValidationError({"template": [_("There is no such chat template.")]})
-    if hub_id and not arguments.HUB_ID.fullmatch(hub_id):
-        text = _("A hub id looks like Qwen/Qwen3-8B.")
-        raise ValidationError({"hub_id": [text]})
-    base_model = BaseModel(
-        owner=None if is_shared else actor, name=_named(name), hub_id=hub_id, template=template
-    )
-    if path:
-        base_model.path = str(_checked_folder(path))
-    with transaction.atomic():
-        base_model.save()
-        if path:
-            inspect_base_model(base_model)
-        audit(actor=actor, action="base_model.create", target=base_model, request=request)
-    return base_model
 
 
 def build_base_model(*, actor: User, name: str, template: str) -> ModelBuild:

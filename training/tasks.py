@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from training import dispatch, nodes, scheduling
+from training import dataset_uploads, dataset_work, dispatch, judging, nodes, scheduling
 from training import reconcile as reconciling
 from training.models import Node, Workload
 
@@ -25,6 +25,12 @@ def reconcile(workload_id: str) -> None:
         reconciling.reconcile(workload)
 
 
+@shared_task(expires=30)
+def look_at_datasets() -> None:
+    """Processes for the work on datasets that waits."""
+    dataset_work.look()
+
+
 @shared_task(expires=10)
 def tick() -> None:
     """On each node, every few seconds: be there, and look after what runs here."""
@@ -38,11 +44,23 @@ def beat() -> None:
     schedule()
     for node in Node.objects.recent():
         dispatch.tick(node)
+    dataset_work.look()
+    for evaluation_id in judging.waiting():
+        dispatch.judge(evaluation_id)
+
+
+@shared_task(expires=30)
+def judge(evaluation_id: str) -> None:
+    """A slice of a judge's work; the next one follows."""
+    evaluation = judging.claim(evaluation_id)
+    if evaluation is not None and judging.judge(evaluation):
+        dispatch.judge(evaluation_id)
 
 
 @shared_task(expires=600)
 def forget() -> None:
     nodes.forget_old_samples()
+    dataset_uploads.forget_stale()
 
 
 @worker_ready.connect

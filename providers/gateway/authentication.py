@@ -12,7 +12,7 @@ from accounts.services import keys_changed
 from providers.gateway.errors import GatewayError
 from providers.gateway.exchange import Exchange
 from providers.gateway.limits.holders import Holder, holder_of, holders_of
-from providers.gateway.snapshot import Refreshed, in_database
+from providers.gateway.snapshot import Read, Refreshed, in_database
 
 KEYS_KEPT = 10_000
 FORGET_AFTER_S = 60.0
@@ -112,7 +112,8 @@ class Keyring:
     """Tokens that were good once are known by the SHA-256 of their whole text; the rows behind
     them are read again together. Memory is bounded whatever is sent."""
 
-    def __init__(self) -> None:
+    def __init__(self, read: Read = in_database) -> None:
+        self._read = read
         self._seen: dict[bytes, _Seen] = {}
         self._refused: dict[bytes, float] = {}
         # None: was asked for and is not live.
@@ -174,7 +175,7 @@ class Keyring:
         oldest = time.monotonic() - FORGET_AFTER_S
         self._seen = {key: row for key, row in self._seen.items() if row.used_at > oldest}
         key_ids = sorted({row.key_id for row in self._seen.values()}.union(self.in_use))
-        live = await in_database(load_callers, key_ids)
+        live = await self._read(load_callers, key_ids)
         return {key_id: live.get(key_id) for key_id in key_ids}
 
 

@@ -106,7 +106,7 @@ class Attempt(Generic[B]):
             with await self._asked(adapter.chat(target, request), is_stream=True) as answer:
                 await self._write_all(answer, stream)
             return
-        async with aclosing(stream_chat(target, request)) as events:
+        async with aclosing(self.events(request)) as events:
             async for event in events:
                 await self.exchange.write(stream.take((event,)))
         await self._write_end(stream)
@@ -136,7 +136,7 @@ class Attempt(Generic[B]):
         await self.exchange.close()
 
     async def events(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
-        """Of an answer that comes whole. Raises ProviderError."""
+        """Of an answer that comes whole, and of one that is made here. Raises ProviderError."""
         target, adapter = self.target, ADAPTERS[self.target.kind]
         if not adapter.needs_network:
             async with aclosing(stream_chat(target, request)) as events:

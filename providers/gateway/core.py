@@ -18,21 +18,24 @@ from providers.gateway.limits.estimates import NOTHING, Estimate
 from providers.gateway.records import Call, Recorder
 from providers.gateway.routing import directory_snapshot
 from providers.gateway.running import RunningCalls
-from providers.gateway.snapshot import in_database
+from providers.gateway.snapshot import DatabaseThread, in_database
 from providers.gateway.spool import Spool, spool_folder
 from providers.gateway.upstream import Upstream
 
 logger = logging.getLogger(__name__)
 _UNLIMITED = nullcontext()
+# Longer than snapshots are used for, so that the connection stays while calls come.
+READER_IDLE_S = 10.0
 
 
 class Core:
     """Lives until it is closed or its event loop ends, which cancels every task."""
 
     def __init__(self, limiter: Limiter | None = None) -> None:
-        self.keyring = Keyring()
+        self._reader = DatabaseThread("gateway-reads", idle_s=READER_IDLE_S)
+        self.keyring = Keyring(self._reader)
         self.health = Health(changed=self._save_health)
-        self.directory = directory_snapshot(self.health)
+        self.directory = directory_snapshot(self.health, self._reader)
         self.limiter = limiter or Limiter.configured()
         self._writer = WriterThread()
         self._spool = Spool(spool_folder())
@@ -90,6 +93,7 @@ class Core:
             await self.recorder.close()
             await self._spool.close()
             await self._writer.close()
+            await self._reader.close()
             await self.upstream.close()
 
     async def close(self) -> None:

@@ -39,6 +39,10 @@ JSON = b"application/json"
 MESSAGES = "/v1/messages"
 MODELS = "/v1/models"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
+# An extension of ASGI: takes a piece of a stream that has begun, or says that `send` must.
+PIECES = "llmplatform.pieces"
+WritePiece = Callable[[bytes], bool]
+NONE: Mapping[str, WritePiece] = {}
 
 
 class ClientLeft(Exception):
@@ -97,6 +101,10 @@ async def _sent(rest: Awaitable[None]) -> None:
         raise ClientLeft from error
 
 
+def _refuse(_piece: bytes) -> bool:
+    return False
+
+
 def _whole(events: list[Event], limit: int) -> bytes:
     if events[-1]["type"] == "http.disconnect":
         raise ClientLeft
@@ -123,6 +131,8 @@ class Exchange:
             self._headers.setdefault(name, []).append(value)
         self._receive = receive
         self._send = send
+        # Of our own server (llmplatform/server.py).
+        self._write_piece: WritePiece = scope.get("extensions", NONE).get(PIECES, _refuse)
         self._answer_headers: dict[str, str] = {}
         self._is_stream = self._is_closed = False
         self._written_at = time.monotonic()
@@ -253,6 +263,9 @@ class Exchange:
     def write_now(self, data: bytes) -> Awaitable[None] | None:
         """`write` without a task, where the server takes the piece at once, as it nearly always
         does; else what is still to be waited for. Raises ClientLeft."""
+        if self.has_spoken and self._write_piece(data):
+            self._written_at = time.monotonic()
+            return None
         if not self.is_started:
             return self.write(data)
         self.has_spoken = True

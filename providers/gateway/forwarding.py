@@ -44,7 +44,7 @@ class ForwardedEvents:
         self._call = call
         self._decoder = EventDecoder()
         self._bad = 0
-        self._is_begun = self._has_end = self._is_over = False
+        self.is_over = self._is_begun = self._has_end = False
 
     def _object(self, chunk: dict[str, Any], payload: str) -> bytes | None:
         """What is passed on of an event; None where it is none of this dialect's."""
@@ -59,13 +59,9 @@ class ForwardedEvents:
             raise self.failure
         if not self._is_begun:
             raise InvalidAnswer("no answer")
-        if not self._has_end and not self._is_over:
+        if not self._has_end and not self.is_over:
             raise Unavailable("the stream was cut")
         return rest
-
-    @property
-    def is_over(self) -> bool:
-        return self._is_over
 
     def unstreamed(self, body: bytes) -> ProviderError:
         """What a page or a plain JSON object means where a stream was promised: an error, if it
@@ -77,7 +73,7 @@ class ForwardedEvents:
     def _events(self, payloads: list[str]) -> bytes:
         found = []
         for payload in payloads:
-            if self._is_over:
+            if self.is_over:
                 break
             try:
                 found.append(self._event(payload))
@@ -88,7 +84,7 @@ class ForwardedEvents:
 
     def _event(self, payload: str) -> bytes:
         if self.END_MARK and payload.strip() == self.END_MARK:
-            self._is_over = True
+            self.is_over = True
             return b""
         try:
             chunk = orjson.loads(payload)

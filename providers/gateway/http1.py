@@ -126,15 +126,6 @@ class Answer:
             if self._failure is not None:
                 raise self._failure
 
-    def _hand_over(self, take: Take) -> None:
-        try:
-            self._wait = take(self._taken())
-        except Exception as error:  # noqa: BLE001  # it is raised where somebody waits
-            self._failure = error
-        if self._wait is not None or self._failure is not None:
-            self._take = None
-            self._wake()
-
     async def read(self, limit: int) -> bytes:
         """The rest of the body, or of a longer one `limit` bytes and a little more."""
         parts: list[bytes] = []
@@ -183,7 +174,13 @@ class Answer:
         if self._take is None:
             self._wake()
         elif self._pieces:
-            self._hand_over(self._take)
+            try:
+                self._wait = self._take(self._taken())
+            except Exception as error:  # noqa: BLE001  # it is raised where somebody waits
+                self._failure = error
+            if self._wait is not None or self._failure is not None:
+                self._take = None
+                self._wake()
         if self._is_complete:
             self._wake()
 

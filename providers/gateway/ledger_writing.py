@@ -1,10 +1,7 @@
 """Call records on their way into the ledger, in a thread of their own."""
 
-import asyncio
-import contextlib
 import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from functools import cache
 from typing import Any
@@ -18,12 +15,14 @@ from django.db import (
     router,
     transaction,
 )
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import ApiKey
 from providers.charging import current_tariff
 from providers.gateway.records import LAST_USED_RESOLUTION_S, Call
+from providers.gateway.snapshot import DatabaseThread
 from providers.models import CallRecord
 
 logger = logging.getLogger(__name__)
@@ -32,42 +31,23 @@ logger = logging.getLogger(__name__)
 AWAY = (OperationalError, InterfaceError)
 # A connection that was not used for so long is given back.
 IDLE_S = 1.0
-# Values that each database wants in a form of its own; all others go as they are.
-_PREPARED = (models.UUIDField, models.DateTimeField, models.DecimalField, models.JSONField)
+# What any SQLite takes in one statement.
+VALUES_AT_ONCE = 999
+Prepare = Callable[[Any], Any]
 
 
 class WriterThread:
-    """Writes batch after batch on one connection: a new one costs as much as fifty records."""
+    """Writes batch after batch."""
 
     def __init__(self) -> None:
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix="call-records")
-        self._idle: asyncio.TimerHandle | None = None
+        self._thread = DatabaseThread("call-records", idle_s=IDLE_S)
 
     async def __call__(self, calls: Sequence[Call], used_keys: Sequence[int]) -> None:
         """Raises DatabaseError."""
-        loop = asyncio.get_running_loop()
-        if self._idle is not None:
-            self._idle.cancel()
-        try:
-            await loop.run_in_executor(self._executor, _written, calls, used_keys)
-        finally:
-            self._idle = loop.call_later(IDLE_S, self._executor.submit, connections.close_all)
+        await self._thread(write, calls, used_keys)
 
     async def close(self) -> None:
-        if self._idle is not None:
-            self._idle.cancel()
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, connections.close_all)
-        self._executor.shutdown(wait=False)
-
-
-def _written(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
-    try:
-        write(calls, used_keys)
-    except BaseException:
-        with contextlib.suppress(Exception):
-            connections.close_all()  # it may be broken
-        raise
+        await self._thread.close()
 
 
 def write(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
@@ -96,32 +76,57 @@ def write(calls: Sequence[Call], used_keys: Sequence[int]) -> None:
         ApiKey.objects.filter(stale, pk__in=used_keys).update(last_used_at=now)
 
 
+def _preparation(
+    field: "models.Field[Any, Any]", connection: BaseDatabaseWrapper
+) -> Prepare | None:
+    """For a value that each database wants in a form of its own; None for what goes as it is. Past
+    the field's own checks: what is written here was made here."""
+    if isinstance(field, models.UUIDField):
+        return None if connection.features.has_native_uuid_field else lambda value: value.hex
+    if isinstance(field, models.DateTimeField):
+        return connection.ops.adapt_datetimefield_value
+    if isinstance(field, models.JSONField):
+        empty = field.get_db_prep_save([], connection)
+        return lambda value: field.get_db_prep_save(value, connection) if value else empty
+    if isinstance(field, models.DecimalField):
+        return lambda value: field.get_db_prep_save(value, connection)
+    return None
+
+
 @cache
-def _statement(alias: str) -> tuple[str, list[tuple[str, "models.Field[Any, Any] | None"]]]:
-    """The INSERT of that database, and its values: their names, and who prepares them."""
+def _columns(alias: str) -> list[tuple[str, Prepare | None]]:
+    """The names of the values, and what prepares those that are not None."""
+    fields = [each for each in CallRecord._meta.concrete_fields if not each.primary_key]
+    return [(each.attname, _preparation(each, connections[alias])) for each in fields]
+
+
+@cache
+def _statement(alias: str, rows: int) -> str:
+    """The INSERT of that database for so many rows."""
     quoted = connections[alias].ops.quote_name
     fields = [each for each in CallRecord._meta.concrete_fields if not each.primary_key]
     columns = ", ".join(quoted(str(each.column)) for each in fields)
-    marks = ", ".join(["%s"] * len(fields))
-    sql = f"INSERT INTO {quoted(CallRecord._meta.db_table)} ({columns}) VALUES ({marks})"
-    return sql, [(e.attname, e if isinstance(e, _PREPARED) else None) for e in fields]
+    marks = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * rows)
+    return f"INSERT INTO {quoted(CallRecord._meta.db_table)} ({columns}) VALUES {marks}"
 
 
 def insert_records(rows: Sequence[dict[str, Any]]) -> None:
     """All or none. Without instances of models, which cost more than the database itself. Raises
     DatabaseError."""
     alias = router.db_for_write(CallRecord)
-    connection = connections[alias]
-    sql, columns = _statement(alias)
-    values = [
-        [
-            row[name] if field is None else field.get_db_prep_save(row[name], connection)
-            for name, field in columns
-        ]
-        for row in rows
-    ]
-    with transaction.atomic(using=alias), connection.cursor() as cursor:
-        cursor.executemany(sql, values)
+    columns = _columns(alias)
+    # SQLite lets go of the interpreter for each statement, and to get it back from a busy event
+    # loop costs more than a row: so there are few statements.
+    at_once = VALUES_AT_ONCE // len(columns)
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        for start in range(0, len(rows), at_once):
+            chunk = rows[start : start + at_once]
+            values = [
+                row[name] if prepare is None or row[name] is None else prepare(row[name])
+                for row in chunk
+                for name, prepare in columns
+            ]
+            cursor.execute(_statement(alias, len(chunk)), values)
 
 
 def _write_one(row: CallRecord) -> None:

@@ -41,7 +41,7 @@ class ForwardedMessages(ForwardedEvents):
             self._count(chunk.get("usage"))
             note_end(self._call, delta)
         elif kind == "message_stop":
-            self._is_over = True
+            self.is_over = True
 
     def _count(self, raw: Any) -> None:
         if isinstance(raw, dict):

@@ -98,16 +98,20 @@ class Mould:
     def __init__(self) -> None:
         self._head = self._tail = b""
 
+    def raw_word(self, data: bytes) -> bytes:
+        """In UTF-8, where `data` is one event with its blank line that fits; empty for all else."""
+        head, tail = self._head, self._tail
+        if head and data.startswith(head) and data.endswith(tail):
+            raw = data[len(head) : -len(tail)]
+            if UNESCAPED.fullmatch(raw) and (raw.isascii() or _is_utf8(raw)):
+                return raw
+        return b""
+
     def word(self, event_bytes: bytes) -> str | None:
         """As `plain_word`."""
-        head, tail = self._head, self._tail
-        if head and event_bytes.startswith(head) and event_bytes.endswith(tail):
-            raw = event_bytes[len(head) : len(event_bytes) - len(tail)]
-            try:
-                if UNESCAPED.fullmatch(raw):
-                    return raw.decode()
-            except UnicodeDecodeError:
-                return None
+        raw = self.raw_word(event_bytes + b"\n\n")
+        if raw:
+            return raw.decode()
         word = plain_word(event_bytes)
         if word is not None:
             self._fit(event_bytes, word.encode())
@@ -117,7 +121,15 @@ class Mould:
         for mark in (b'"content":"', b'"content": "'):
             head, found, rest = event_bytes.partition(mark)
             if found and rest.startswith(word + b'"') and mark not in rest:
-                self._head, self._tail = head + mark, rest[len(word) :]
+                self._head, self._tail = head + mark, rest[len(word) :] + b"\n\n"
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def plain_word(event_bytes: bytes) -> str | None:
@@ -152,10 +164,16 @@ class ForwardedStream(ForwardedEvents):
         self._mould = Mould()
 
     def feed(self, data: bytes) -> bytes:
-        if self._is_at_event and data[-3:] == b"}\n\n" and self._is_plain(data):
-            return data
+        if self._is_at_event:
+            raw = self._mould.raw_word(data)
+            if raw:
+                self._call.note_utf8(raw)
+                self._bad = 0
+                return data
+            if data[-3:] == b"}\n\n" and self._is_plain(data):
+                return data
         found = super().feed(data)
-        self._is_at_event = not self._is_over and self._decoder.is_between_events
+        self._is_at_event = not self.is_over and self._decoder.is_between_events
         return found
 
     def _is_plain(self, data: bytes) -> bool:

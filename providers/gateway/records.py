@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 SOURCE = "gateway"
 CAPACITY = 50_000
-BATCH = 100
+BATCH = 400
 INTERVAL_S = 0.5
 LONGEST_PAUSE_S = 5.0
 LAST_USED_RESOLUTION_S = 60.0
@@ -59,12 +59,14 @@ class Call(Measurement):
         self.model_pk = route.model_pk
         self.name_after(route)
         self.usage, self.first, self.text_tokens, self.finish_reason = None, None, 0.0, ""
+        self._uncounted.clear()
 
     def name_after(self, route: Route) -> None:
         self.model_label, self.provider_label = route.model_id, route.target.provider_name
 
     def end(self, status: str, error_code: str = "") -> None:
         self.status, self.error_code, self.ended = status, error_code, time.monotonic()
+        self._count()
 
     def fields(self, tariff: Tariff) -> dict[str, Any]:
         """Of its CallRecord, for the thread that writes it: the price may have to be read first."""

@@ -18,7 +18,7 @@ from providers.gateway.health import Health
 from providers.gateway.health_rows import resting
 from providers.gateway.plans import Member, Plan
 from providers.gateway.route import Route
-from providers.gateway.snapshot import Refreshed, in_database
+from providers.gateway.snapshot import Read, Refreshed, in_database
 from providers.models import Alias, Provider, ProviderModel, Strategy
 from providers.prices import blended_costs
 from providers.types import Target
@@ -187,7 +187,7 @@ def _target(provider: Provider) -> Target | None:
         return None
 
 
-def directory_snapshot(health: Health) -> Refreshed[Directory]:
+def directory_snapshot(health: Health, in_thread: Read = in_database) -> Refreshed[Directory]:
     """Changes in this process are in it at once. With every renewal `health` learns what other
     processes have found."""
 
@@ -195,7 +195,7 @@ def directory_snapshot(health: Health) -> Refreshed[Directory]:
         return load_directory(), resting()
 
     async def load() -> Directory:
-        directory, rows = await in_database(read)
+        directory, rows = await in_thread(read)
         for model_pk, reason, wait_s in rows:
             health.rests(model_pk, reason=reason, for_s=wait_s)
         return directory

@@ -1,10 +1,12 @@
 """A value read from the database that may be a few seconds old."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, Generic, ParamSpec, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.db import Error as DatabaseError
@@ -17,6 +19,49 @@ P = ParamSpec("P")
 # A change must hold within 5 s: the oldest value that is used, plus the time to read a new one.
 REFRESH_AFTER_S = 2.0
 USABLE_FOR_S = 3.0
+
+
+class Read(Protocol):
+    """Calls a function where it may use the database."""
+
+    async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+
+class DatabaseThread:
+    """Calls functions in one thread, one after the other, on a database connection that stays: a
+    new one costs more than what is asked of it. It is given back when nobody has asked for
+    `idle_s`, and after an error, since it may be broken."""
+
+    def __init__(self, name: str, *, idle_s: float) -> None:
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)
+        self._idle_s = idle_s
+        self._idle: asyncio.TimerHandle | None = None
+
+    async def __call__(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Raises what `function` raises."""
+        loop = asyncio.get_running_loop()
+        if self._idle is not None:
+            self._idle.cancel()
+        try:
+            return await loop.run_in_executor(self._executor, _called, function, args, kwargs)
+        finally:
+            self._idle = loop.call_later(self._idle_s, self._executor.submit, connections.close_all)
+
+    async def close(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._executor, connections.close_all)
+        self._executor.shutdown(wait=False)
+
+
+def _called(function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    try:
+        return function(*args, **kwargs)
+    except BaseException:
+        with contextlib.suppress(Exception):
+            connections.close_all()
+        raise
 
 
 async def in_database(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

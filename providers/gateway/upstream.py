@@ -28,7 +28,6 @@ CONNECTIONS = 2000
 KEPT_S, KEPT_MANAGED_S = 15, 4
 SWEEP_S = 5
 ERROR_BODY_BYTES = 100_000
-LONGEST_WAIT_S = 3600.0
 TRIES = 3
 # A server that closes an idle connection knows nothing of what is on its way: one round trip.
 UNREAD_WITHIN_S = 0.5
@@ -246,8 +245,7 @@ async def _refusal(answer: Answer) -> ProviderError:
         return Redirected()
     body = await answer.read(ERROR_BODY_BYTES)
     text = body[:ERROR_BODY_BYTES].decode("utf-8", "replace")
-    wait_s = retry_after_s_of(answer.headers)
-    return error_of(answer.status, text, None if wait_s is None else min(wait_s, LONGEST_WAIT_S))
+    return error_of(answer.status, text, retry_after_s_of(answer.headers))
 
 
 async def read_whole(answer: Answer) -> bytes:

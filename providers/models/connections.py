@@ -131,6 +131,20 @@ class Provider(models.Model):
     )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
     refreshed_at = models.DateTimeField(_("models refreshed"), null=True, editable=False)
+    tested_at = models.DateTimeField(_("tested"), null=True, editable=False)
+    test_latency_ms = models.PositiveIntegerField(
+        _("latency of the test (ms)"), null=True, editable=False
+    )
+    test_error = models.CharField(
+        _("error of the test"),
+        max_length=40,
+        blank=True,
+        editable=False,
+        help_text=_("Empty where the provider answered."),
+    )
+
+    # What takes the last refresh back, see providers.undoing; empty where nothing does.
+    undo = models.JSONField(default=dict, editable=False)
 
     objects = ProviderQuerySet.as_manager()
 
@@ -150,6 +164,24 @@ class Provider(models.Model):
         """The last four characters of the key, for recognition only."""
         key = decrypt(self.credential)
         return f"…{key[-4:]}" if len(key) >= 12 else ("…" if key else "")
+
+    @property
+    def is_test_passed(self) -> bool | None:
+        """None: nobody has tested it as it is now."""
+        return None if self.tested_at is None else not self.test_error
+
+    def note_test(self, latency_ms: int, error_code: str) -> None:
+        """What came of asking it just now. Not `save`: what somebody changed meanwhile stays, and
+        then it was another connection that was asked."""
+        self.tested_at, self.test_latency_ms = timezone.now(), latency_ms
+        self.test_error = error_code
+        Provider.objects.filter(
+            pk=self.pk, base_url=self.base_url, credential=self.credential
+        ).update(tested_at=self.tested_at, test_latency_ms=latency_ms, test_error=self.test_error)
+
+    def forget_test(self) -> None:
+        """It was another connection that was tested."""
+        self.tested_at, self.test_latency_ms, self.test_error = None, None, ""
 
     def target(self, model_id: str = "") -> Target:
         preset = BY_SLUG.get(self.preset)

@@ -2,7 +2,10 @@
 
 from django import template
 
+from providers.errors import error_advice, error_name
 from providers.type_names import type_name
 
 register = template.Library()
 register.filter("type_name", type_name)
+register.filter("error_name", error_name)
+register.filter("error_advice", error_advice)

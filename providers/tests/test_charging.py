@@ -75,10 +75,10 @@ def test_unknown_is_not_zero(model: ProviderModel) -> None:
 
 def test_a_person_may_set_the_price_of_a_model(model: ProviderModel) -> None:
     price()
-    model.own_prices.create(
+    own = model.own_prices.create(
         valid_from=NOW.date(), input_per_mtok=7, output_per_mtok=0, currency="CNY"
     )
-    assert charge(model) == Charge(Decimal(7), "CNY", "price", None)
+    assert charge(model) == Charge(Decimal(7), "CNY", "price", None, own.pk)
     assert charge(model, at=NOW - timedelta(days=1)).currency == "USD", "the table's, before it"
 
 
@@ -212,9 +212,13 @@ def test_spent(
 def test_a_call_through_the_gateway_has_its_cost(
     sdk: Any, remote: Provider, recorded: Callable[[int], list[CallRecord]]
 ) -> None:
-    remote.models.get().own_prices.create(input_per_mtok=1, output_per_mtok=2)
+    own = remote.models.get().own_prices.create(input_per_mtok=1, output_per_mtok=2)
     sdk.chat.completions.create(model="m", messages=[{"role": "user", "content": "hi"}])
     [row] = recorded(1)
     assert (row.prompt_tokens, row.completion_tokens) == (9, 3)
     assert (row.cost, row.currency, row.cost_source) == (Decimal("0.000015"), "USD", "price")
     assert row.call_id and not row.is_estimated
+    assert (row.own_price, row.price) == (own, None), "the price that was applied can be looked up"
+    own.delete()
+    row.refresh_from_db()
+    assert row.own_price is None and row.cost == Decimal("0.000015"), "and its cost stays"

@@ -77,6 +77,11 @@ def test_a_model_list_of_200_can_be_an_error(kind: str) -> None:
         ({"retry-after": "Wed, 21 Oct 2026 07:28:10 GMT"}, 10.0),
         ({"retry-after": "Wed, 21 Oct 2020 07:28:00 GMT"}, 0.0),
         ({"retry-after": "soon"}, None),
+        ({"retry-after": "nan"}, None),
+        ({"retry-after": "86400"}, 3600.0),
+        ({"retry-after": "inf"}, 3600.0),
+        ({"retry-after-ms": "7200000"}, 3600.0),
+        ({"retry-after": "Fri, 21 Oct 2033 07:28:00 GMT"}, 3600.0),
         ({}, None),
     ],
 )
@@ -97,3 +102,8 @@ def test_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> Non
 )
 def test_a_status_alone(status: int, code: str) -> None:
     assert error_of(status, "").code == code
+
+
+def test_nobody_waits_for_days() -> None:
+    body = '{"error": {"code": 429, "details": [{"retryDelay": "86400s"}]}}'
+    assert error_of(429, body).retry_after_s == 3600.0

@@ -17,6 +17,17 @@ function show(form) {
   const isLarge = Boolean(file) && file.size > Number(form.dataset.maxBytes);
   input.setCustomValidity(isLarge ? form.dataset.textTooLarge : "");
   if (isLarge) input.reportValidity();
+  if (file) showReading(form, file.name.slice(file.name.lastIndexOf(".")).toLowerCase());
+}
+
+// Only what matters for this kind of file.
+function showReading(form, ending) {
+  const box = form.querySelector("[data-reading]");
+  if (!box) return;
+  for (const group of box.querySelectorAll("[data-for]")) {
+    group.hidden = !group.dataset.for.split(" ").includes(ending);
+    if (!group.hidden) box.open = true;
+  }
 }
 
 function progress(form, part, text) {

@@ -15,7 +15,7 @@ from unfold.decorators import display
 from accounts.access import current_user
 from accounts.models import User
 from llmplatform.audited_admin import AuditedAdmin, ReadOnlyAdmin, rehearse
-from training import services
+from training import base_models
 from training.models import BaseModel, Dataset, ModelVersion
 
 UNKNOWN = "–"
@@ -32,7 +32,7 @@ class NewBaseModelForm(forms.ModelForm[BaseModel]):
 
     class Meta:
         model = BaseModel
-        fields = ("name", "path", "hub_id", "template")
+        fields = ("name", "path", "hub_id", "hub", "revision", "template")
 
     def _post_clean(self) -> None:
         """The service has the rules: what it refuses belongs to the form."""
@@ -41,7 +41,7 @@ class NewBaseModelForm(forms.ModelForm[BaseModel]):
             rehearse(self, self.write)
 
     def write(self, request: HttpRequest | None = None) -> BaseModel:
-        return services.register_base_model(
+        return base_models.register_base_model(
             actor=self.actor, is_shared=True, request=request, **self.cleaned_data
         )
 
@@ -78,15 +78,17 @@ class BaseModelAdmin(AuditedAdmin):
 
     def get_fields(self, request: HttpRequest, obj: BaseModel | None = None) -> Any:
         if obj is None:
-            return ("name", "path", "hub_id", "template")
-        known = (("architecture", "shown_parameters"), ("size", "context_tokens"))
-        return ("name", "owner", ("path", "hub_id"), "template", *known, "is_ready", "created_at")
+            return ("name", "path", ("hub_id", "hub", "revision"), "template")
+        known = (("architecture", "shown_parameters"), ("size", "context_tokens"), "licence")
+        origin = ("path", ("hub_id", "hub", "revision", "commit"))
+        return ("name", "owner", *origin, "template", *known, "is_ready", "created_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: BaseModel | None = None) -> Any:
         if obj is None:
             return ()
-        facts = ("architecture", "shown_parameters", "size", "context_tokens", "created_at")
-        return ("path", "hub_id", "is_ready", *facts)
+        facts = ("architecture", "shown_parameters", "size", "context_tokens", "licence")
+        origin = ("path", "hub_id", "hub", "revision", "commit")
+        return (*origin, "is_ready", *facts, "created_at")
 
     def get_form(
         self,
@@ -156,7 +158,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         "lineage",
         "created_at",
     )
-    readonly_fields = ("size",)
+    readonly_fields = ("size", "labels")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
         rows: QuerySet[ModelVersion] = super().get_queryset(request)

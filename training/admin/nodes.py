@@ -51,7 +51,7 @@ class NodeAdmin(AuditedAdmin):
     search_fields = ("name",)
     fields = (
         ("name", "is_there"),
-        "is_draining",
+        ("is_draining", "hour_price_usd"),
         ("has_training", "cpu_count"),
         ("memory", "disk"),
         ("last_seen_at", "created_at"),

@@ -11,23 +11,12 @@ from accounts.access import current_user, owned_or_404
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from training import datasets
-from training.dataset_schemas import DatasetOut, DatasetRow, FillIn, RecordsOut
-from training.dataset_texts import explain, reasons_of, status_of
+from training.api.refusals import refused
+from training.dataset_schemas import DatasetOut, DatasetRow, FillIn, ReadingIn, RecordsOut
 from training.formats.problems import Refusal
 from training.models import Dataset
 
 datasets_router = Router(tags=["Datasets"])
-
-
-def _refused(refusal: Refusal) -> ApiError:
-    message = explain(refusal)
-    reasons = reasons_of(refusal.rejections)
-    return ApiError(
-        status_of(refusal),
-        refusal.code,
-        " ".join([message, *reasons[:3]]),
-        {"file": [message, *reasons]},
-    )
 
 
 def _owned(request: HttpRequest, dataset_id: int) -> Dataset:
@@ -42,16 +31,23 @@ def _owned_with_file(request: HttpRequest, dataset_id: int) -> Dataset:
 
 
 @datasets_router.get("", response=Page[DatasetRow])
-def list_datasets(request: HttpRequest, paging: Query[Paging]) -> Any:
-    return paginate(Dataset.objects.for_user(current_user(request)), paging)
+def list_datasets(request: HttpRequest, paging: Query[Paging], all_versions: bool = False) -> Any:
+    """The newest version of each, unless `all_versions`."""
+    rows = Dataset.objects.for_user(current_user(request))
+    return paginate(rows if all_versions else rows.current(), paging)
 
 
 @datasets_router.post("", response={201: DatasetOut})
 def create_dataset(
-    request: HttpRequest, file: File[UploadedFile], name: Form[str] = "", format: Form[str] = "auto"
+    request: HttpRequest,
+    file: File[UploadedFile],
+    reading: Form[ReadingIn],
+    name: Form[str] = "",
+    format: Form[str] = "auto",
 ) -> Any:
-    """`format`: auto, alpaca, sharegpt, openai, preference, kto or text.
+    """A file of JSON, JSON lines, CSV, TSV or plain text, by the ending of its name.
 
+    `format`: auto, alpaca, sharegpt, openai, preference, kto or text.
     Records that cannot be used are counted in `rejected` and the first 100 explained in `errors`;
     a file that is no use as a whole is refused with 422 (413 when too large).
     """
@@ -63,10 +59,11 @@ def create_dataset(
             size_bytes=file.size or 0,
             name=name,
             format=format,
+            options=reading.model_dump(),
             request=request,
         )
     except Refusal as refusal:
-        raise _refused(refusal) from refusal
+        raise refused(refusal) from refusal
     return 201, dataset
 
 
@@ -103,7 +100,7 @@ def fill_dataset(request: HttpRequest, dataset_id: int, body: FillIn) -> Any:
             request=request,
         )
     except Refusal as refusal:
-        raise _refused(refusal) from refusal
+        raise refused(refusal) from refusal
     return 201, filled
 
 

@@ -46,7 +46,6 @@ def estimate_job(request: HttpRequest, body: EstimateIn) -> Any:
     user = current_user(request)
     base_model, dataset = _chosen(user, body)
     preview = previews.preview(
-        user=user,
         name="",
         base_model=base_model,
         dataset=dataset,
@@ -54,7 +53,9 @@ def estimate_job(request: HttpRequest, body: EstimateIn) -> Any:
         method=body.method,
         parameters=body.parameters,
     )
-    return preview.estimate.as_json() | {"yaml": preview.yaml, "command": preview.command}
+    notes = [{"parameter": name, "text": text} for name, text in preview.notes]
+    told = {"yaml": preview.yaml, "command": preview.command, "notes": notes}
+    return preview.estimate.as_json() | told
 
 
 @jobs_router.get("jobs", response=Page[JobOut])
@@ -78,7 +79,9 @@ def create_job(request: HttpRequest, body: JobIn) -> Any:
         stage=body.stage,
         method=body.method,
         parameters=body.parameters,
+        sample_prompts=body.sample_prompts,
         start=body.start,
+        allow_too_large=body.allow_too_large,
         request=request,
     )
     return 201, job

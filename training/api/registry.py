@@ -1,4 +1,4 @@
-"""API: `training/base-models` and `training/models`."""
+"""API: `training/models`."""
 
 from typing import Any
 
@@ -8,25 +8,12 @@ from ninja import Query, Router
 from accounts.access import current_user, owned_or_404
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
-from training import archives, registry, services
+from training import archives, registry
 from training.errors import StateConflict
-from training.models import BaseModel, ModelVersion
-from training.schemas import BaseModelIn, BaseModelOut, DeployIn, DeploymentOut, ModelVersionOut
+from training.models import ModelVersion
+from training.schemas import DeployIn, DeploymentOut, ModelVersionOut
 
-base_models_router = Router(tags=["Training"])
 versions_router = Router(tags=["Training"])
-
-
-@base_models_router.get("", response=Page[BaseModelOut])
-def list_base_models(request: HttpRequest, paging: Query[Paging]) -> Any:
-    return paginate(BaseModel.objects.for_user(current_user(request)), paging)
-
-
-@base_models_router.post("", response={201: BaseModelOut})
-def register_base_model(request: HttpRequest, body: BaseModelIn) -> Any:
-    """A folder below an allowed root, or an id of a hub."""
-    user = current_user(request)
-    return 201, services.register_base_model(actor=user, request=request, **body.model_dump())
 
 
 @versions_router.get("", response=Page[ModelVersionOut])

@@ -4,7 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from training.formats.fields import filled_text, flag_of, list_of, optional_text, text_of
+from training.formats.fields import (
+    filled_text,
+    flag_of,
+    list_of,
+    optional_text,
+    refuse_media,
+    text_of,
+)
 from training.formats.layouts import Answer, Record, Turn, is_tagged, tag_turn
 from training.formats.problems import Problem
 
@@ -43,6 +50,7 @@ class Alpaca:
         return has_pair and (self.answer is Answer.SINGLE or is_tagged(record))
 
     def clean(self, record: Record) -> dict[str, Any]:
+        refuse_media(record)
         cleaned: dict[str, Any] = {
             "instruction": text_of(record, "instruction"),
             "input": optional_text(record, "input"),

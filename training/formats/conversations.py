@@ -12,6 +12,7 @@ from training.formats.fields import (
     list_of,
     loaded,
     optional_text,
+    refuse_media,
     role_text,
     text_of,
     tools_of,
@@ -116,6 +117,7 @@ class Conversations:
         return self.dialect.column not in record
 
     def clean(self, record: Record) -> dict[str, Any]:
+        refuse_media(record)
         column = _column_of(record)
         if not column:
             raise Problem("missing_field", field=self.dialect.column)
@@ -152,7 +154,7 @@ class Conversations:
             raise Problem("turn_missing_field", turn=number, field=self.dialect.content)
         shown = f"{self.dialect.content} ({number})"
         read = text_of if speaker in ("result", "system") else filled_text
-        text = read(turn, self.dialect.content, shown)
+        text = read(_with_text(turn, self.dialect.content, shown), self.dialect.content, shown)
         if speaker == "call":
             check_call(text, number)
         return Turn(speaker, text)
@@ -237,6 +239,19 @@ class Conversations:
 
     def _read(self, turn: Mapping[str, str]) -> Turn:
         return Turn(self.dialect.speakers[turn[self.dialect.role]], turn[self.dialect.content])
+
+
+def _with_text(turn: Record, content: str, shown: str) -> Record:
+    """The turn with its content as one text, where that is a list of parts as OpenAI has them."""
+    parts = turn[content]
+    if not isinstance(parts, list) or not parts:
+        return turn
+    if not all(isinstance(part, dict) and isinstance(part.get("type"), str) for part in parts):
+        return turn
+    if any(part["type"] != "text" for part in parts):
+        raise Problem("media", field=shown)
+    texts = [text_of(part, "text", shown) for part in parts]
+    return {**turn, content: "\n".join(texts)}
 
 
 def _merged(turns: list[tuple[int, Turn]]) -> list[tuple[int, Turn]]:

@@ -7,9 +7,11 @@ from typing import Any, BinaryIO
 
 from training.formats.alpaca import Alpaca
 from training.formats.conversations import OPENAI, SHAREGPT, Conversations
+from training.formats.items import Item
 from training.formats.layouts import Answer, Layout
 from training.formats.problems import Problem, Refusal, Rejection, names_of, short
-from training.formats.reading import Item, read_items
+from training.formats.reading import Reading, read_items
+from training.formats.shaping import ColumnMap, shaped
 from training.formats.text import Text
 
 AUTO = "auto"
@@ -42,7 +44,9 @@ def layout_of(format: str, entry: Mapping[str, Any]) -> Layout:
     )
 
 
-def detect(file: BinaryIO, *, format: str, prefers_lines: bool) -> Layout:
+def detect(
+    file: BinaryIO, reading: Reading, *, format: str = AUTO, mapping: ColumnMap | None = None
+) -> Layout:
     """The layout of the first records; with `format`, among those of that name.
 
     A specific layout wins over a general one that a few more records fit: verdicts that are
@@ -53,7 +57,7 @@ def detect(file: BinaryIO, *, format: str, prefers_lines: bool) -> Layout:
     votes: Counter[int] = Counter()
     records: list[Mapping[str, Any]] = []
     failed: list[Rejection] = []
-    items = read_items(file, prefers_lines=prefers_lines)
+    items = shaped(read_items(file, reading), reading, mapping)
     for record in itertools.islice(_objects(items, failed), PROBED_RECORDS):
         votes.update(n for n, layout in enumerate(candidates) if layout.fits(record))
         records.append({} if len(records) >= SHOWN_REASONS else record)

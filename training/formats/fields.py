@@ -13,6 +13,7 @@ from training.formats.problems import Problem, short, type_name
 Record = Mapping[str, Any]
 MAX_DEPTH = 32
 MAX_PLACEHOLDERS = 20
+MEDIA = ("images", "videos", "audios")
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]\w{0,39})\s*\}\}")
 
 
@@ -38,6 +39,13 @@ def filled_text(record: Record, field: str, shown: str = "") -> str:
 
 def optional_text(record: Record, field: str) -> str:
     return "" if record.get(field) is None else text_of(record, field)
+
+
+def refuse_media(record: Record) -> None:
+    """The models trained here read text. A column of pictures that is empty does no harm."""
+    for name in MEDIA:
+        if record.get(name):
+            raise Problem("media", field=name)
 
 
 def flag_of(record: Record, *fields: str) -> bool:

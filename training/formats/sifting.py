@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 import orjson
 
 from training.formats.fields import MAX_PLACEHOLDERS, placeholders_in
+from training.formats.items import Item
 from training.formats.layouts import Layout
 from training.formats.problems import Problem, Refusal, Rejection, short
-from training.formats.reading import Item
 
 LISTED_REJECTIONS = 100
 LISTED_COLUMNS = 20
@@ -60,7 +60,7 @@ def sift(items: Iterable[Item], layout: Layout, target: BinaryIO) -> Sifted:
         except Problem as problem:
             result.reject(item.line, record, problem)
             continue
-        result.ignore(item.value.keys() - used)
+        result.ignore(item.value.keys() - used if item.unused is None else item.unused)
         _write(cleaned, layout, target, result)
     if not result.records:
         raise Refusal("no_valid_records", rejections=result.rejections)

@@ -1,8 +1,27 @@
-from training.models.base_models import BaseModel, ModelBuild
+from training.models.base_models import BaseModel, Hub, HubToken, ModelBuild, ModelFetch
+from training.models.dataset_work import (
+    DatasetStatistics,
+    DatasetUpload,
+    DatasetWork,
+    WorkKind,
+    WorkStatus,
+)
 from training.models.datasets import Dataset, DatasetFormat
-from training.models.jobs import Method, Stage, TrainingJob
+from training.models.drafts import DatasetDraft
+from training.models.evaluations import (
+    Evaluation,
+    EvaluationSample,
+    HeldOut,
+    JudgeState,
+    Outcome,
+)
+from training.models.exports import ExportFormat, ModelExport
+from training.models.families import ModelFamily
+from training.models.forecasts import Forecast
+from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-from training.models.registry import Deployment, ModelVersion
+from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
+from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
 from training.models.story import (
     CurveBlock,
     HardwareSample,
@@ -27,26 +46,52 @@ __all__ = [
     "BaseModel",
     "CurveBlock",
     "Dataset",
+    "DatasetDraft",
     "DatasetFormat",
+    "DatasetStatistics",
+    "DatasetUpload",
+    "DatasetWork",
     "Deployment",
     "Desired",
+    "Evaluation",
+    "EvaluationSample",
+    "ExportFormat",
+    "Forecast",
+    "GpuQuota",
     "HardwareSample",
+    "HeldOut",
+    "Hub",
+    "HubToken",
+    "JudgeState",
     "Kind",
+    "Label",
+    "LabelMove",
+    "LabelWaiver",
     "LogChunk",
+    "Member",
     "Method",
     "Metric",
     "ModelBuild",
+    "ModelExport",
+    "ModelFamily",
+    "ModelFetch",
     "ModelVersion",
     "Node",
     "NodeSample",
     "Note",
     "NoteKind",
+    "Outcome",
     "Reason",
     "Sample",
+    "SharingSettings",
     "Slot",
+    "SlotUse",
     "Stage",
     "Status",
+    "Strategy",
     "TrainingJob",
     "Transition",
+    "WorkKind",
+    "WorkStatus",
     "Workload",
 ]

@@ -13,6 +13,7 @@ from training.models.workloads import Kind, Workload, WorkloadQuerySet
 class Stage(models.TextChoices):
     SFT = "sft", _("Supervised fine-tuning")
     PT = "pt", _("Continued pre-training")
+    RM = "rm", _("Reward model")
     DPO = "dpo", _("Direct preference optimisation (DPO)")
     KTO = "kto", _("Kahneman-Tversky optimisation (KTO)")
 
@@ -24,6 +25,15 @@ class Method(models.TextChoices):
     FULL = "full", _("Full")
 
 
+class Strategy(models.TextChoices):
+    """How several processes share a model."""
+
+    DDP = "ddp", _("Each holds the whole model (DDP)")
+    ZERO2 = "zero2", _("Gradients and optimiser are shared out (DeepSpeed ZeRO 2)")
+    ZERO3 = "zero3", _("Weights are shared out, too (DeepSpeed ZeRO 3)")
+    FSDP = "fsdp", _("Weights are shared out, too (FSDP)")
+
+
 class TrainingJobQuerySet(WorkloadQuerySet["TrainingJob"]):
     pass
 
@@ -33,6 +43,15 @@ class TrainingJob(Workload):
 
     base_model = models.ForeignKey(BaseModel, models.PROTECT, related_name="jobs")
     dataset = models.ForeignKey(Dataset, models.PROTECT, related_name="jobs")
+    # The version whose weights it goes on from, instead of those of the base model.
+    start_version = models.ForeignKey(
+        "training.ModelVersion",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="continued_by",
+        verbose_name=_("continues"),
+    )
     stage = models.CharField(_("stage"), max_length=10, choices=Stage.choices, default=Stage.SFT)
     method = models.CharField(
         _("method"), max_length=10, choices=Method.choices, default=Method.LORA
@@ -41,6 +60,9 @@ class TrainingJob(Workload):
     # Answered by the model at each evaluation, so that one sees it learn.
     sample_prompts: models.JSONField[Any] = models.JSONField(
         _("sample prompts"), default=list, blank=True
+    )
+    strategy = models.CharField(
+        _("strategy"), max_length=10, choices=Strategy.choices, default=Strategy.DDP
     )
     # Where the next attempt goes on from: the newest complete checkpoint known.
     checkpoint = models.CharField(max_length=500, blank=True, editable=False)
@@ -51,6 +73,9 @@ class TrainingJob(Workload):
     summary: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     # {"trainable_parameters", "all_parameters", "versions"}
     facts: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
+    # [{"attempt", "step", "told", "again", "is_same"}]: each resume, and the first loss that was
+    # told twice.
+    continuity: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     output_path = models.CharField(max_length=500, blank=True, editable=False)
 
     objects = TrainingJobQuerySet.as_manager()  # type: ignore[misc]

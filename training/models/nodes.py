@@ -1,8 +1,10 @@
 """Machines that run workloads, and the places on them."""
 
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any, ClassVar, Self
 
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -41,6 +43,19 @@ class Node(models.Model):
     cpu_count = models.PositiveIntegerField(_("CPU cores"), default=1, editable=False)
     memory_bytes = models.PositiveBigIntegerField(_("memory"), default=0, editable=False)
     disk_bytes = models.PositiveBigIntegerField(_("disk"), default=0, editable=False)
+    hour_price_usd: models.DecimalField[Any, Decimal | None] = models.DecimalField(
+        _("price of an hour (USD)"),
+        max_digits=10,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_("Of one GPU, or of the processor; costs are told from it."),
+    )
+    # Where other nodes reach it, and which storage holds its files: those that name the same one
+    # see each other's.
+    address = models.CharField(_("address"), max_length=255, blank=True, editable=False)
+    storage_id = models.CharField(max_length=40, blank=True, editable=False)
     last_seen_at = models.DateTimeField(_("last seen"), null=True, editable=False)
     created_at = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
 

@@ -131,7 +131,7 @@ class Note(models.Model):
 class Sample(models.Model):
     """What the model in training answered to one prompt of the job at one step."""
 
-    workload = models.ForeignKey(Workload, models.CASCADE, related_name="samples")
+    workload = models.ForeignKey(Workload, models.CASCADE, related_name="sample_answers")
     step = models.PositiveIntegerField()
     position = models.PositiveSmallIntegerField()
     prompt = models.TextField()

@@ -31,6 +31,9 @@ class Kind(models.TextChoices):
     TRAIN = "train", _("Training")
     BUILD = "build", _("Model building")
     SERVE = "serve", _("Deployment")
+    FETCH = "fetch", _("Model download")
+    EXPORT = "export", _("Export")
+    EVALUATE = "evaluate", _("Evaluation")
 
 
 class Desired(models.TextChoices):
@@ -62,6 +65,11 @@ class Reason(models.TextChoices):
     KILLED = "killed", _("The process was killed")
     NODE_LOST = "node_lost", _("The node was lost")
     START = "start", _("The process could not be started")
+    DIVERGED = "diverged", _("The loss became NaN")
+    TEMPLATE = "template", _("The chat template does not fit")
+    HUB = "hub", _("The model hub could not be reached")
+    TIME_LIMIT = "time_limit", _("The maximum duration was reached")
+    IDLE = "idle", _("The GPU had nothing to do")
     UNKNOWN = "unknown", _("Unknown error")
 
 
@@ -106,6 +114,12 @@ class Workload(models.Model):
     )
     name = models.CharField(_("name"), max_length=100)
     priority = models.SmallIntegerField(_("priority"), default=0)
+    # Places: `node_count` machines with `processes` each, all of them or none.
+    node_count = models.PositiveSmallIntegerField(_("machines"), default=1)
+    processes = models.PositiveSmallIntegerField(_("processes on each machine"), default=1)
+    # None: as the console's settings say. 0: without a limit.
+    max_hours = models.FloatField(_("maximum duration (hours)"), null=True, blank=True)
+    idle_minutes = models.PositiveIntegerField(_("idle GPU (minutes)"), null=True, blank=True)
     desired = models.CharField(max_length=10, choices=Desired.choices, default=Desired.PAUSE)
     status = models.CharField(
         _("status"), max_length=10, choices=Status.choices, default=Status.PENDING

@@ -1,6 +1,7 @@
 """What the trainer tells us, and how it learns that it should pause or stop."""
 
 import importlib.metadata
+import resource
 import threading
 import time
 from pathlib import Path
@@ -131,7 +132,19 @@ class StoryCallback(TrainerCallback):
             max_steps=self.max_steps,
             train_runtime_s=round(self.metrics.get("train_runtime", runtime_s), 3),
             metrics=self.metrics,
+            **peaks(),
         )
+
+
+def peaks() -> dict[str, int]:
+    """The most memory this process has held; on a GPU what its tensors and their cache took."""
+    import torch
+
+    found = {"peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    if torch.cuda.is_available():
+        devices = range(torch.cuda.device_count())
+        found["peak_gpu_bytes"] = max(map(torch.cuda.max_memory_reserved, devices), default=0)
+    return found
 
 
 def mean_loss(history: list[dict[str, float]]) -> float | None:

@@ -95,6 +95,7 @@ class Recorder:
 
     def _on_metrics(self, event: Event) -> None:
         values = {name: value for name, value in event.items() if name not in NOT_VALUES}
+        self._rounds.metrics(event["step"], values, event["at"])
         Metric.objects.create(
             workload=self.workload,
             step=event["step"],
@@ -102,7 +103,6 @@ class Recorder:
             values=values,
             at=_at(event),
         )
-        self._rounds.metrics(event["step"], values, event["at"])
         self._points += 1
         if self._points % curve_blocks.BLOCK_POINTS == 0:
             curve_blocks.roll_up(self.workload.pk)

@@ -14,11 +14,11 @@ from training.errors import Unbuildable
 from training.models import Desired, Reason, Status, Workload
 from training.models.workloads import MAX_RESTARTS
 from training.shim import locks, works
+from training.shim.endings import Ending
 from training.shim.nudging import nudge
 from training.shim.process import Runner
 from training.shim.reading import events, whole_lines
 from training.shim.recording import Recorder, last_outcome
-from training.shim.works import Ending
 
 logger = logging.getLogger(__name__)
 

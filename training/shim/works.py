@@ -1,10 +1,9 @@
-"""The three kinds of work: how each is started, what it does while it runs, how its end counts."""
+"""The kinds of work: how each is started, what it does while it runs, how its end counts."""
 
 import json
 import shutil
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,7 +11,7 @@ import httpx
 from django.conf import settings
 from django.db import transaction
 
-from training import lifecycle, llamafactory, registry
+from training import forecasts, lifecycle, llamafactory, registry
 from training.datasets import write_dataset_info
 from training.demo import content
 from training.errors import Unbuildable
@@ -20,27 +19,24 @@ from training.models import (
     BaseModel,
     Deployment,
     Desired,
+    Evaluation,
     Kind,
     ModelBuild,
+    ModelFetch,
     Reason,
     Status,
+    Strategy,
     TrainingJob,
     Workload,
 )
 from training.runner.checkpoints import newest_complete_checkpoint
+from training.shim.endings import Ending, gpu_environment, told_ending
+from training.shim.evaluating import Evaluating
+from training.shim.model_works import Fetching
 from training.shim.process import Runner
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "runner"
 FREE_BYTES_NEEDED = 200 * 1024**2
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How an attempt ended: a status, and why."""
-
-    status: str
-    reason: str = ""
-    detail: str = ""
 
 
 class Work(Protocol):
@@ -76,29 +72,12 @@ def work_of(workload: Workload) -> Work:
         )
     if workload.kind == Kind.BUILD:
         return Building(ModelBuild.objects.select_related("base_model").get(pk=workload.pk))
+    if workload.kind == Kind.FETCH:
+        return Fetching(ModelFetch.objects.select_related("base_model").get(pk=workload.pk))
+    if workload.kind == Kind.EVALUATE:
+        related = ("version__base_model", "version__job__dataset", "dataset")
+        return Evaluating(Evaluation.objects.select_related(*related).get(pk=workload.pk))
     return Serving(Deployment.objects.select_related("version__base_model").get(pk=workload.pk))
-
-
-def _gpu_environment(workload: Workload) -> dict[str, str]:
-    indices = [str(slot.index) for slot in workload.slots.filter(is_gpu=True)]
-    return {"CUDA_VISIBLE_DEVICES": ",".join(indices)} if indices else {}
-
-
-def told_ending(outcome: dict[str, Any] | None, exit_code: int | None) -> Ending | None:
-    """What the runner itself said, or what its exit code says for it."""
-    if outcome is not None:
-        kinds = {"finished": Status.SUCCESS, "paused": Status.PAUSED, "stopped": Status.STOPPED}
-        if outcome["type"] in kinds:
-            return Ending(kinds[outcome["type"]])
-        reason = outcome.get("kind", Reason.UNKNOWN)
-        reason = reason if reason in Reason.values else Reason.UNKNOWN
-        words = f"{outcome.get('error_type', '')}: {outcome.get('message', '')}".strip(": ")
-        return Ending(Status.FAILED, reason, words)
-    if exit_code is None:
-        return None
-    if exit_code < 0:
-        return Ending(Status.FAILED, Reason.KILLED, f"ended by signal {-exit_code}")
-    return Ending(Status.FAILED, Reason.UNKNOWN, f"exit code {exit_code}")
 
 
 class Training:
@@ -128,6 +107,8 @@ class Training:
             "args": args,
             "events_path": str(runner.events),
             "control_path": str(runner.control),
+            # Where the weights are cut up, one process alone cannot ask the model anything.
+            "sample_prompts": job.sample_prompts if job.strategy == Strategy.DDP else [],
             "swanlab": {
                 "project": settings.SWANLAB_PROJECT,
                 "experiment": f"{job.name}-{runner.folder.name}",
@@ -151,7 +132,7 @@ class Training:
         )
 
     def environment(self) -> Mapping[str, str]:
-        return _gpu_environment(self.job)
+        return gpu_environment(self.job)
 
     def watch(self, fence: int) -> None:
         pass
@@ -174,6 +155,7 @@ class Training:
         TrainingJob.objects.filter(pk=job.pk).update(
             summary=job.summary, output_path=job.output_path
         )
+        forecasts.compare(job, outcome)
         registry.register_version(job)
 
 
@@ -197,7 +179,7 @@ class Building:
         }
 
     def environment(self) -> Mapping[str, str]:
-        return _gpu_environment(self.build)
+        return gpu_environment(self.build)
 
     def watch(self, fence: int) -> None:
         pass
@@ -234,7 +216,7 @@ class Serving:
         }
 
     def environment(self) -> Mapping[str, str]:
-        return _gpu_environment(self.deployment) | {"API_KEY": self.deployment.key}
+        return gpu_environment(self.deployment) | {"API_KEY": self.deployment.key}
 
     def watch(self, fence: int) -> None:
         """Publishes the model once it answers."""

@@ -51,6 +51,12 @@ def short(value: Any) -> str:
 
 
 @register.filter
+def signed(value: float) -> str:
+    """A change: with its sign, and none where there is no change."""
+    return f"+{short_number(value)}" if value > 0 else short_number(value).replace("-", "−")
+
+
+@register.filter
 def metric_label(name: str) -> str:
     """LLaMA-Factory's name of a result in words."""
     words = {
@@ -59,6 +65,14 @@ def metric_label(name: str) -> str:
         "eval_loss": _("Evaluation loss"),
         "train_runtime_s": _("Training time (s)"),
         "train_samples_per_second": _("Examples per second"),
+        "perplexity": _("Perplexity"),
+        "exact": _("Exact match"),
+        "rouge_1": "ROUGE-1",
+        "rouge_2": "ROUGE-2",
+        "rouge_l": "ROUGE-L",
+        "bleu": "BLEU",
+        "preferred": _("Prefers the better answer"),
+        "general_loss": _("Loss on general text"),
     }
     return words.get(name, name)
 

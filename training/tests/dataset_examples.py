@@ -44,6 +44,13 @@ GOOD: dict[str, list[dict[str, Any]]] = {
         {"messages": messages(("system", "s"), ("user", "q"), ("assistant", "a"))},
         {"conversations": ASKED_OPENAI},
         {
+            "messages": messages(
+                ("user", [{"type": "text", "text": "q"}, {"type": "text", "text": "r"}]),
+                ("assistant", "a"),
+            ),
+            "images": [],
+        },
+        {
             "messages": [
                 {"role": "user", "content": "q"},
                 {
@@ -92,7 +99,7 @@ GOOD_TAGGED: list[dict[str, Any]] = [
 GOOD_TAGGED_OPENAI: list[dict[str, Any]] = [{"messages": ASKED_OPENAI, "label": True}]
 
 # Reasons that are ours alone: the trainer would take these records, to nobody's good.
-OURS = {"empty", "unstorable", "too_deep", "candidate_role", "text_beside_calls"}
+OURS = {"empty", "unstorable", "too_deep", "candidate_role", "text_beside_calls", "media"}
 
 # format -> (record, code of its rejection)
 BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
@@ -111,6 +118,7 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"instruction": "", "output": "a"}, "empty"),
         ({"instruction": "q\0", "output": "a"}, "unstorable"),
         ({"instruction": "q", "output": "a\ud800"}, "unstorable"),
+        ({"instruction": "q", "output": "a", "images": ["a.png"]}, "media"),
         ({"instruction": "q", "output": "a", "history": [["only"]]}, "history_invalid"),
         ({"instruction": "q", "output": "a", "history": [["q", 1]]}, "wrong_type"),
         ({"instruction": "q", "output": "a", "history": [["q", ""]]}, "empty"),
@@ -139,6 +147,7 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"conversations": ASKED, "tools": "[5]"}, "tools_invalid"),
         ({"conversations": ASKED, "tools": 5}, "tools_invalid"),
         ({"conversations": ASKED, "system": 5}, "wrong_type"),
+        ({"conversations": ASKED, "videos": "a.mp4"}, "media"),
         ({"conversations": chat(("human", "q"), ("function_call", "f(x)"))}, "call_invalid"),
         ({"conversations": chat(("human", "q"), ("function_call", '{"name": 1}'))}, "call_invalid"),
     ],
@@ -148,6 +157,10 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"messages": messages(("assistant", "a"), ("user", "q"))}, "role_order"),
         ({"messages": messages(("user", "q"), ("assistant", ["a"]))}, "wrong_type"),
         ({"messages": messages(("user", "q"), ("assistant", None))}, "turn_missing_field"),
+        (
+            {"messages": messages(("user", [{"type": "image_url"}]), ("assistant", "a"))},
+            "media",
+        ),
         (
             {
                 "messages": [

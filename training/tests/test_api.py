@@ -78,7 +78,9 @@ def test_estimate(alice: User, api: Api) -> None:
     parts = [size for name, size in found["memory"].items() if name != "total_bytes"]
     assert sum(parts) == found["memory"]["total_bytes"]
     assert found["steps"] == 273
-    assert found["time_s"] is None
+    assert found["time_s"] > 0
+    assert found["time_basis"] == "nominal"
+    assert found["places"][0]["needed_bytes"] == found["memory"]["total_bytes"]
     assert "learning_rate: 0.0001" in found["yaml"]
     assert not TrainingJob.objects.exists()
 

@@ -10,7 +10,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from accounts.models import User
-from training.models import Dataset, TrainingJob
+from training.models import Dataset, DatasetDraft, TrainingJob
 from training.tests.test_datasets import media, shared_data, store
 
 __all__ = ["media", "shared_data"]
@@ -49,10 +49,8 @@ def test_uploading_shows_the_verdict_and_the_records(alice: User, client_for: Cl
     [
         (b"", "data.json", 422, "The file is empty."),
         (b"[1,", "data.json", 422, "line 1, column 4"),
-        ([{"q": "1"}], "data.json", 422, "Found: q."),
         ([{**OK, "output": 5}], "data.json", 422, "record 1: “output” must be text"),
-        ("[你好]".encode("gbk"), "data.json", 422, "looks like GBK"),
-        ([OK], "data.xlsx", 422, ".json, .jsonl"),
+        ([OK], "data.xlsx", 422, ".json, .jsonl, .csv"),
         ([OK] * 1000, "data.json", 413, "larger than"),
     ],
 )
@@ -69,6 +67,27 @@ def test_a_refusal_keeps_the_form(
     answer = upload(client_for(alice), content, file_name, name="Kept name")
     assert answer.status_code == status
     assert text in answer.content.decode() and "Kept name" in answer.content.decode()
+    assert not Dataset.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "file_name", "text"),
+    [
+        ([{"topic": "1", "remark": "2"}], "data.json", "topic"),
+        ("instruction,output\n你好,好\n".encode("gbk"), "data.csv", "looks like GBK"),
+        (b'instruction,output\nq,"a\n', "data.csv", "line 2 is never closed"),
+    ],
+)
+def test_a_file_that_needs_a_word_is_kept(
+    alice: User, client_for: ClientFor, content: Any, file_name: str, text: str
+) -> None:
+    client = client_for(alice)
+    answer = upload(client, content, file_name, name="Kept name")
+    draft = DatasetDraft.objects.get()
+    assert answer.headers["Location"] == f"/datasets/drafts/{draft.pk}/"
+    page = client.get(answer.headers["Location"]).content.decode()
+    assert text in page
+    assert file_name in client.get("/datasets/").content.decode()
     assert not Dataset.objects.exists()
 
 

@@ -153,7 +153,7 @@ def test_refused_files_leave_nothing(alice: User, settings: Any) -> None:
     settings.UPLOAD_MAX_BYTES = 1000
     refused = {
         "too_large": ([OK] * 100, "data.json"),
-        "wrong_extension": ([OK], "data.csv"),
+        "wrong_extension": ([OK], "data.parquet"),
         "broken_json": (b"[" + json.dumps(OK).encode() + b",]", "data.json"),
         "encoding": ('[{"instruction":"你好","output":"好"}]'.encode("gbk"), "data.json"),
         "empty_file": (b"", "data.jsonl"),
@@ -357,7 +357,7 @@ def test_the_api_explains_refusals_in_the_language_of_the_reader(alice: User, ap
 @pytest.mark.parametrize(
     ("content", "file_name", "status", "code"),
     [
-        ([OK], "data.txt", 422, "wrong_extension"),
+        ([OK], "data.xlsx", 422, "wrong_extension"),
         (b"", "data.json", 422, "empty_file"),
         (b"[]", "data.json", 422, "no_records"),
         ([{"q": 1}], "data.json", 422, "wrong_columns"),

@@ -39,7 +39,7 @@ def filled(owner: User, **changes: Any) -> dict[str, Any]:
         "method": "lora",
         "learning_rate": "1e-4",
         "lora_rank": "16",
-        "enable_thinking": "on",
+        "enable_thinking": "",
     }
     return known | changes
 
@@ -109,6 +109,7 @@ def test_new_is_filled_from_the_address(alice: User, client: Client) -> None:
     assert form["stage"].value() == "dpo"
     assert form["name"].value() == "pairs"
     assert form["lora_rank"].value() == 64
+    assert form["learning_rate"].value() == "5e-06"
 
 
 def test_the_only_base_model_is_chosen(alice: User, client: Client) -> None:
@@ -135,7 +136,7 @@ def test_nobody_clones_what_is_not_theirs(bob: User, client: Client) -> None:
 
 
 def test_create_queues_the_job(alice: User, client: Client) -> None:
-    response = client.post("/training/new/", filled(alice, use_dora="on"))
+    response = client.post("/training/new/", filled(alice, use_dora="true"))
     job = TrainingJob.objects.get()
     assert response.headers["Location"] == f"/training/{job.pk}/"
     assert job.is_queued
@@ -149,9 +150,7 @@ def test_what_does_not_apply_is_left_out(alice: User, client: Client) -> None:
 
 
 def test_a_default_that_is_switched_off_is_kept(alice: User, client: Client) -> None:
-    sent = filled(alice)
-    del sent["enable_thinking"]
-    client.post("/training/new/", sent)
+    client.post("/training/new/", filled(alice, enable_thinking="false"))
     assert TrainingJob.objects.get().parameters["enable_thinking"] is False
 
 
@@ -199,7 +198,8 @@ def test_the_preview_tells_what_it_takes(alice: User, client: Client) -> None:
     assert "Fits" in page
     assert "finetuning_type: lora" in page
     assert "llamafactory-cli train" in page
-    assert "unknown until one run" in page
+    assert "very roughly, until a first run has ended" in page
+    assert 'role="img" aria-label="Weights ' in page
 
 
 def test_the_preview_tells_what_stands_against_it(alice: User, client: Client) -> None:
@@ -209,7 +209,53 @@ def test_the_preview_tells_what_stands_against_it(alice: User, client: Client) -
     assert "needs another kind of dataset" in page
     sent |= {"stage": "sft"}
     page = client.post("/training/preview/", sent).content.decode()
-    assert "Batch size: Must be at least 1" in page
+    said = '<span data-field="per_device_train_batch_size">Must be at least 1.</span>'
+    assert said in page
+
+
+def test_the_preview_notes_what_is_rarely_meant(alice: User, client: Client) -> None:
+    sent = filled(alice, learning_rate="0.5")
+    page = client.post("/training/preview/", sent).content.decode()
+    assert 'data-field="learning_rate" data-kind="note">High for this method' in page
+
+
+def test_what_does_not_fit_starts_only_in_spite_of_it(alice: User, client: Client) -> None:
+    make_node(gib=2)
+    sent = filled(alice)
+    page = client.post("/training/preview/", sent).content.decode()
+    assert "Does not fit" in page
+    assert 'name="allow_too_large"' in page
+    assert "data-fill=" in page
+    refused = client.post("/training/new/", sent)
+    assert refused.status_code == 422
+    assert "has 2.0" in refused.content.decode()
+    assert not TrainingJob.objects.exists()
+    client.post("/training/new/", sent | {"allow_too_large": "on"})
+    job = TrainingJob.objects.get()
+    assert job.forecast.is_overridden
+    event = AuditEvent.objects.get(action="job.create")
+    assert event.after is not None
+    assert event.after["started_in_spite_of"] == "does not fit"
+
+
+def test_every_parameter_can_be_found(alice: User, client: Client) -> None:
+    make_base_model()
+    make_dataset(alice)
+    page = client.get("/training/new/").content.decode()
+    for name in ("neftune_noise_alpha", "use_dora", "lr_scheduler_kwargs", "badam_mode"):
+        assert name in page
+    assert 'id="id_use_dora"' in page
+    assert 'id="id_badam_mode"' not in page
+    assert "would run code that a model brings" in page
+    assert "trl up to 0.9.6" in page
+
+
+def test_the_chat_template_of_the_model_is_chosen(alice: User, client: Client) -> None:
+    model = make_base_model(name="Meta-Llama-3.1-8B", hub_id="meta/Meta-Llama-3.1-8B", template="")
+    make_dataset(alice)
+    response = client.get("/training/new/")
+    assert response.context["model_templates"] == {str(model.pk): "llama3"}
+    assert response.context["form"]["template"].value() == "llama3"
 
 
 def test_the_preview_waits_for_model_and_dataset(client: Client) -> None:
@@ -292,8 +338,11 @@ def test_models_lists_versions_and_base_models(alice: User, client: Client) -> N
 def test_a_base_model_is_registered(alice: User, client: Client) -> None:
     assert "Share with everyone" not in client.get("/models/base/new/").content.decode()
     sent = {"name": "Qwen3", "hub_id": "Qwen/Qwen3-8B", "template": "qwen3"}
-    assert client.post("/models/base/new/", sent).headers["Location"] == "/models/"
+    answer = client.post("/models/base/new/", sent)
     model = BaseModel.objects.get()
+    assert answer.headers["Location"] == f"/models/base/{model.pk}/"
+    assert not model.is_ready
+    assert "Waits for a node" in client.get(f"/models/base/{model.pk}/").content.decode()
     assert (model.owner, model.hub_id, model.template) == (alice, "Qwen/Qwen3-8B", "qwen3")
 
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def test_what_is_told_again_replaces_blocks(alice: User) -> None:
     steps = [step for step, _at, _value in series["loss"]]
     assert steps == sorted(set(steps)) and steps[-1] == 6500
     blocks = CurveBlock.objects.values_list("first_step", "last_step")
-    assert all(before[1] < after[0] for before, after in zip(blocks, blocks[1:], strict=False))
+    assert all(before[1] < after[0] for before, after in pairwise(blocks))
 
 
 def test_the_curves_of_the_api(alice: User, api: Callable[[User], Any]) -> None:
@@ -132,12 +133,11 @@ def test_the_log_by_page_api_and_download(alice: User, api: Callable[[User], Any
     assert client.get(f"training/jobs/{job.pk}/logs/search?level=loud").status_code == 422
 
 
-def test_progress_bars_leave_one_line(alice: User) -> None:
+def test_progress_bars_leave_one_line() -> None:
     bars = [f"Map:  {n * 20}%|{'#' * n}    | {n}/5 [00:01<00:02, 1.9it/s]" for n in range(1, 6)]
     told = "\r".join(bars) + "\n" + "\n".join(bars) + "{'loss': '2.1'}\nplain 50% | text\n"
-    assert log_lines(told.encode()) == [bars[3], "{'loss': '2.1'}", "plain 50% | text"] or (
-        log_lines(told.encode()) == [bars[4], "{'loss': '2.1'}", "plain 50% | text"]
-    )
+    # The words that ran into the last bar stay, the bar does not.
+    assert log_lines(told.encode()) == [bars[3], "{'loss': '2.1'}", "plain 50% | text"]
 
 
 def record(job: TrainingJob, *events: dict[str, Any]) -> None:

@@ -13,11 +13,11 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import current_user, owned_or_404
-from training import datasets
+from training import datasets, drafts
 from training.dataset_forms import FillForm, UploadForm
 from training.dataset_texts import explain, listed, reasons_of, status_of
 from training.formats.problems import Refusal
-from training.models import Dataset, Stage
+from training.models import Dataset, DatasetDraft, Stage
 
 DATASETS_PER_PAGE = 50
 RECORDS_PER_PAGE = 10
@@ -31,7 +31,8 @@ def _owned(request: HttpRequest, dataset_id: int) -> Dataset:
 def index(request: HttpRequest) -> HttpResponse:
     rows = Dataset.objects.for_user(current_user(request))
     page = Paginator(rows, DATASETS_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "training/dataset_list.html", {"page": page})
+    waiting = DatasetDraft.objects.for_user(current_user(request))
+    return render(request, "training/dataset_list.html", {"page": page, "drafts": waiting})
 
 
 @require_http_methods(["GET", "POST"])
@@ -44,6 +45,8 @@ def upload(request: HttpRequest) -> HttpResponse:
         try:
             dataset = _import(request, form)
         except Refusal as refusal:
+            if refusal.code in drafts.MENDABLE:
+                return _to_mapping(request, form)
             form.add_error("file", explain(refusal))
             reasons, status = reasons_of(refusal.rejections), status_of(refusal)
         except ValidationError as error:
@@ -55,6 +58,20 @@ def upload(request: HttpRequest) -> HttpResponse:
     return render(request, f"training/dataset_upload.html{part}", context, status=status)
 
 
+def _to_mapping(request: HttpRequest, form: UploadForm) -> HttpResponse:
+    """The file is kept, and its page asks what is what."""
+    file = form.cleaned_data["file"]
+    draft = drafts.keep(
+        owner=current_user(request),
+        file=file.file,
+        file_name=file.name,
+        size_bytes=file.size,
+        name=form.cleaned_data["name"],
+    )
+    url = reverse("datasets:mapping", args=[draft.pk])
+    return HttpResponseClientRedirect(url) if request.headers.get("HX-Request") else redirect(url)
+
+
 def _import(request: HttpRequest, form: UploadForm) -> Dataset:
     file = form.cleaned_data["file"]
     return datasets.import_dataset(
@@ -64,6 +81,7 @@ def _import(request: HttpRequest, form: UploadForm) -> Dataset:
         size_bytes=file.size,
         name=form.cleaned_data["name"],
         format=form.cleaned_data["format"],
+        options=form.options,
         request=request,
     )
 

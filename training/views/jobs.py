@@ -16,15 +16,18 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
 from training import report_files, reports, services
+from training.argument_table import ARGUMENTS, BLOCKED, WHY_BLOCKED, Blocked
+from training.checks import has_gpu
 from training.curves import add_sparklines
 from training.errors import StateConflict
 from training.events import notes_context, page_context, samples_context
 from training.forms import METHOD_HELP, STAGE_HELP, JobForm
-from training.models import BaseModel, Dataset, Status, TrainingJob
+from training.models import BaseModel, Dataset, Method, Stage, Status, TrainingJob
 from training.models.workloads import ACTIVE
 from training.presets import preset_buttons, preset_values
 from training.previews import Preview, preview
 from training.scheduling import queue_position
+from training.template_detection import detected_template
 
 JOBS_PER_PAGE = 30
 RELATED = ("node", "version", "base_model", "dataset")
@@ -70,7 +73,8 @@ def _clone_of(user: User, raw: str) -> dict[str, Any]:
     job = owned_or_404(TrainingJob.objects.for_user(user), pk=raw)
     chosen = {"base_model": job.base_model_id, "dataset": job.dataset_id}
     name = {"name": _next_name(user, job.name), "stage": job.stage, "method": job.method}
-    return {**chosen, **name, **job.parameters}
+    prompts = {"sample_prompts": "\n".join(job.sample_prompts)}
+    return {**chosen, **name, **prompts, **job.parameters}
 
 
 def _next_name(user: User, name: str) -> str:
@@ -85,7 +89,6 @@ def _next_name(user: User, name: str) -> str:
 def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
     """From ?clone=, ?dataset=, ?base_model= and ?preset=."""
     initial = _clone_of(user, request.GET.get("clone", ""))
-    initial |= preset_values(request.GET.get("preset", ""))
     if (wanted := request.GET.get("dataset", "")).isdecimal():
         dataset = Dataset.objects.for_user(user).filter(pk=wanted).first()
         if dataset is not None:
@@ -96,7 +99,27 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
         initial["base_model"] = int(wanted)
     elif "base_model" not in initial:
         initial["base_model"] = _only(BaseModel.objects.for_user(user).ready())
+    if initial.get("base_model") and "template" not in initial:
+        model = BaseModel.objects.for_user(user).filter(pk=initial["base_model"]).first()
+        initial["template"] = detected_template(model) if model else ""
+    stage, method = initial.get("stage", Stage.SFT), initial.get("method", Method.LORA)
+    slug = request.GET.get("preset", "")
+    initial |= preset_values(slug, stage=stage, method=method, has_bf16=has_gpu())
     return {name: value for name, value in initial.items() if value is not None}
+
+
+def _blocked() -> list[Blocked]:
+    """With those whose package the training environment lacks."""
+    lacking: dict[str, list[str]] = {}
+    for argument in ARGUMENTS:
+        if not argument.is_installed:
+            lacking.setdefault(argument.package, []).append(argument.name)
+    text = _("This needs the package %(package)s in the training environment.")
+    rows = [
+        Blocked("package", text % {"package": package}, tuple(names))
+        for package, names in lacking.items()
+    ]
+    return [*BLOCKED, *rows]
 
 
 def _only(rows: Any) -> int | None:
@@ -126,7 +149,10 @@ def _form_context(user: User, form: JobForm) -> dict[str, Any]:
         "groups": form.groups(),
         "stage": stage,
         "method": method,
-        "presets": preset_buttons(),
+        "presets": preset_buttons(has_bf16=has_gpu()),
+        "blocked": _blocked(),
+        "why_no_ppo": WHY_BLOCKED["ppo_epochs"],
+        "model_templates": form.model_templates(),
         "stage_helps": list(STAGE_HELP.items()),
         "method_helps": list(METHOD_HELP.items()),
         "dataset_stages": form.dataset_stages(),
@@ -146,6 +172,8 @@ def _create(request: HttpRequest, form: JobForm) -> TrainingJob | None:
             stage=stage,
             method=method,
             parameters=form.parameters(),
+            sample_prompts=form.cleaned_data["sample_prompts"].splitlines(),
+            allow_too_large=form.cleaned_data["allow_too_large"],
             request=request,
         )
     except ValidationError as error:
@@ -155,7 +183,8 @@ def _create(request: HttpRequest, form: JobForm) -> TrainingJob | None:
 
 def _add_errors(form: JobForm, error: ValidationError) -> None:
     for name, texts in error.message_dict.items():
-        form.add_error(name if name in form.fields else None, texts)
+        has_place = name in form.fields and name != "allow_too_large"
+        form.add_error(name if has_place else None, texts)
 
 
 @require_POST
@@ -166,25 +195,28 @@ def show_preview(request: HttpRequest) -> HttpResponse:
     shown: Preview | None = None
     missing: list[str] = []
     if form.is_valid() or not {"base_model", "dataset", "stage", "method"} & form.errors.keys():
-        shown = _preview(user, form)
+        shown = _preview(form)
     else:
         wanted = ("base_model", "dataset")
         missing = [str(form.fields[name].label) for name in wanted if name in form.errors]
     problems = [
-        {"label": form.fields[name].label if name in form.fields else "", "texts": texts}
+        {
+            "name": name,
+            "label": form.fields[name].label if name in form.fields else "",
+            "texts": texts,
+        }
         for name, texts in form.errors.items()
         if name != "name" and form.data.get(name)
     ]
-    context = {"preview": shown, "problems": problems, "missing": missing}
+    context = {"preview": shown, "problems": problems, "missing": missing, "form": form}
     return render(request, "training/preview.html", context)
 
 
-def _preview(user: User, form: JobForm) -> Preview | None:
+def _preview(form: JobForm) -> Preview | None:
     """None when create_job() would refuse it; the form then says why."""
     stage, method = form.chosen
     try:
         return preview(
-            user=user,
             name=form.cleaned_data.get("name", ""),
             base_model=form.cleaned_data["base_model"],
             dataset=form.cleaned_data["dataset"],

@@ -34,6 +34,8 @@ from providers.gateway.snapshot import Refreshed
 # Names of calls, unique across processes.
 _PROCESS, _NUMBERS = uuid.uuid4().hex, itertools.count()
 FIGURES_KEPT = 10_000
+# What this process counts is the same for the gateway and the pages, which run on other loops.
+_HERE = MemoryStore()
 # A count outlives its period, for calls that end after it, and is read from the database again.
 KEEP_AFTER_S = 3600
 KEEP_LIFE_S = 86_400
@@ -67,10 +69,14 @@ class Limiter:
     def configured(cls) -> Self:
         """Across processes where REDIS_URL is set."""
         url = settings.REDIS_URL
-        return cls(SharedStore(RedisStore(url)) if url else MemoryStore())
+        return cls(SharedStore(RedisStore(url), _HERE) if url else _HERE)
 
     def admission(
-        self, exchange: Exchange, holders: Sequence[Holder], call: Call | None, estimate: Estimate
+        self,
+        exchange: Exchange | None,
+        holders: Sequence[Holder],
+        call: Call | None,
+        estimate: Estimate,
     ) -> "Admission":
         return Admission(self, exchange, holders, call, estimate)
 
@@ -167,12 +173,13 @@ class Limiter:
 
 
 class Admission:
-    """`async with`: raises GatewayError (429) instead of letting a call in."""
+    """`async with`: raises GatewayError (429) instead of letting a call in. `exchange`: whose
+    answer says what is left, if any does."""
 
     def __init__(
         self,
         limiter: Limiter,
-        exchange: Exchange,
+        exchange: Exchange | None,
         holders: Sequence[Holder],
         call: Call | None,
         estimate: Estimate,
@@ -200,7 +207,8 @@ class Admission:
         else:
             counted = await self._admit_remotely()
         self._second = counted.second
-        set_headers(self._exchange, counted, self._demands)
+        if self._exchange is not None:
+            set_headers(self._exchange, counted, self._demands)
         if counted.refused is not None:
             raise refusal(counted.refused, self._demands, self._holders, at)
 

@@ -1,5 +1,6 @@
 """The counts of one process."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -49,13 +50,20 @@ class _Counts:
 
 
 class MemoryStore:
+    """Several event loops, each in a thread of its own, may share it."""
+
     is_local = True
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._counts: dict[str, _Counts] = {}
+        self._lock = threading.Lock()
 
     async def admit(self, lease: str, demands: Sequence[Demand]) -> Counted:
+        with self._lock:
+            return self._admit(lease, demands)
+
+    def _admit(self, lease: str, demands: Sequence[Demand]) -> Counted:
         now = self._clock()
         counts = [self._of(demand, now) for demand in demands]
         pairs = list(zip(demands, counts, strict=True))
@@ -66,6 +74,10 @@ class MemoryStore:
         return Counted(tuple(_use(each, now) for each in counts), int(now), refused)
 
     async def settle(self, lease: str, settlements: Sequence[Settlement]) -> None:
+        with self._lock:
+            self._settle(lease, settlements)
+
+    def _settle(self, lease: str, settlements: Sequence[Settlement]) -> None:
         for each in settlements:
             counts = self._counts.get(each.demand.name)
             if counts is None:

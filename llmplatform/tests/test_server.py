@@ -1,0 +1,117 @@
+"""The server's protocol against a plain ASGI application, over real sockets."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+
+from llmplatform.server import PIECES, OneWriteProtocol
+
+START = {"type": "http.response.start", "status": 200}
+
+
+async def answer(scope: Any, receive: Any, send: Any) -> None:
+    path = scope["path"]
+    if path == "/stream":
+        write_piece = scope["extensions"][PIECES]
+        await send({**START, "headers": []})
+        await send({"type": "http.response.body", "body": b"one", "more_body": True})
+        assert write_piece(b"two") and write_piece(b"three" * 1000)
+        await send({"type": "http.response.body", "body": b""})
+    elif path == "/late":
+        await send({**START, "headers": [(b"content-type", b"text/plain")]})
+        await receive()
+        await asyncio.sleep(0.05)
+        await send({"type": "http.response.body", "body": b"late"})
+    elif path == "/broken":
+        await send({**START, "headers": [(b"content-length", b"9")]})
+        raise RuntimeError("in the middle")
+    elif path == "/echo":
+        body = (await receive())["body"]
+        await send({**START, "headers": [(b"content-length", str(len(body)).encode())]})
+        await send({"type": "http.response.body", "body": body})
+    else:
+        await send({**START, "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+
+@asynccontextmanager
+async def served() -> AsyncIterator[tuple[str, int]]:
+    config = uvicorn.Config(
+        answer,
+        host="127.0.0.1",
+        port=0,
+        http=OneWriteProtocol,
+        lifespan="off",
+        log_level="critical",
+    )
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server._serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[:2]
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def talked(*lines: bytes) -> bytes:
+    """All that comes back for raw requests, of which the last one closes."""
+    async with served() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        for each in lines:
+            writer.write(each)
+        found = await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+        return found
+
+
+def request(path: str, *, method: str = "GET", headers: str = "", body: str = "") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: x\r\n{headers}\r\n{body}".encode()
+
+
+LAST = "Connection: close\r\n"
+
+
+async def test_a_stream_is_chunked_whoever_writes_its_pieces() -> None:
+    found = await talked(request("/stream", headers=LAST))
+    head, _blank, body = found.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK") and b"transfer-encoding: chunked" in head
+    expected = b"3\r\none\r\n3\r\ntwo\r\n1388\r\n" + b"three" * 1000 + b"\r\n0\r\n\r\n"
+    assert body == expected
+
+
+async def test_head_and_body_come_together() -> None:
+    async with served() as address:
+        reader, writer = await asyncio.open_connection(*address)
+        body = "hello"
+        writer.write(request("/echo", method="POST", headers="Content-Length: 5\r\n", body=body))
+        assert (await reader.read(10_000)).endswith(b"\r\n\r\nhello")
+        writer.close()
+
+
+async def test_an_answer_to_head_is_its_head() -> None:
+    found = await talked(request("/late", method="HEAD", headers=LAST))
+    assert found.startswith(b"HTTP/1.1 200 OK") and found.endswith(b"\r\n\r\n")
+
+
+async def test_requests_in_a_row_on_one_connection() -> None:
+    found = await talked(request("/late"), request("/nothing"), request("/late", headers=LAST))
+    assert found.count(b"HTTP/1.1 200 OK") == 2 and found.count(b"HTTP/1.1 204") == 1
+    assert found.count(b"late") == 2
+    assert found.index(b"late") < found.index(b"204") < found.rindex(b"200 OK")
+
+
+async def test_a_client_that_asks_first_is_told_to_go_on() -> None:
+    headers = f"Content-Length: 2\r\nExpect: 100-continue\r\n{LAST}"
+    found = await talked(request("/echo", method="POST", headers=headers), b"ok")
+    assert found.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
+    assert found.endswith(b"\r\n\r\nok")
+
+
+async def test_an_answer_that_breaks_off_is_cut() -> None:
+    found = await talked(request("/broken"))
+    assert b"content-length: 9" in found and found.endswith(b"\r\n\r\n")

@@ -1,0 +1,93 @@
+"""What the latest test of a connection found stays with it: list, page, API and console."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from accounts.models import User
+from providers import services
+from providers.models import Provider
+from providers.tests.office import Office
+
+KEY = "sk-1234567890"
+Pages = Callable[[User], Client]
+
+
+@pytest.fixture
+def acme(db: None, admin_user: User, settings: Any) -> Iterator[Provider]:
+    settings.ALLOW_PRIVATE_PROVIDER_URLS = True
+    office = Office()
+    office.accepted = {KEY}
+    yield services.create_provider(
+        actor=admin_user, kind="openai", name="Acme", base_url=office.url, api_key=KEY
+    )
+    office.stop()
+
+
+def nowhere(provider: Provider) -> None:
+    """Nothing listens at this port."""
+    Provider.objects.filter(pk=provider.pk).update(base_url="http://127.0.0.1:9/v1")
+
+
+def test_it_is_kept_and_shown(
+    acme: Provider, admin_user: User, client_for: Pages, api: Any
+) -> None:
+    client, path = client_for(admin_user), f"/providers/{acme.pk}/"
+    assert api(admin_user).get(f"providers/{acme.pk}").json()["last_test"] is None
+    assert "Answers," not in client.get("/providers/").text
+    client.post(path + "test/")
+    acme.refresh_from_db()
+    shown = f"Answers, {acme.test_latency_ms} ms"
+    for page in ("/providers/", path, reverse("admin:providers_provider_changelist")):
+        assert shown in client.get(page).text
+    told = api(admin_user).get(f"providers/{acme.pk}").json()["last_test"]
+    assert told["ok"] is True and told["error"] == "" and told["at"]
+    assert told["latency_ms"] == acme.test_latency_ms
+
+
+def test_a_failure_says_what_to_do(
+    acme: Provider, admin_user: User, client_for: Pages, api: Any
+) -> None:
+    nowhere(acme)
+    assert api(admin_user).post(f"providers/{acme.pk}/test").json()["ok"] is False
+    told = api(admin_user).get("providers").json()["items"][0]["last_test"]
+    assert (told["ok"], told["error"]) == (False, "unavailable")
+    client = client_for(admin_user)
+    assert "No answer" in client.get("/providers/").text
+    assert (
+        "The provider does not answer. Check its address"
+        in client.get(f"/providers/{acme.pk}/").text
+    )
+    console = client.get(reverse("admin:providers_provider_change", args=[acme.pk]))
+    assert "No answer" in console.text
+
+
+@pytest.mark.parametrize(
+    ("change", "is_kept"),
+    [
+        ({"name": "Other"}, True),
+        ({"is_enabled": False}, True),
+        ({"api_key": "sk-another-key-123"}, False),
+        ({"drop_params": ["seed"]}, False),
+        ({"base_url": "https://api.example.com/v1", "api_key": "sk-another-key-123"}, False),
+    ],
+)
+def test_another_connection_is_an_untested_one(
+    acme: Provider, admin_user: User, change: dict[str, Any], is_kept: bool
+) -> None:
+    assert services.check_connection(acme).ok
+    services.change_provider(provider=acme, actor=admin_user, **change)
+    acme.refresh_from_db()
+    assert (acme.is_test_passed is True) == is_kept
+    assert (acme.tested_at is not None) == is_kept
+
+
+def test_what_changed_while_it_was_asked_is_not_called_tested(acme: Provider) -> None:
+    old = Provider.objects.get(pk=acme.pk)
+    nowhere(acme)
+    assert services.check_connection(old).ok, "the address that it had"
+    acme.refresh_from_db()
+    assert acme.tested_at is None and acme.base_url == "http://127.0.0.1:9/v1"

@@ -1,0 +1,136 @@
+"""Which records of a dataset are alike: MinHash over characters, banded (LSH), in little memory.
+
+A record's text, lower-cased and with single spaces, is the set of its runs of SHINGLE characters.
+PERMUTATIONS minima estimate how much of two sets is common (standard error 0.05 at the threshold);
+records that share one of BANDS bands are compared, and those with at least ALIKE in common are of
+one group, as is whatever is alike to one of them.
+
+data.groups: uint32 for each record, the index (from 0) of the first record of its group.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from training.dataset_files import GROUPS
+from training.dataset_work import Progress
+from training.formats.detection import layout_of
+from training.formats.layouts import Layout
+from training.models import Dataset
+
+SHINGLE = 4
+PERMUTATIONS, BANDS = 64, 16
+ROWS = PERMUTATIONS // BANDS
+ALIKE = 0.8
+MAX_SHINGLES = 4096
+PAIRS_AT_ONCE = 65_536
+
+Groups = npt.NDArray[np.uint32]
+Signature = npt.NDArray[np.uint32]
+Words = npt.NDArray[np.uint64]
+Indices = npt.NDArray[np.intp]
+
+_random = np.random.default_rng(20240229)
+_FACTORS: Words = _random.integers(1, 2**63, PERMUTATIONS, dtype=np.uint64) * 2 + 1
+_SHIFTS: Words = _random.integers(0, 2**63, PERMUTATIONS, dtype=np.uint64)
+_PLACES: Words = _random.integers(1, 2**63, SHINGLE, dtype=np.uint64) * 2 + 1
+
+
+def signature_of(text: str) -> Signature:
+    normal = " ".join(text.lower().split())
+    codes = np.frombuffer(normal.encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
+    if len(codes) < SHINGLE:
+        codes = np.pad(codes, (0, SHINGLE - len(codes)))
+    count = len(codes) - SHINGLE + 1
+    shingles = np.zeros(count, np.uint64)
+    for place, factor in enumerate(_PLACES):
+        shingles += codes[place : place + count] * factor
+    shingles ^= shingles >> np.uint64(29)
+    if count > MAX_SHINGLES:  # those whose number says so: the same in every text
+        chosen = shingles[shingles % np.uint64(-(-count // MAX_SHINGLES)) == 0]
+        shingles = chosen if len(chosen) else shingles[:1]
+    mixed = shingles[:, None] * _FACTORS + _SHIFTS
+    found: Signature = (mixed >> np.uint64(32)).min(axis=0).astype(np.uint32)
+    return found
+
+
+def texts_of(file: Path, layout: Layout) -> Iterator[str]:
+    """What is compared: everything that is said, in its order."""
+    from training.datasets import stored_items
+
+    for item in stored_items(file):
+        yield "\n".join(turn.text for turn in layout.turns(item.value))
+
+
+def groups_of(dataset: Dataset, progress: Progress) -> Groups:
+    """The group of each record; found once, and kept beside the file."""
+    kept = dataset.file.with_name(GROUPS)
+    if not kept.is_file():
+        draft = kept.with_name(f"{progress.work.pk.hex}.signatures")
+        try:
+            groups = _find(dataset, draft, progress)
+        finally:
+            draft.unlink(missing_ok=True)
+        fresh = kept.with_suffix(".new")
+        fresh.write_bytes(groups.tobytes())
+        fresh.replace(kept)
+    return np.fromfile(kept, np.uint32)
+
+
+def _find(dataset: Dataset, draft: Path, progress: Progress) -> Groups:
+    progress.begin("comparing", dataset.records)
+    layout = layout_of(dataset.format, dataset.layout)
+    with draft.open("wb") as target:
+        for text in progress.counted(texts_of(dataset.file, layout)):
+            target.write(signature_of(text).tobytes())
+    signatures = np.memmap(draft, np.uint32, "r", shape=(dataset.records, PERMUTATIONS))
+    return grouped(signatures, progress)
+
+
+def grouped(signatures: npt.NDArray[np.uint32], progress: Progress | None = None) -> Groups:
+    """The first record of each one's group."""
+    first = np.arange(len(signatures), dtype=np.uint32)
+    for band in range(BANDS):
+        if progress is not None:
+            progress.reach(len(signatures))
+        left, right = _candidates(signatures[:, band * ROWS : (band + 1) * ROWS])
+        for start in range(0, len(left), PAIRS_AT_ONCE):
+            chosen = slice(start, start + PAIRS_AT_ONCE)
+            _join(first, signatures, left[chosen], right[chosen])
+    return first
+
+
+def _candidates(rows: npt.NDArray[np.uint32]) -> tuple[Indices, Indices]:
+    """Pairs that are equal in this band: each record with the first of its kind, and the one
+    before it."""
+    keys = np.zeros(len(rows), np.uint64)
+    for column in range(rows.shape[1]):
+        keys = keys * np.uint64(0x9E3779B97F4A7C15) + rows[:, column]
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    is_same = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
+    starts = np.searchsorted(ordered, ordered[is_same], side="left")
+    left = np.concatenate([order[starts], order[is_same - 1]])
+    return left, np.concatenate([order[is_same], order[is_same]])
+
+
+def _join(first: Groups, signatures: npt.NDArray[np.uint32], left: Indices, right: Indices) -> None:
+    """Make one group of each pair that is alike; `first` stays flat."""
+    apart = first[left] != first[right]
+    left, right = left[apart], right[apart]
+    if not len(left):
+        return
+    common = (signatures[left] == signatures[right]).mean(axis=1)
+    for one, other in zip(left[common >= ALIKE], right[common >= ALIKE], strict=True):
+        low, high = sorted((_root(first, int(one)), _root(first, int(other))))
+        first[high] = low
+    while (first[first] != first).any():
+        first[:] = first[first]
+
+
+def _root(first: Groups, index: int) -> int:
+    while int(first[index]) != index:
+        index = int(first[index])
+    return index

@@ -1,0 +1,198 @@
+"""Files that arrive in pieces, so that a lost network or a closed page costs one piece at most.
+
+The sender asks how much there is (`received_bytes`) and goes on from there. Pieces are written
+straight to the file; the file is imported by a process of its own (dataset_work.py).
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from llmplatform.text import DECEIVING, UNSTORABLE
+from training import dataset_work, datasets
+from training.dataset_work import Progress
+from training.formats.problems import Refusal
+from training.models import DatasetUpload, DatasetWork, WorkKind
+
+CHUNK_BYTES = 8 * 1024**2
+# A sender may send less at once, never more.
+MAX_CHUNK_BYTES = 64 * 1024**2
+BLOCK_BYTES = 256 * 1024
+MAX_OPEN = 10
+STALE_AFTER = timedelta(days=2)
+
+
+class OutOfPlace(Exception):
+    """The piece does not begin where the file ends; `received_bytes` is where it does."""
+
+    def __init__(self, received_bytes: int) -> None:
+        super().__init__("the piece does not follow the last one")
+        self.received_bytes = received_bytes
+
+
+def begin(
+    *,
+    owner: User,
+    file_name: str,
+    size_bytes: int,
+    fingerprint: str = "",
+    options: dict[str, Any] | None = None,
+) -> DatasetUpload:
+    """An upload to send pieces to; the open one with that fingerprint and size, if there is one.
+
+    Refusal or ValidationError for what can be told before a byte is sent.
+    """
+    file_name = DECEIVING.sub("", UNSTORABLE.sub("", Path(file_name).name))
+    options = options or {}
+    if name := str(options.get("name", "")).strip():
+        datasets.checked_name(name)
+    if not size_bytes:
+        raise Refusal("empty_file")
+    datasets.check_file(file_name=file_name, size_bytes=size_bytes)
+    mine = DatasetUpload.objects.filter(owner=owner, work=None)
+    known = mine.filter(fingerprint=fingerprint, size_bytes=size_bytes).first()
+    if fingerprint and known is not None:
+        DatasetUpload.objects.filter(pk=known.pk).update(options=options)
+        return known
+    if mine.count() >= MAX_OPEN:
+        text = _("You have %(limit)d uploads that are not finished. Finish or remove one first.")
+        raise ValidationError({"file": [text % {"limit": MAX_OPEN}]})
+    upload = DatasetUpload.objects.create(
+        owner=owner,
+        file_name=file_name[-datasets.FILE_NAME_CHARS :],
+        size_bytes=size_bytes,
+        fingerprint=fingerprint,
+        options=options,
+    )
+    upload.file.parent.mkdir(parents=True, exist_ok=True)
+    upload.file.touch(mode=0o600)
+    return upload
+
+
+@contextmanager
+def _locked(upload: DatasetUpload) -> Iterator[BinaryIO]:
+    """The file, for one writer. OutOfPlace while there is another one."""
+    with upload.file.open("r+b") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OutOfPlace(upload.received_bytes) from error
+        yield file
+
+
+def receive(*, upload: DatasetUpload, offset: int, read: Callable[[int], bytes]) -> int:
+    """Write one piece, which begins at `offset`; how much of the file there is now.
+
+    `read(n)` gives at most n bytes, none at the end. A piece that breaks off counts as far as it
+    came. Raises OutOfPlace; ValidationError when it is too long, FileNotFoundError when gone.
+    """
+    with _locked(upload) as file:
+        upload.refresh_from_db()
+        if offset != upload.received_bytes:
+            raise OutOfPlace(upload.received_bytes)
+        file.seek(offset)
+        end = offset
+        try:
+            while block := read(BLOCK_BYTES):
+                end += len(block)
+                if end > upload.size_bytes or end - offset > MAX_CHUNK_BYTES:
+                    end -= len(block)
+                    raise ValidationError({"file": [_("More was sent than was announced.")]})
+                file.write(block)
+        finally:
+            file.flush()
+            DatasetUpload.objects.filter(pk=upload.pk).update(
+                received_bytes=end, updated_at=timezone.now()
+            )
+    return end
+
+
+def finish(*, upload: DatasetUpload) -> DatasetWork:
+    """The import of a whole file; asking twice gives the same work. Else OutOfPlace."""
+    with transaction.atomic():
+        row = DatasetUpload.objects.select_for_update().get(pk=upload.pk)
+        if row.received_bytes != row.size_bytes:
+            raise OutOfPlace(row.received_bytes)
+        known = DatasetWork.objects.filter(upload=row).first()
+        if known is not None:
+            return known
+        # Never at once: the process that answers requests has other things to do.
+        return dataset_work.ask(
+            owner=row.owner, kind=WorkKind.IMPORT, upload=row, size_bytes=row.size_bytes + 2**40
+        )
+
+
+def perform(work: DatasetWork, progress: Progress) -> None:
+    """The import itself."""
+    upload = work.upload
+    if work.results:
+        return
+    if upload is None or not upload.file.is_file():
+        raise ValidationError(_("The uploaded file is gone. Upload it again."))
+    progress.begin("checking", upload.size_bytes)
+    with upload.file.open("rb") as file:
+        datasets.import_dataset(
+            owner=work.owner,
+            file=Followed(file, progress),  # type: ignore[arg-type]
+            file_name=upload.file_name,
+            size_bytes=upload.size_bytes,
+            on_saved=progress.made,
+            **upload.options,
+        )
+
+
+class Followed:
+    """A file that tells how far it is read."""
+
+    def __init__(self, file: BinaryIO, progress: Progress) -> None:
+        self.file, self.progress = file, progress
+
+    def read(self, size: int = -1) -> bytes:
+        self.progress.reach(self.file.tell())
+        return self.file.read(size)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self.file.seek(offset, whence)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
+def open_uploads(owner: User) -> list[DatasetUpload]:
+    """Those that wait for their other pieces."""
+    return list(DatasetUpload.objects.filter(owner=owner, work=None))
+
+
+def forget_stale() -> int:
+    """Uploads nobody went on with, failed imports' files, and files without a row; how many."""
+    before = timezone.now() - STALE_AFTER
+    old = DatasetUpload.objects.filter(updated_at__lt=before).exclude(
+        work__in=DatasetWork.objects.open()
+    )
+    count = 0
+    for upload in old:
+        dataset_work.forget_upload(upload)
+        count += 1
+    return count + _forget_files()
+
+
+def _forget_files() -> int:
+    folder = DatasetUpload(size_bytes=0).file.parent
+    known = {f"{pk.hex}.part" for pk in DatasetUpload.objects.values_list("pk", flat=True)}
+    count = 0
+    for file in folder.glob("*.part"):
+        is_old = timezone.now().timestamp() - file.stat().st_mtime > STALE_AFTER.total_seconds()
+        if is_old and file.name not in known:
+            file.unlink(missing_ok=True)
+            count += 1
+    return count

@@ -1,0 +1,212 @@
+"""Long work on datasets: asked for here, done by a process of its own (dataset_worker.py), told in
+the database. What is small is done at once, in the process that asks.
+"""
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.db.models import F
+from django.db.models.functions import Now
+from django.http import HttpRequest
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.services import audit
+from training import dispatch
+from training.dataset_texts import explain, reasons_of
+from training.formats.problems import Refusal
+from training.models import Dataset, DatasetUpload, DatasetWork, WorkStatus
+from training.models.dataset_work import MAX_ATTEMPTS
+
+logger = logging.getLogger(__name__)
+
+INLINE_BYTES = 8 * 1024**2
+# Processes at the same time: pages and trainings of the same machine want to go on.
+MAX_RUNNING = 2
+TELL_EVERY_S = 0.7
+DEAD_AFTER = timedelta(seconds=60)
+
+T = TypeVar("T")
+Perform = Callable[[DatasetWork, "Progress"], None]
+
+
+class Superseded(Exception):
+    """The work was cancelled, or another attempt has taken over."""
+
+
+class Progress:
+    """How far one attempt is. Each word to the database also asks whether it should go on."""
+
+    def __init__(self, work: DatasetWork) -> None:
+        self.work = work
+        self._told_at = 0.0
+        self._phase, self._total = "", 0
+
+    def begin(self, phase: str, total: int = 0) -> None:
+        """`total` in whatever unit `reach` counts; 0: unknown."""
+        self._phase, self._total, self._told_at = phase, total, 0.0
+        self.reach(0)
+
+    def reach(self, done: int) -> None:
+        """Raises Superseded. Cheap: the database hears of it now and then."""
+        if time.monotonic() - self._told_at < TELL_EVERY_S:
+            return
+        self._told_at = time.monotonic()
+        self.tell(phase=self._phase, done=min(done, self._total or done), total=self._total)
+
+    def counted(self, items: Iterable[T]) -> Iterator[T]:
+        """The items; each moves this phase on by one."""
+        for done, item in enumerate(items, start=1):
+            yield item
+            if done % 64 == 0:
+                self.reach(done)
+
+    def tell(self, **changes: Any) -> None:
+        """Raises Superseded."""
+        rows = DatasetWork.objects.filter(
+            pk=self.work.pk, attempt=self.work.attempt, status=WorkStatus.RUNNING
+        )
+        if not rows.update(heartbeat_at=Now(), **changes):
+            raise Superseded
+        for name, value in changes.items():
+            setattr(self.work, name, value)
+
+    def made(self, dataset: Dataset) -> None:
+        """A result; in the transaction that saves it, so that no second attempt makes it again."""
+        self.tell(results=[*self.work.results, dataset.pk])
+
+
+def ask(
+    *,
+    owner: User,
+    kind: str,
+    size_bytes: int,
+    dataset: Dataset | None = None,
+    upload: DatasetUpload | None = None,
+    request: dict[str, Any] | None = None,
+) -> DatasetWork:
+    """Work that is done already if `size_bytes` is little, else queued. See `status`."""
+    work = DatasetWork(
+        owner=owner, kind=kind, dataset=dataset, upload=upload, request=request or {}
+    )
+    if size_bytes > INLINE_BYTES:
+        work.save()
+        dispatch.look_at_datasets()
+        return work
+    work.status, work.attempt = WorkStatus.RUNNING, 1
+    work.started_at = work.heartbeat_at = timezone.now()
+    work.save()
+    run(work)
+    work.refresh_from_db()
+    return work
+
+
+def run(work: DatasetWork) -> None:
+    """The attempt that `work` is in; its end is written whatever happens."""
+    from training.dataset_changes import perform
+
+    progress = Progress(work)
+    try:
+        with translation.override(work.owner.language or settings.LANGUAGE_CODE):
+            ending = _attempt(work, progress, perform)
+        progress.tell(finished_at=timezone.now(), **ending)
+    except Superseded:
+        logger.info("%s: given up; it was cancelled or another attempt has begun", work.pk)
+        return
+    if work.upload is not None and work.status == WorkStatus.DONE:
+        forget_upload(work.upload)
+
+
+def _attempt(work: DatasetWork, progress: Progress, perform: Perform) -> dict[str, Any]:
+    """What the row says at the end. Raises Superseded."""
+    try:
+        perform(work, progress)
+    except Superseded:
+        raise
+    except Refusal as refusal:
+        return _failed(refusal.code, explain(refusal), reasons_of(refusal.rejections))
+    except ValidationError as error:
+        return _failed("invalid", " ".join(error.messages))
+    except OSError as error:
+        logger.exception("%s: reading or writing failed", work.pk)
+        return _failed("disk", _("Reading or writing failed: %(why)s") % {"why": error.strerror})
+    except Exception:  # whatever it is: a person waits for an end
+        logger.exception("%s: failed", work.pk)
+        return _failed("internal", _("Something went wrong. It has been logged."))
+    return {"status": WorkStatus.DONE, "done": work.total}
+
+
+def _failed(code: str, error: str, reasons: list[str] | None = None) -> dict[str, Any]:
+    told = {"error": error, "error_code": code, "reasons": reasons or []}
+    return {"status": WorkStatus.FAILED, **told}
+
+
+def cancel(work: DatasetWork, *, actor: User, request: HttpRequest | None = None) -> bool:
+    """False if it has ended already."""
+    rows = DatasetWork.objects.open().filter(pk=work.pk)
+    with transaction.atomic():
+        if not rows.update(status=WorkStatus.CANCELLED, finished_at=timezone.now()):
+            return False
+        audit(actor=actor, action="dataset.cancel", target=work, request=request)
+    return True
+
+
+def look() -> int:
+    """Give up dead attempts, and start what waits while there is room; how many were started."""
+    _reap()
+    started = 0
+    for work in DatasetWork.objects.filter(status=WorkStatus.QUEUED).order_by("created_at"):
+        if DatasetWork.objects.filter(status=WorkStatus.RUNNING).count() >= MAX_RUNNING:
+            break
+        if _claim(work):
+            _start_process(work)
+            started += 1
+    return started
+
+
+def _reap() -> None:
+    dead = DatasetWork.objects.filter(
+        status=WorkStatus.RUNNING, heartbeat_at__lt=Now() - DEAD_AFTER
+    )
+    dead.filter(attempt__lt=MAX_ATTEMPTS).update(status=WorkStatus.QUEUED)
+    for work in dead.select_related("owner"):
+        with translation.override(work.owner.language or settings.LANGUAGE_CODE):
+            ending = _failed("broke_off", _("It broke off several times, and was given up."))
+        dead.filter(pk=work.pk).update(finished_at=timezone.now(), **ending)
+
+
+def _claim(work: DatasetWork) -> bool:
+    rows = DatasetWork.objects.filter(pk=work.pk, status=WorkStatus.QUEUED)
+    return bool(
+        rows.update(
+            status=WorkStatus.RUNNING,
+            attempt=F("attempt") + 1,
+            heartbeat_at=Now(),
+            started_at=timezone.now(),
+            done=0,
+            total=0,
+        )
+    )
+
+
+def _start_process(work: DatasetWork) -> None:
+    """In the session of the worker that starts it: it ends with the platform, and begins anew."""
+    command = [sys.executable, "-m", "training.dataset_worker", str(work.pk)]
+    subprocess.Popen(command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL)
+
+
+def forget_upload(upload: DatasetUpload) -> None:
+    """The row, and with it the file."""
+    file = upload.file
+    with transaction.atomic():
+        DatasetUpload.objects.filter(pk=upload.pk).delete()
+        transaction.on_commit(lambda: file.unlink(missing_ok=True))

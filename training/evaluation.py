@@ -1,0 +1,161 @@
+"""Verbs about evaluations: begin, stop, delete; and what they let through to `production`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.services import audit
+from llmplatform.text import UNSTORABLE
+from providers.models import ProviderModel
+from training import dispatch, lifecycle
+from training.errors import StateConflict
+from training.models import Dataset, Evaluation, HeldOut, ModelVersion, TrainingJob
+
+LIMIT_MAX, TOKENS_MAX, PROBES_MAX, CHARS_MAX = 1000, 2048, 200, 8000
+USUAL_LIMIT, USUAL_TOKENS = 50, 128
+
+
+def held_back(job: TrainingJob | None) -> bool:
+    """Whether a training kept a share of its dataset to itself."""
+    return job is not None and bool(job.parameters.get("val_size")) and job.dataset.has_file
+
+
+def sources_for(version: ModelVersion) -> list[str]:
+    """Where the examples can come from, the best first."""
+    rest = [HeldOut.DATASET.value, HeldOut.PROBES.value]
+    return [HeldOut.SHARE.value, *rest] if held_back(version.job) else rest
+
+
+def _check_share(version: ModelVersion) -> None:
+    job = version.job
+    if not held_back(job):
+        text = _("This training held nothing back. Choose a dataset, or type in questions.")
+        raise ValidationError({"source": [text]})
+    if job is not None and job.dataset.sha256 != version.lineage.get("dataset_sha256"):
+        text = _("The dataset has changed since the training; choose another one.")
+        raise ValidationError({"source": [text]})
+
+
+def _check_dataset(version: ModelVersion, dataset: Dataset | None) -> None:
+    if dataset is None:
+        raise ValidationError({"dataset": [_("Choose the dataset with the examples.")]})
+    if not dataset.has_file or not dataset.stages:
+        raise ValidationError({"dataset": [_("The file of this dataset is missing.")]})
+    if dataset.sha256 == version.lineage.get("dataset_sha256"):
+        text = _("The model has learnt these very examples. Choose some that it has not seen.")
+        raise ValidationError({"dataset": [text]})
+
+
+def checked_probes(probes: Sequence[Mapping[str, Any]]) -> list[dict[str, str]]:
+    """Questions as they are kept. ValidationError keyed by "probes"."""
+    kept = [
+        {name: str(row.get(name) or "").strip() for name in ("question", "answer", "system")}
+        for row in probes
+    ]
+    kept = [{name: text for name, text in row.items() if text} for row in kept]
+    if not kept or not all(row.get("question") for row in kept):
+        raise ValidationError({"probes": [_("Write at least one question.")]})
+    if len(kept) > PROBES_MAX:
+        text = _("At most %(limit)d questions.") % {"limit": PROBES_MAX}
+        raise ValidationError({"probes": [text]})
+    if any(len(t) > CHARS_MAX or UNSTORABLE.search(t) for row in kept for t in row.values()):
+        raise ValidationError({"probes": [_("A question is too long or cannot be stored.")]})
+    return kept
+
+
+def _check_numbers(limit: int, max_new_tokens: int) -> None:
+    errors = {}
+    text = _("Between 1 and %(most)d.")
+    if not 1 <= limit <= LIMIT_MAX:
+        errors["limit"] = [text % {"most": LIMIT_MAX}]
+    if not 1 <= max_new_tokens <= TOKENS_MAX:
+        errors["max_new_tokens"] = [text % {"most": TOKENS_MAX}]
+    if errors:
+        raise ValidationError(errors)
+
+
+def checked_judge(user: User, model_pk: int | None) -> ProviderModel | None:
+    """ValidationError keyed by "judge" for a model that the user cannot use."""
+    if model_pk is None:
+        return None
+    model = ProviderModel.objects.for_user(user).usable().filter(pk=model_pk).first()
+    if model is None:
+        raise ValidationError({"judge": [_("There is no such model.")]})
+    return model
+
+
+def begin(
+    *,
+    version: ModelVersion,
+    actor: User,
+    source: str = "",
+    dataset: Dataset | None = None,
+    probes: Sequence[Mapping[str, Any]] = (),
+    limit: int = USUAL_LIMIT,
+    max_new_tokens: int = USUAL_TOKENS,
+    judge: ProviderModel | None = None,
+    rubric: str = "",
+    request: HttpRequest | None = None,
+) -> Evaluation:
+    """Into the queue. An empty `source`: the best that there is. ValidationError by field."""
+    source = source or sources_for(version)[0]
+    if source not in HeldOut.values:
+        raise ValidationError({"source": [_("There is no such source.")]})
+    kept: list[dict[str, str]] = []
+    if source == HeldOut.SHARE:
+        _check_share(version)
+    elif source == HeldOut.DATASET:
+        _check_dataset(version, dataset)
+    else:
+        kept = checked_probes(probes)
+    _check_numbers(limit, max_new_tokens)
+    if len(rubric) > CHARS_MAX or UNSTORABLE.search(rubric):
+        raise ValidationError({"rubric": [_("The rubric is too long or cannot be stored.")]})
+    evaluation = Evaluation(
+        owner=version.owner,
+        name=version.name,
+        version=version,
+        node=version.node,
+        source=source,
+        dataset=dataset if source == HeldOut.DATASET else None,
+        probes=kept,
+        limit=limit,
+        max_new_tokens=max_new_tokens,
+        judge=judge,
+        rubric=rubric.strip(),
+    )
+    with transaction.atomic():
+        evaluation.save()
+        after = {"version": version.name, "source": source, "judge": str(judge or "")}
+        audit(
+            actor=actor, action="evaluation.create", target=evaluation, after=after, request=request
+        )
+        lifecycle.enqueue(evaluation)
+        dispatch.look_at_queue()
+    evaluation.refresh_from_db()
+    return evaluation
+
+
+def stop(*, evaluation: Evaluation, actor: User, request: HttpRequest | None = None) -> None:
+    """Raises StateConflict when it has ended."""
+    with transaction.atomic():
+        is_done = lifecycle.stop_waiting(evaluation) or lifecycle.ask(evaluation, "stop")
+        if not is_done:
+            evaluation.refresh_from_db()
+            raise StateConflict("stop", evaluation.state)
+        audit(actor=actor, action="evaluation.stop", target=evaluation, request=request)
+        dispatch.reconcile(evaluation)
+
+
+def delete(*, evaluation: Evaluation, actor: User, request: HttpRequest | None = None) -> None:
+    """Raises StateConflict while it runs."""
+    if not evaluation.is_final:
+        raise StateConflict("delete", evaluation.state)
+    with transaction.atomic():
+        audit(actor=actor, action="evaluation.delete", target=evaluation, request=request)
+        evaluation.delete()
