@@ -30,10 +30,14 @@ from providers.price_api import router as prices_router
 from training.api import (
     base_models_router,
     datasets_router,
+    deployments_router,
     drafts_router,
     evaluations_router,
+    groups_router,
     hub_tokens_router,
+    job_evaluation_router,
     jobs_router,
+    labels_router,
     uploads_router,
     version_evaluations_router,
     versions_of_datasets_router,
@@ -102,8 +106,12 @@ api.add_router("dataset-drafts", drafts_router)
 api.add_router("training/base-models", base_models_router)
 api.add_router("training/hub-tokens", hub_tokens_router)
 api.add_router("training/models", versions_router)
+api.add_router("training/models", labels_router)
+api.add_router("training", groups_router)
 api.add_router("training/models", version_evaluations_router)
 api.add_router("training/evaluations", evaluations_router)
+api.add_router("training/deployments", deployments_router)
+api.add_router("training/jobs", job_evaluation_router)
 api.add_router("training", jobs_router)
 api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)

@@ -22,10 +22,13 @@ from training.models import (
     Dataset,
     DatasetUpload,
     DatasetWork,
+    Deployment,
     Evaluation,
     EvaluationSample,
+    JobTemplate,
     ModelVersion,
     Status,
+    Sweep,
     TrainingJob,
 )
 
@@ -112,6 +115,19 @@ def _job(owner: User) -> Parameters:
     return {"job_id": _made_job(owner).pk}
 
 
+def _sweep(owner: User) -> Parameters:
+    job = _made_job(owner)
+    about = {"base_model": job.base_model, "dataset": job.dataset, "stage": "sft"}
+    sweep = Sweep.objects.create(owner=owner, name=CANARY, method="lora", **about)
+    TrainingJob.objects.filter(pk=job.pk).update(sweep=sweep)
+    return {"sweep_id": sweep.pk}
+
+
+def _job_template(owner: User) -> Parameters:
+    kept = JobTemplate.objects.create(owner=owner, name=CANARY, stage="sft", method="lora")
+    return {"template_id": kept.pk}
+
+
 def _version(owner: User) -> Parameters:
     version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
     return {"version_id": version.pk}
@@ -129,6 +145,12 @@ def _evaluation(owner: User) -> Parameters:
     )
     EvaluationSample.objects.create(evaluation=evaluation, position=0, question=CANARY)
     return {"evaluation_id": evaluation.pk}
+
+
+def _deployment(owner: User) -> Parameters:
+    version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
+    deployment = Deployment.objects.create(owner=owner, name=CANARY, version=version)
+    return {"deployment_id": deployment.pk}
 
 
 def _prompt(owner: User) -> Parameters:
@@ -182,6 +204,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/models/<model_id>/prices/": _own_price,
     "datasets/<int:dataset_id>/": _dataset,
     "datasets/drafts/<uuid:draft_id>/": _draft,
+    "datasets/work/<uuid:work_id>/": _dataset_work,
+    "datasets/uploads/<uuid:upload_id>/": _upload,
     "api/v1/dataset-drafts/<draft_id>": _draft,
     "api/v1/datasets/<dataset_id>": _dataset,
     "api/v1/datasets/<int:dataset_id>/": _dataset,
@@ -195,18 +219,27 @@ BELONGINGS: dict[str, Make] = {
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,
+    "training/sweeps/<uuid:sweep_id>/": _sweep,
+    "training/templates/<int:template_id>/": _job_template,
+    "api/v1/training/sweeps/<sweep_id>": _sweep,
+    "api/v1/training/templates/<template_id>": _job_template,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
     "models/base/<int:base_id>/": _base_model,
     "api/v1/training/base-models/<base_id>": _base_model,
     "models/<int:version_id>/": _version,
     "api/v1/training/models/<version_id>": _version,
+    "models/deployments/<uuid:deployment_id>/": _deployment,
+    "api/v1/training/deployments/<deployment_id>": _deployment,
     "models/evaluations/<uuid:evaluation_id>/": _evaluation,
     "api/v1/training/evaluations/<evaluation_id>": _evaluation,
 }
 # Routes whose parameter names nobody's object, and a value for it.
 NOBODYS: dict[str, Parameters] = {
     "providers/new/<slug:slug>/": {"slug": "echo"},
+    "providers/prices/<int:price_id>/": {"price_id": 1},
+    "providers/prices/<int:price_id>/remove/": {"price_id": 1},
+    "api/v1/prices/<int:price_id>": {"price_id": 1},
     "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
 }
 # Bodies that the API's schema alone does not explain.

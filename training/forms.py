@@ -1,201 +1,17 @@
 """Forms of the training pages."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
-from training.arguments import ARGUMENTS, BY_NAME, GROUPS, TEMPLATES, Argument
-from training.models import BaseModel, Dataset, Hub, Method, Stage
-from training.presets import field_text
-from training.template_detection import detected_template
-
-STAGE_HELP = {
-    Stage.SFT: _("Learn to answer like the examples."),
-    Stage.PT: _("Go on reading plain text."),
-    Stage.RM: _("Learn to score answers; the result judges, it does not chat."),
-    Stage.DPO: _("Prefer the better of two answers."),
-    Stage.KTO: _("Learn from thumbs up and down."),
-}
-METHOD_HELP = {
-    Method.LORA: _("A small adapter; the usual choice."),
-    Method.QLORA: _("An adapter on a quantised model; least memory."),
-    Method.FREEZE: _("Some layers in full."),
-    Method.FULL: _("Every weight; most memory."),
-}
-ON_OFF = {"true": _("On"), "false": _("Off"), "": _("As LLaMA-Factory decides")}
+from training import serving
+from training.arguments import TEMPLATES
+from training.models import Engine, Hub
 
 
 def template_choices() -> list[tuple[str, Any]]:
     return [("", _("The model's own")), *((name, name) for name in sorted(TEMPLATES))]
-
-
-def default_text(argument: Argument) -> str:
-    """The default as the field would hold it; empty if LLaMA-Factory decides."""
-    return "" if argument.default is None else field_text(argument.default)
-
-
-def field_of(argument: Argument) -> forms.Field:
-    """A field that only carries the value; arguments.clean() judges it.
-
-    What is not among the main parameters stays empty until a person sets it.
-    """
-    common: dict[str, Any] = {"label": argument.label, "help_text": argument.help}
-    if argument.name == "template":
-        return forms.ChoiceField(**common, required=False, choices=template_choices())
-    initial = default_text(argument) if argument.group == "main" else None
-    return forms.CharField(**common, required=False, max_length=10_000, initial=initial)
-
-
-def options_of(argument: Argument) -> list[tuple[str, Any]]:
-    """(value, label) of a select; the empty one is the default."""
-    default = default_text(argument)
-    if argument.kind == "bool":
-        first: list[tuple[str, Any]] = [("", ON_OFF[default])]
-        return [*first, *((word, ON_OFF[word]) for word in ("true", "false") if word != default)]
-    if argument.name == "template":
-        return template_choices()
-    if argument.group == "main":
-        return [(choice, choice) for choice in argument.choices]
-    first = [("", default or ON_OFF[""])]
-    return [*first, *((choice, choice) for choice in argument.choices if choice != default)]
-
-
-def _shown(name: str, value: Any) -> Any:
-    is_written = name in BY_NAME and isinstance(value, bool | float | dict)
-    return field_text(value) if is_written else value
-
-
-@dataclass(frozen=True)
-class ArgumentRow:
-    """One parameter as the page draws it."""
-
-    argument: Argument
-    field: forms.BoundField
-    fits: bool
-
-    @property
-    def value(self) -> str:
-        value = self.field.value()
-        return "" if value is None else str(value)
-
-    @property
-    def default(self) -> str:
-        return default_text(self.argument)
-
-    @property
-    def is_changed(self) -> bool:
-        return self.value not in ("", self.default)
-
-    @property
-    def is_select(self) -> bool:
-        return self.argument.kind in ("bool", "choice") or self.argument.name == "template"
-
-    @property
-    def options(self) -> list[tuple[str, Any]]:
-        return options_of(self.argument)
-
-    @property
-    def mode(self) -> str:
-        """Which keyboard a phone shows."""
-        return {"int": "numeric", "float": "decimal"}.get(self.argument.kind, "text")
-
-    @property
-    def search(self) -> str:
-        words = (self.argument.name, self.argument.label, self.argument.help)
-        return " ".join(map(str, words)).lower()
-
-
-class JobForm(forms.Form):
-    """A training job. Parameters that don't apply to the chosen stage and method are left out."""
-
-    name = forms.CharField(label=_("Name"), max_length=100)
-    base_model = forms.ModelChoiceField(
-        BaseModel.objects.none(), label=_("Base model"), empty_label=_("Choose a model")
-    )
-    dataset = forms.ModelChoiceField(
-        Dataset.objects.none(), label=_("Dataset"), empty_label=_("Choose a dataset")
-    )
-    stage = forms.ChoiceField(
-        label=_("Stage"), choices=Stage.choices, initial=Stage.SFT, widget=forms.RadioSelect
-    )
-    method = forms.ChoiceField(
-        label=_("Method"), choices=Method.choices, initial=Method.LORA, widget=forms.RadioSelect
-    )
-    sample_prompts = forms.CharField(
-        label=_("Sample prompts"),
-        required=False,
-        max_length=20_000,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_(
-            "One a line, up to eight. The model answers them at each evaluation, so that you see "
-            "what it has learned; set a validation share, or it answers at the start and the end."
-        ),
-    )
-    allow_too_large = forms.BooleanField(label=_("Start all the same"), required=False)
-
-    def __init__(
-        self, data: Any = None, *, user: User, initial: dict[str, Any] | None = None
-    ) -> None:
-        known = {name: _shown(name, value) for name, value in (initial or {}).items()}
-        super().__init__(data, initial=known)
-        models, datasets = self.fields["base_model"], self.fields["dataset"]
-        assert isinstance(models, forms.ModelChoiceField)
-        assert isinstance(datasets, forms.ModelChoiceField)
-        models.queryset = BaseModel.objects.for_user(user).ready()
-        datasets.queryset = Dataset.objects.for_user(user)
-        for argument in ARGUMENTS:
-            self.fields[argument.name] = field_of(argument)
-
-    @property
-    def chosen(self) -> tuple[str, str]:
-        """Stage and method as they stand in the form."""
-        return str(self["stage"].value()), str(self["method"].value())
-
-    def parameters(self) -> dict[str, Any]:
-        """What was set, and the main parameters in any case; not judged yet."""
-        stage, method = self.chosen
-        found: dict[str, Any] = {}
-        for argument in ARGUMENTS:
-            value = self.cleaned_data.get(argument.name, "")
-            is_wanted = argument.group == "main" or value != default_text(argument)
-            if value != "" and is_wanted and argument.fits(stage=stage, method=method):
-                found[argument.name] = value
-        return found
-
-    def groups(self) -> list[dict[str, Any]]:
-        """Sections of parameters: {"name", "label", "rows", "fits", "changed"}."""
-        stage, method = self.chosen
-        sections = []
-        for name, label in GROUPS.items():
-            rows = [
-                ArgumentRow(a, self[a.name], a.fits(stage=stage, method=method))
-                for a in ARGUMENTS
-                if a.group == name and a.is_installed
-            ]
-            if not rows:
-                continue
-            shown = [row for row in rows if row.fits]
-            changed = sum(row.is_changed for row in shown)
-            has_errors = any(row.field.errors for row in shown)
-            section = {"name": name, "label": label, "rows": rows, "fits": bool(shown)}
-            sections.append(section | {"changed": changed, "has_errors": has_errors})
-        return sections
-
-    def dataset_stages(self) -> dict[str, list[str]]:
-        """By id of the dataset, for the page."""
-        field = self.fields["dataset"]
-        assert isinstance(field, forms.ModelChoiceField)
-        rows = field.queryset
-        return {str(row.pk): list(row.stages) for row in rows or ()}
-
-    def model_templates(self) -> dict[str, str]:
-        """The chat template of each base model, for the page."""
-        field = self.fields["base_model"]
-        assert isinstance(field, forms.ModelChoiceField)
-        return {str(row.pk): detected_template(row) for row in field.queryset or ()}
 
 
 class BaseModelForm(forms.Form):
@@ -268,6 +84,21 @@ class HubTokenForm(forms.Form):
     )
 
 
+class VersionForm(forms.Form):
+    notes = forms.CharField(
+        label=_("Notes"),
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("What is special about it, for you and whoever looks after it later."),
+    )
+    model = forms.CharField(
+        label=_("Model"),
+        max_length=100,
+        help_text=_("Versions of one model share its labels; another name moves this one there."),
+    )
+
+
 class DeployForm(forms.Form):
     name = forms.CharField(
         label=_("Name of the model"),
@@ -275,3 +106,35 @@ class DeployForm(forms.Form):
         required=False,
         help_text=_("As chats and the gateway show it."),
     )
+    engine = forms.ChoiceField(label=_("Engine"), required=False)
+    concurrency = forms.IntegerField(
+        label=_("Requests at the same time"),
+        initial=1,
+        required=False,
+        min_value=1,
+        max_value=serving.CONCURRENCY_MAX,
+        help_text=_("More of them share the machine; the others wait their turn."),
+    )
+    sleep_minutes = forms.IntegerField(
+        label=_("Minutes until it sleeps"),
+        initial=0,
+        required=False,
+        min_value=0,
+        max_value=serving.SLEEP_MINUTES_MAX,
+        help_text=_(
+            "So long without a request, and its memory is free for others; the next request wakes "
+            "it. 0: it never sleeps."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        engine, known = self.fields["engine"], serving.engines()
+        assert isinstance(engine, forms.ChoiceField)
+        engine.choices = [(each, Engine(each).label) for each in known]
+        if len(known) == 1:
+            del self.fields["engine"]
+
+    def options(self) -> dict[str, Any]:
+        """As registry.deploy() takes them; what was left empty is left out."""
+        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}

@@ -71,7 +71,7 @@ def preview_args(
     parameters: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The arguments as a person is shown them: paths of this installation are left out."""
-    args: dict[str, Any] = {"stage": stage, "model_name_or_path": base_model.location}
+    args: dict[str, Any] = {"stage": str(stage), "model_name_or_path": base_model.location}
     args |= {"dataset": dataset_name} | METHOD_ARGUMENTS[method] | DEFAULTS
     if stage == Stage.PT:
         args["packing"] = True
@@ -135,6 +135,12 @@ def base_serving_args(version: ModelVersion) -> dict[str, Any]:
     kept |= {"quantization_bit", "quantization_method"}
     args = {name: value for name, value in serving_args(version).items() if name in kept}
     return args | {"model_name_or_path": location}
+
+
+def trainer_rendering_args(version: ModelVersion) -> dict[str, Any]:
+    """What is needed to render a prompt as the training did: tokenizer and template."""
+    args = base_serving_args(version)
+    return {name: args[name] for name in args if not name.startswith("quantization")}
 
 
 def serving_name(deployment: Deployment) -> str:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import base_models, evaluations, registry
+from training.views import base_models, deployments, evaluations, labels, registry
 
 app_name = "models"
 urlpatterns = [
@@ -15,10 +15,19 @@ urlpatterns = [
     path("base/<int:base_id>/delete/", base_models.delete, name="delete-base"),
     path("tokens/", base_models.tokens, name="tokens"),
     path("<int:version_id>/evaluate/", evaluations.create, name="evaluate"),
+    path("deployments/<uuid:deployment_id>/", deployments.detail, name="deployment"),
+    path("deployments/<uuid:deployment_id>/log/", deployments.log, name="deployment-log"),
+    path("deployments/<uuid:deployment_id>/check/", deployments.check, name="deployment-check"),
     path("evaluations/<uuid:evaluation_id>/", evaluations.detail, name="evaluation"),
     path("evaluations/<uuid:evaluation_id>/stop/", evaluations.stop, name="evaluation-stop"),
     path("evaluations/<uuid:evaluation_id>/delete/", evaluations.delete, name="evaluation-delete"),
     path("<int:version_id>/", registry.detail, name="detail"),
+    path("<int:version_id>/change/", registry.change, name="change"),
+    path("<int:version_id>/archive/", registry.put_away, name="archive"),
+    path("<int:version_id>/compare/", registry.compare, name="compare"),
+    path("<int:version_id>/label/", labels.move, name="label"),
+    path("<int:version_id>/unlabel/", labels.take, name="unlabel"),
+    path("<int:version_id>/rollback/", labels.roll_back, name="rollback"),
     path("<int:version_id>/deploy/", registry.deploy, name="deploy"),
     path("<int:version_id>/undeploy/", registry.undeploy, name="undeploy"),
     path("<int:version_id>/download/", registry.download, name="download"),

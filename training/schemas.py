@@ -8,7 +8,15 @@ from uuid import UUID
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
-from training.models import BaseModel, Method, ModelFetch, ModelVersion, Stage, TrainingJob
+from training.models import (
+    BaseModel,
+    Method,
+    ModelFetch,
+    ModelVersion,
+    Stage,
+    Strategy,
+    TrainingJob,
+)
 from training.refusals import explained
 from training.scheduling import queue_position
 
@@ -110,6 +118,12 @@ class EstimateIn(Schema):
     parameters: dict[str, Any] = Field(
         default_factory=dict, description="LLaMA-Factory's own names."
     )
+    processes: int = Field(1, description="GPUs, or processes, on each machine.")
+    nodes: int = Field(1, description="Machines that train it together.")
+    strategy: Str = Field(Strategy.DDP.value, description="ddp, zero2, zero3 or fsdp.")
+    priority: int = Field(0, description="-5 (yields) to 5 (administrators only).")
+    max_hours: float | None = Field(None, description="0: no limit; null: as the settings say.")
+    idle_minutes: int | None = Field(None, description="Of an idle GPU; as max_hours.")
 
 
 class JobIn(EstimateIn):
@@ -289,27 +303,51 @@ class PointsOut(Answer):
 
 class DeployIn(Schema):
     name: Str = Field("", max_length=100, description="Of the provider model; the job's if empty.")
+    engine: Str = Field("huggingface", description="huggingface, or vllm where it is installed.")
+    concurrency: int = Field(1, description="Requests answered at the same time.")
+    sleep_minutes: int = Field(
+        0, description="So long without a request, and it sleeps until the next one; 0: never."
+    )
 
 
 class DeploymentOut(Answer):
+    id: UUID | None = None
     status: str = Field(description="none, starting, running, failed or stopping.")
     model_id: int | None = Field(None, description="Id of the provider model, for chats.")
     model: str | None = Field(None, description="Name of the model, for the gateway.")
+    health: dict[str, Any] = Field(
+        default_factory=dict,
+        description="state (ready, asleep, waking, restarting, loading), active, waiting, served, "
+        "crashes, last_request_at.",
+    )
     error: JobError | None = None
 
 
 class ModelVersionOut(Answer):
     id: int
     name: str
+    model: str = Field(description="The model that it is a version of.")
+    number: int = Field(description="Its number among the versions of that model.")
     job: UUID | None
     base_model: int | None
+    parent: int | None = Field(description="The version it was trained on from.")
     labels: list[str]
+    notes: str
+    archived_at: datetime | None
     is_adapter: bool
     size_bytes: int
     metrics: dict[str, Any]
     lineage: dict[str, Any]
     created_at: datetime
     deployment: DeploymentOut
+
+    @staticmethod
+    def resolve_model(version: ModelVersion) -> str:
+        return version.family.name if version.family else version.name
+
+    @staticmethod
+    def resolve_parent(version: ModelVersion) -> int | None:
+        return version.parent_id
 
     @staticmethod
     def resolve_job(version: ModelVersion) -> UUID | None:
@@ -331,6 +369,8 @@ class ModelVersionOut(Answer):
             error = {"code": deployment.reason, "message": label, "detail": deployment.detail}
         model = deployment.provider_model if status == "running" else None
         return {
+            "id": deployment.pk,
+            "health": deployment.health,
             "status": status,
             "model_id": model.pk if model else None,
             "model": model.model_id if model else None,

@@ -27,6 +27,7 @@ from training.models import (
     ModelBuild,
     Stage,
     Status,
+    Sweep,
     TrainingJob,
     Workload,
 )
@@ -95,6 +96,7 @@ def create_job(
     sharing: Sharing | None = None,
     start: bool = True,
     allow_too_large: bool = False,
+    sweep: Sweep | None = None,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
@@ -129,6 +131,7 @@ def create_job(
         method=method,
         parameters=cleaned,
         sample_prompts=clean_prompts(sample_prompts),
+        sweep=sweep,
         **sharing.as_fields(),
     )
     with transaction.atomic():

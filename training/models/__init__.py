@@ -10,6 +10,7 @@ from training.models.datasets import Dataset, DatasetFormat
 from training.models.drafts import DatasetDraft
 from training.models.evaluations import (
     Evaluation,
+    EvaluationPlan,
     EvaluationSample,
     HeldOut,
     JudgeState,
@@ -18,9 +19,11 @@ from training.models.evaluations import (
 from training.models.exports import ExportFormat, ModelExport
 from training.models.families import ModelFamily
 from training.models.forecasts import Forecast
+from training.models.groups import JobTemplate, Sweep
 from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
+from training.models.parity import ParityCheck
+from training.models.registry import Deployment, Engine, Label, LabelMove, LabelWaiver, ModelVersion
 from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
 from training.models.story import (
     CurveBlock,
@@ -53,7 +56,9 @@ __all__ = [
     "DatasetWork",
     "Deployment",
     "Desired",
+    "Engine",
     "Evaluation",
+    "EvaluationPlan",
     "EvaluationSample",
     "ExportFormat",
     "Forecast",
@@ -62,6 +67,7 @@ __all__ = [
     "HeldOut",
     "Hub",
     "HubToken",
+    "JobTemplate",
     "JudgeState",
     "Kind",
     "Label",
@@ -81,6 +87,7 @@ __all__ = [
     "Note",
     "NoteKind",
     "Outcome",
+    "ParityCheck",
     "Reason",
     "Sample",
     "SharingSettings",
@@ -89,6 +96,7 @@ __all__ = [
     "Stage",
     "Status",
     "Strategy",
+    "Sweep",
     "TrainingJob",
     "Transition",
     "WorkKind",

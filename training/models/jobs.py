@@ -61,6 +61,14 @@ class TrainingJob(Workload):
     sample_prompts: models.JSONField[Any] = models.JSONField(
         _("sample prompts"), default=list, blank=True
     )
+    sweep = models.ForeignKey(
+        "training.Sweep",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("sweep"),
+    )
     strategy = models.CharField(
         _("strategy"), max_length=10, choices=Strategy.choices, default=Strategy.DDP
     )

@@ -51,6 +51,12 @@ def short(value: Any) -> str:
 
 
 @register.filter
+def measure_label(name: str) -> str:
+    """The same in an evaluation, where a loss is no training's."""
+    return _("Loss") if name == "loss" else metric_label(name)
+
+
+@register.filter
 def signed(value: float) -> str:
     """A change: with its sign, and none where there is no change."""
     return f"+{short_number(value)}" if value > 0 else short_number(value).replace("-", "−")
@@ -130,3 +136,37 @@ def badge_of(state: str) -> str:
 @register.filter
 def icon_of(state: str) -> str:
     return LOOKS.get(state, ("", "info"))[1]
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    """The words of a template's literal."""
+    return text.split()
+
+
+@register.filter
+def kind_label(kind: str) -> str:
+    """What a box of the lineage stands for."""
+    known = {
+        "dataset": _("Dataset"),
+        "base_model": _("Base model"),
+        "job": _("Training"),
+        "version": _("Version"),
+        "export": _("Export"),
+        "deployment": _("Deployment"),
+    }
+    return known.get(kind, kind)
+
+
+@register.filter
+def lineage_label(name: str) -> str:
+    """A field of a version's lineage, or LLaMA-Factory's name of a result, in words."""
+    known = {
+        "base_model": _("Base model"),
+        "dataset": _("Dataset"),
+        "dataset_records": _("Records"),
+        "dataset_sha256": "SHA-256",
+        "stage": _("Stage"),
+        "method": _("Method"),
+    }
+    return known.get(name) or metric_label(name)
