@@ -8,7 +8,15 @@ from uuid import UUID
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
-from training.models import BaseModel, Method, ModelFetch, ModelVersion, Stage, TrainingJob
+from training.models import (
+    BaseModel,
+    Method,
+    ModelFetch,
+    ModelVersion,
+    Stage,
+    Strategy,
+    TrainingJob,
+)
 from training.refusals import explained
 from training.scheduling import queue_position
 
@@ -110,6 +118,12 @@ class EstimateIn(Schema):
     parameters: dict[str, Any] = Field(
         default_factory=dict, description="LLaMA-Factory's own names."
     )
+    processes: int = Field(1, description="GPUs, or processes, on each machine.")
+    nodes: int = Field(1, description="Machines that train it together.")
+    strategy: Str = Field(Strategy.DDP.value, description="ddp, zero2, zero3 or fsdp.")
+    priority: int = Field(0, description="-5 (yields) to 5 (administrators only).")
+    max_hours: float | None = Field(None, description="0: no limit; null: as the settings say.")
+    idle_minutes: int | None = Field(None, description="Of an idle GPU; as max_hours.")
 
 
 class JobIn(EstimateIn):
