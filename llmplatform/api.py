@@ -44,6 +44,7 @@ from training.api import (
     version_exports_router,
     versions_of_datasets_router,
     versions_router,
+    watching_router,
     work_router,
 )
 
@@ -116,6 +117,7 @@ api.add_router("training/evaluations", evaluations_router)
 api.add_router("training/deployments", deployments_router)
 api.add_router("training/jobs", job_evaluation_router)
 api.add_router("training", jobs_router)
+api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("prompts", prompts_router)
 

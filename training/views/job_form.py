@@ -42,7 +42,8 @@ def _clone_of(user: User, raw: str) -> dict[str, Any]:
     chosen = {"base_model": job.base_model_id, "dataset": job.dataset_id}
     name = {"name": _next_name(user, job.name), "stage": job.stage, "method": job.method}
     sharing = {field: getattr(job, field) for field in CLONED} | {"nodes": job.node_count}
-    return {**chosen, **name, **sharing, **job.parameters}
+    prompts = {"sample_prompts": "\n".join(job.sample_prompts)}
+    return {**chosen, **name, **sharing, **prompts, **job.parameters}
 
 
 def _next_name(user: User, name: str) -> str:
@@ -237,6 +238,7 @@ def _create(request: HttpRequest, form: JobForm) -> TrainingJob | Sweep | None:
         start = _start_version(form)
         if grid := form.grid():
             return sweeps.create_sweep(grid=grid, **common, **_chosen(form))
+        common |= {"sample_prompts": form.cleaned_data["sample_prompts"].splitlines()}
         return services.create_job(**common, **_chosen(form), start_version=start)
     except ValidationError as error:
         _add_errors(form, error)
