@@ -7,7 +7,7 @@ exclude  {"numbers": [..]} or {"duplicates": "exact" | "near"}
 append   {"records": [..]} or {"dataset"}
 split    {"share", "seed", "together": "exact" | "near"}      dataset_splits.py
 mix      {"name", "sources": [{"dataset", "weight"}], "seed"}  dataset_mixes.py
-import   nothing; the upload has its options                   dataset_uploads.py
+import   {"file_name"}; the upload has its options             dataset_uploads.py
 
 Record numbers count from 1, as people are shown them.
 """

@@ -131,7 +131,11 @@ def finish(*, upload: DatasetUpload) -> DatasetWork:
             return known
         # Never at once: the process that answers requests has other things to do.
         return dataset_work.ask(
-            owner=row.owner, kind=WorkKind.IMPORT, upload=row, size_bytes=row.size_bytes + 2**40
+            owner=row.owner,
+            kind=WorkKind.IMPORT,
+            upload=row,
+            size_bytes=row.size_bytes + 2**40,
+            request={"file_name": row.file_name},
         )
 
 
@@ -170,7 +174,7 @@ def _keep_for_mapping(
         size_bytes=upload.size_bytes,
         name=str(upload.options.get("name", "")),
     )
-    progress.tell(request={"draft": str(draft.pk)})
+    progress.tell(request={**work.request, "draft": str(draft.pk)})
 
 
 class Followed:
@@ -196,7 +200,7 @@ def open_uploads(owner: User) -> list[DatasetUpload]:
 
 
 def forget_stale() -> int:
-    """Uploads nobody went on with, failed imports' files, and files without a row; how many."""
+    """Uploads nobody went on with, and files without a row; how many."""
     before = timezone.now() - STALE_AFTER
     old = DatasetUpload.objects.filter(updated_at__lt=before).exclude(
         work__in=DatasetWork.objects.open()

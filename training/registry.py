@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
@@ -21,6 +22,7 @@ from training.models import (
     Engine,
     Method,
     ModelVersion,
+    Stage,
     Status,
     TrainingJob,
     Workload,
@@ -56,7 +58,8 @@ def _lineage(job: TrainingJob) -> dict[str, Any]:
     return {
         "base_model": job.base_model.name,
         "base_location": job.base_model.location,
-        "dataset": job.dataset.name,
+        "dataset": str(job.dataset),
+        "dataset_id": job.dataset_id,
         "dataset_sha256": job.dataset.sha256,
         "dataset_records": job.dataset.records,
         "stage": job.stage,
@@ -99,6 +102,9 @@ def deploy(
     current = version.deployment
     if current is not None and not current.is_final:
         raise StateConflict("deploy", current.serving_state)
+    if version.lineage.get("stage") == Stage.RM:
+        why = _("A reward model scores answers; it cannot be served to give them.")
+        raise StateConflict("deploy", "reward model", why)
     deployment = Deployment(
         version=version,
         owner=version.owner,

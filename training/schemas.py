@@ -8,7 +8,15 @@ from uuid import UUID
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
-from training.models import BaseModel, Method, ModelFetch, ModelVersion, Stage, TrainingJob
+from training.models import (
+    BaseModel,
+    Method,
+    ModelFetch,
+    ModelVersion,
+    Stage,
+    Strategy,
+    TrainingJob,
+)
 from training.refusals import explained
 from training.scheduling import queue_position
 
@@ -110,11 +118,20 @@ class EstimateIn(Schema):
     parameters: dict[str, Any] = Field(
         default_factory=dict, description="LLaMA-Factory's own names."
     )
+    processes: int = Field(1, description="GPUs, or processes, on each machine.")
+    nodes: int = Field(1, description="Machines that train it together.")
+    strategy: Str = Field(Strategy.DDP.value, description="ddp, zero2, zero3 or fsdp.")
+    priority: int = Field(0, description="-5 (yields) to 5 (administrators only).")
+    max_hours: float | None = Field(None, description="0: no limit; null: as the settings say.")
+    idle_minutes: int | None = Field(None, description="Of an idle GPU; as max_hours.")
 
 
 class JobIn(EstimateIn):
     name: Name
     start: bool = Field(True, description="Into the queue at once.")
+    sample_prompts: list[Str] = Field(
+        default_factory=list, max_length=50, description="Answered at each evaluation."
+    )
     allow_too_large: bool = Field(
         False, description="Although the estimate says that it fits nowhere; this is audited."
     )
@@ -186,6 +203,7 @@ class JobOut(Answer):
     method: str
     parameters: dict[str, Any]
     summary: dict[str, Any]
+    sample_prompts: list[str]
     facts: dict[str, Any]
     queue_position: int | None
     created_at: datetime
@@ -228,6 +246,54 @@ class JobOut(Answer):
 class LogOut(Answer):
     lines: list[str]
     next: int
+    count: int
+
+
+class LogMatch(Answer):
+    line: int = Field(description="Its number, counted from 0.")
+    text: str
+    level: str = Field(description="error, warning, info, or nothing.")
+
+
+class LogMatchesOut(Answer):
+    items: list[LogMatch]
+    next: int | None
+
+
+class CurvesOut(Answer):
+    series: dict[str, list[tuple[int, float, float]]] = Field(description="[step, at, value] each.")
+    hardware: list[dict[str, Any]]
+    next: dict[str, int]
+
+
+class NoteOut(Answer):
+    id: int
+    kind: str = Field(description="nan, jump, flat, rising, gpu_idle or stalled.")
+    step: int
+    at: float
+    title: str
+    text: str
+    advice: str
+    actions: list[str]
+
+
+class NotesOut(Answer):
+    items: list[NoteOut]
+    next: int
+
+
+class ComparedJob(Answer):
+    id: UUID
+    name: str
+    status: str
+    parameters: dict[str, Any]
+    summary: dict[str, Any]
+    series: dict[str, list[tuple[int, float, float]]]
+
+
+class ComparisonOut(Answer):
+    jobs: list[ComparedJob]
+    different: list[str] = Field(description="Names of the settings in which they differ.")
 
 
 class PointsOut(Answer):

@@ -10,6 +10,7 @@ from training.models.datasets import Dataset, DatasetFormat
 from training.models.drafts import DatasetDraft
 from training.models.evaluations import (
     Evaluation,
+    EvaluationPlan,
     EvaluationSample,
     HeldOut,
     JudgeState,
@@ -24,7 +25,15 @@ from training.models.nodes import Node, NodeSample, Slot
 from training.models.parity import ParityCheck
 from training.models.registry import Deployment, Engine, Label, LabelMove, LabelWaiver, ModelVersion
 from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
-from training.models.story import HardwareSample, LogChunk, Metric
+from training.models.story import (
+    CurveBlock,
+    HardwareSample,
+    LogChunk,
+    Metric,
+    Note,
+    NoteKind,
+    Sample,
+)
 from training.models.workloads import (
     LEASE,
     Desired,
@@ -38,6 +47,7 @@ from training.models.workloads import (
 __all__ = [
     "LEASE",
     "BaseModel",
+    "CurveBlock",
     "Dataset",
     "DatasetDraft",
     "DatasetFormat",
@@ -48,6 +58,7 @@ __all__ = [
     "Desired",
     "Engine",
     "Evaluation",
+    "EvaluationPlan",
     "EvaluationSample",
     "ExportFormat",
     "Forecast",
@@ -73,9 +84,12 @@ __all__ = [
     "ModelVersion",
     "Node",
     "NodeSample",
+    "Note",
+    "NoteKind",
     "Outcome",
     "ParityCheck",
     "Reason",
+    "Sample",
     "SharingSettings",
     "Slot",
     "SlotUse",

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from training import forecasts, llamafactory, registry
+from training import evaluation, forecasts, llamafactory, registry
 from training.datasets import write_dataset_info
 from training.demo import content
 from training.errors import Unbuildable
@@ -22,6 +22,7 @@ from training.models import (
     ParityCheck,
     Reason,
     Status,
+    Strategy,
     TrainingJob,
     Workload,
 )
@@ -108,6 +109,8 @@ class Training:
             "args": args,
             "events_path": str(runner.events),
             "control_path": str(runner.control),
+            # Where the weights are cut up, one process alone cannot ask the model anything.
+            "sample_prompts": job.sample_prompts if job.strategy == Strategy.DDP else [],
             "swanlab": {
                 "project": settings.SWANLAB_PROJECT,
                 "experiment": f"{job.name}-{runner.folder.name}",
@@ -155,7 +158,7 @@ class Training:
             summary=job.summary, output_path=job.output_path
         )
         forecasts.compare(job, outcome)
-        registry.register_version(job)
+        evaluation.begin_planned(registry.register_version(job))
 
 
 class Building:

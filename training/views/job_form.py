@@ -15,12 +15,15 @@ from accounts.models import User
 from training import configurations, job_templates, services, sweeps
 from training.argument_table import ARGUMENTS, BLOCKED, WHY_BLOCKED, Blocked
 from training.checks import Chosen, has_gpu
-from training.forms import METHOD_HELP, STAGE_HELP, ImportForm, JobForm
+from training.job_forms import METHOD_HELP, STAGE_HELP, ImportForm, JobForm
 from training.models import BaseModel, Dataset, JobTemplate, Method, Stage, Sweep, TrainingJob
 from training.presets import preset_buttons, preset_values
 from training.previews import Preview, preview
 from training.sweeps import Plan
 from training.template_detection import detected_template
+
+# What a clone takes over besides what is trained how.
+CLONED = ("processes", "strategy", "priority", "max_hours", "idle_minutes")
 
 
 def _clone_of(user: User, raw: str) -> dict[str, Any]:
@@ -29,7 +32,9 @@ def _clone_of(user: User, raw: str) -> dict[str, Any]:
     job = owned_or_404(TrainingJob.objects.for_user(user), pk=raw)
     chosen = {"base_model": job.base_model_id, "dataset": job.dataset_id}
     name = {"name": _next_name(user, job.name), "stage": job.stage, "method": job.method}
-    return {**chosen, **name, **job.parameters}
+    sharing = {field: getattr(job, field) for field in CLONED} | {"nodes": job.node_count}
+    prompts = {"sample_prompts": "\n".join(job.sample_prompts)}
+    return {**chosen, **name, **sharing, **prompts, **job.parameters}
 
 
 def _next_name(user: User, name: str) -> str:
@@ -190,13 +195,15 @@ def _create(request: HttpRequest, form: JobForm) -> TrainingJob | Sweep | None:
         "owner": current_user(request),
         "name": form.cleaned_data["name"],
         "parameters": form.parameters(),
+        "sharing": form.sharing(),
         "allow_too_large": form.cleaned_data["allow_too_large"],
         "request": request,
     }
     try:
         if grid := form.grid():
             return sweeps.create_sweep(grid=grid, **common, **_chosen(form))
-        return services.create_job(**common, **_chosen(form))
+        prompts = form.cleaned_data["sample_prompts"].splitlines()
+        return services.create_job(**common, **_chosen(form), sample_prompts=prompts)
     except ValidationError as error:
         _add_errors(form, error)
         return None
@@ -217,7 +224,7 @@ def show_preview(request: HttpRequest) -> HttpResponse:
     sweep: Plan | None = None
     missing: list[str] = []
     if form.is_valid() or not {"base_model", "dataset", "stage", "method"} & form.errors.keys():
-        shown = _preview(form)
+        shown = _preview(user, form)
         sweep = _sweep_plan(form) if shown else None
     else:
         wanted = ("base_model", "dataset")
@@ -241,7 +248,7 @@ def _problems(form: JobForm) -> list[dict[str, Any]]:
     ]
 
 
-def _preview(form: JobForm) -> Preview | None:
+def _preview(user: User, form: JobForm) -> Preview | None:
     """None when create_job() would refuse it; the form then says why."""
     parameters = form.parameters()
     try:
@@ -249,7 +256,8 @@ def _preview(form: JobForm) -> Preview | None:
             sweeps.check_grid(grid)
             parameters |= {name: values[0] for name, values in grid.items()}
         name = form.cleaned_data.get("name", "")
-        return preview(name=name, parameters=parameters, **_chosen(form))
+        common: dict[str, Any] = {"owner": user, "name": name, "sharing": form.sharing()}
+        return preview(parameters=parameters, **common, **_chosen(form))
     except ValidationError as error:
         _add_errors(form, error)
         return None
@@ -261,7 +269,8 @@ def _sweep_plan(form: JobForm) -> Plan | None:
     if not grid:
         return None
     try:
-        return sweeps.plan(parameters=form.parameters(), grid=grid, **_chosen(form))
+        common: dict[str, Any] = {"parameters": form.parameters(), "sharing": form.sharing()}
+        return sweeps.plan(grid=grid, **common, **_chosen(form))
     except ValidationError as error:
         _add_errors(form, error)
         return None
