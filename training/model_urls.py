@@ -12,6 +12,7 @@ urlpatterns = [
     path("base/<int:base_id>/change/", base_models.change, name="change-base"),
     path("base/<int:base_id>/download/", base_models.download, name="download-base"),
     path("base/<int:base_id>/cancel/", base_models.cancel, name="cancel-base"),
+    path("base/<int:base_id>/serve/", base_models.serve, name="serve-base"),
     path("base/<int:base_id>/delete/", base_models.delete, name="delete-base"),
     path("tokens/", base_models.tokens, name="tokens"),
     path("<int:version_id>/evaluate/", evaluations.create, name="evaluate"),
