@@ -12,7 +12,7 @@ from ninja import Query, Router
 from accounts.access import current_user, owned_or_404
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
-from providers import own_prices, services
+from providers import own_prices, services, undoing
 from providers.errors import ProviderError
 from providers.model_list import RefreshPlan, plan_refresh
 from providers.models import Provider, ProviderModel
@@ -28,7 +28,9 @@ from providers.schemas import (
     ProviderOut,
     ProviderPatch,
     RefreshOut,
+    RehearsalOut,
     TestOut,
+    UndoOut,
     UsageOut,
     UsageQuery,
 )
@@ -62,6 +64,19 @@ def create_provider(request: HttpRequest, body: ProviderIn) -> Any:
     return 201, services.create_provider(actor=user, request=request, **given)
 
 
+@providers_router.post("test", response=RehearsalOut)
+def rehearse(request: HttpRequest, body: ProviderIn) -> Any:
+    """Asks as a new connection would, with the models it would have. Nothing is saved."""
+    given = body.model_dump(exclude_none=True)
+    draft = services.unsaved_provider(actor=current_user(request), **given)
+    found = services.rehearse_connection(draft)
+    models = [
+        {"model_id": row.model_id, "types": list(row.types), "evidence": row.evidence}
+        for row in found.models
+    ]
+    return _tested(found.result) | {"models": models}
+
+
 @providers_router.get("{provider_id}", response=ProviderOut)
 def get_provider(request: HttpRequest, provider_id: int) -> Provider:
     return owned_or_404(Provider.objects.for_user(current_user(request)), pk=provider_id)
@@ -91,7 +106,10 @@ def delete_provider(request: HttpRequest, provider_id: int) -> Any:
 
 @providers_router.post("{provider_id}/test", response=TestOut)
 def test_provider(request: HttpRequest, provider_id: int) -> Any:
-    result = services.check_connection(_editable(request, provider_id))
+    return _tested(services.check_connection(_editable(request, provider_id)))
+
+
+def _tested(result: services.TestResult) -> dict[str, Any]:
     error = result.error
     shown = {"code": error.code, "message": str(error.advice)} if error else None
     return {"ok": result.ok, "latency_ms": result.latency_ms, "error": shown}
@@ -112,10 +130,18 @@ def refresh_models(request: HttpRequest, provider_id: int, preview: bool = False
     return _counts(result) | {"models": list(provider.models.filter(missing_since=None))}
 
 
+@providers_router.post("{provider_id}/undo-refresh", response=UndoOut)
+def undo_refresh(request: HttpRequest, provider_id: int) -> Any:
+    """Takes the latest refresh back; what a person edited since, stays."""
+    provider, actor = _editable(request, provider_id), current_user(request)
+    return {"models": undoing.undo_refresh(provider=provider, actor=actor, request=request)}
+
+
 def _counts(plan: RefreshPlan) -> dict[str, int]:
     return {
         "added": len(plan.added),
         "updated": len(plan.changed),
+        "renamed": len(plan.renamed),
         "missing": len(plan.missing),
         "kept": len(plan.kept),
     }
@@ -124,10 +150,18 @@ def _counts(plan: RefreshPlan) -> dict[str, int]:
 def _previewed(plan: RefreshPlan) -> dict[str, Any]:
     """The rows that would change, each as it would be."""
     changed = [
-        {"model_id": each.model.model_id, "types": each.after.get("types", each.model.types)}
-        for each in plan.changed
+        {
+            "model_id": each.after.get("model_id", each.model.model_id),
+            "types": each.after.get("types", each.model.types),
+            "evidence": each.after.get("type_evidence", each.model.type_evidence),
+            "was": each.before.get("model_id"),
+        }
+        for each in (*plan.changed, *plan.renamed)
     ]
-    added = [{"model_id": row.model_id, "types": list(row.types)} for row in plan.added]
+    added = [
+        {"model_id": row.model_id, "types": list(row.types), "evidence": row.evidence}
+        for row in plan.added
+    ]
     return _counts(plan) | {
         "models": [*added, *changed],
         "missing_models": [model.model_id for model in plan.missing],

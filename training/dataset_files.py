@@ -172,6 +172,12 @@ class Records:
             lines = itertools.islice(file, start - skipped, max(stop - skipped, 0))
             return [orjson.loads(line) for line in lines]
 
+    def line(self, number: int) -> bytes:
+        """As it is stored; `number` counts from 1."""
+        with self.file.open("rb") as file:
+            skipped = self._seek(file, number - 1)
+            return next(itertools.islice(file, number - 1 - skipped, None))
+
     def _seek(self, file: BinaryIO, start: int) -> int:
         """Go to an indexed record at or before `start`; its number."""
         offsets = array("Q")

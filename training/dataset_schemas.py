@@ -240,6 +240,7 @@ class UploadIn(Schema):
     fingerprint: Str = Field("", max_length=64, description="To find this upload again.")
     name: Str = Field("", max_length=100)
     format: Str = Field("auto", max_length=20)
+    reading: ReadingIn | None = None
 
 
 class UploadOut(Answer):

@@ -8,7 +8,16 @@ from uuid import UUID
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
-from training.models import BaseModel, Method, ModelFetch, ModelVersion, Stage, TrainingJob
+from training.models import (
+    BaseModel,
+    Method,
+    ModelFetch,
+    ModelVersion,
+    Stage,
+    Strategy,
+    TrainingJob,
+    Workload,
+)
 from training.refusals import explained
 from training.scheduling import queue_position
 
@@ -44,6 +53,15 @@ class JobError(Answer):
     detail: str
 
 
+def workload_error(work: Workload) -> dict[str, str] | None:
+    """With the code of the runner's own refusal where there is one."""
+    if not work.reason:
+        return None
+    said = explained(work.detail)
+    code = work.detail.partition(":")[0] if said else work.reason
+    return {"code": code, "message": said or work.get_reason_display(), "detail": work.detail}
+
+
 class DownloadOut(Answer):
     id: UUID
     status: str
@@ -63,11 +81,7 @@ class DownloadOut(Answer):
 
     @staticmethod
     def resolve_error(fetch: ModelFetch) -> dict[str, str] | None:
-        if not fetch.reason:
-            return None
-        said = explained(fetch.detail) or fetch.get_reason_display()
-        code = fetch.detail.partition(":")[0] if explained(fetch.detail) else fetch.reason
-        return {"code": code, "message": said, "detail": fetch.detail}
+        return workload_error(fetch)
 
 
 class BaseModelOut(Answer):
@@ -110,13 +124,25 @@ class EstimateIn(Schema):
     parameters: dict[str, Any] = Field(
         default_factory=dict, description="LLaMA-Factory's own names."
     )
+    processes: int = Field(1, description="GPUs, or processes, on each machine.")
+    nodes: int = Field(1, description="Machines that train it together.")
+    strategy: Str = Field(Strategy.DDP.value, description="ddp, zero2, zero3 or fsdp.")
+    priority: int = Field(0, description="-5 (yields) to 5 (administrators only).")
+    max_hours: float | None = Field(None, description="0: no limit; null: as the settings say.")
+    idle_minutes: int | None = Field(None, description="Of an idle GPU; as max_hours.")
 
 
 class JobIn(EstimateIn):
     name: Name
     start: bool = Field(True, description="Into the queue at once.")
+    sample_prompts: list[Str] = Field(
+        default_factory=list, max_length=50, description="Answered at each evaluation."
+    )
     allow_too_large: bool = Field(
         False, description="Although the estimate says that it fits nowhere; this is audited."
+    )
+    start_version: int | None = Field(
+        None, description="A model version of yours that the training takes further."
     )
 
 
@@ -186,6 +212,7 @@ class JobOut(Answer):
     method: str
     parameters: dict[str, Any]
     summary: dict[str, Any]
+    sample_prompts: list[str]
     facts: dict[str, Any]
     queue_position: int | None
     created_at: datetime
@@ -228,6 +255,54 @@ class JobOut(Answer):
 class LogOut(Answer):
     lines: list[str]
     next: int
+    count: int
+
+
+class LogMatch(Answer):
+    line: int = Field(description="Its number, counted from 0.")
+    text: str
+    level: str = Field(description="error, warning, info, or nothing.")
+
+
+class LogMatchesOut(Answer):
+    items: list[LogMatch]
+    next: int | None
+
+
+class CurvesOut(Answer):
+    series: dict[str, list[tuple[int, float, float]]] = Field(description="[step, at, value] each.")
+    hardware: list[dict[str, Any]]
+    next: dict[str, int]
+
+
+class NoteOut(Answer):
+    id: int
+    kind: str = Field(description="nan, jump, flat, rising, gpu_idle or stalled.")
+    step: int
+    at: float
+    title: str
+    text: str
+    advice: str
+    actions: list[str]
+
+
+class NotesOut(Answer):
+    items: list[NoteOut]
+    next: int
+
+
+class ComparedJob(Answer):
+    id: UUID
+    name: str
+    status: str
+    parameters: dict[str, Any]
+    summary: dict[str, Any]
+    series: dict[str, list[tuple[int, float, float]]]
+
+
+class ComparisonOut(Answer):
+    jobs: list[ComparedJob]
+    different: list[str] = Field(description="Names of the settings in which they differ.")
 
 
 class PointsOut(Answer):
@@ -237,12 +312,23 @@ class PointsOut(Answer):
 
 class DeployIn(Schema):
     name: Str = Field("", max_length=100, description="Of the provider model; the job's if empty.")
+    engine: Str = Field("huggingface", description="huggingface, or vllm where it is installed.")
+    concurrency: int = Field(1, description="Requests answered at the same time.")
+    sleep_minutes: int = Field(
+        0, description="So long without a request, and it sleeps until the next one; 0: never."
+    )
 
 
 class DeploymentOut(Answer):
+    id: UUID | None = None
     status: str = Field(description="none, starting, running, failed or stopping.")
     model_id: int | None = Field(None, description="Id of the provider model, for chats.")
     model: str | None = Field(None, description="Name of the model, for the gateway.")
+    health: dict[str, Any] = Field(
+        default_factory=dict,
+        description="state (ready, asleep, waking, restarting, loading), active, waiting, served, "
+        "crashes, last_request_at.",
+    )
     error: JobError | None = None
 
 
@@ -292,6 +378,8 @@ class ModelVersionOut(Answer):
             error = {"code": deployment.reason, "message": label, "detail": deployment.detail}
         model = deployment.provider_model if status == "running" else None
         return {
+            "id": deployment.pk,
+            "health": deployment.health,
             "status": status,
             "model_id": model.pk if model else None,
             "model": model.model_id if model else None,

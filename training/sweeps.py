@@ -21,6 +21,7 @@ from training.checks import Chosen
 from training.errors import StateConflict
 from training.estimate import Estimate, estimate
 from training.models import Status, Sweep, TrainingJob
+from training.parallel import Sharing
 
 Grid = Mapping[str, Sequence[Any]]
 PARAMETERS_MAX = 4
@@ -123,11 +124,22 @@ def _in_grid(error: ValidationError, values: Mapping[str, Any]) -> ValidationErr
     return ValidationError(errors)
 
 
-def plan(*, parameters: Mapping[str, Any], grid: Grid, **chosen: Any) -> Plan:
+def plan(
+    *,
+    parameters: Mapping[str, Any],
+    grid: Grid,
+    sharing: Sharing | None = None,
+    **chosen: Any,
+) -> Plan:
     """ValidationError keyed by field. `chosen`: as checks.Chosen."""
-    about = Chosen(**chosen)
+    about, share = Chosen(**chosen), sharing or Sharing()
     estimates = [
-        estimate(**about, parameters=llamafactory.DEFAULTS | cleaned)
+        estimate(
+            **about,
+            parameters=llamafactory.DEFAULTS | cleaned,
+            devices=share.processes * share.nodes,
+            strategy=share.memory_strategy,
+        )
         for cleaned in _settled(about, parameters, grid)
     ]
     times = [each.seconds for each in estimates]
@@ -146,6 +158,7 @@ def create_sweep(
     name: str,
     parameters: Mapping[str, Any],
     grid: Grid,
+    sharing: Sharing | None = None,
     start: bool = True,
     allow_too_large: bool = False,
     request: HttpRequest | None = None,
@@ -168,6 +181,7 @@ def create_sweep(
                 owner=owner,
                 name=f"{sweep.name}-{number}",
                 parameters=cleaned,
+                sharing=sharing,
                 start=start,
                 allow_too_large=allow_too_large,
                 sweep=sweep,

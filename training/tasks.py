@@ -75,6 +75,7 @@ def answer_tokens() -> None:
 def forget() -> None:
     nodes.forget_old_samples()
     dataset_uploads.forget_stale()
+    dataset_work.forget_old()
 
 
 @worker_ready.connect

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import groups, job_form, jobs
+from training.views import evaluations, groups, job_form, jobs, watching
 
 app_name = "training"
 urlpatterns = [
@@ -17,10 +17,13 @@ urlpatterns = [
     path("sweeps/", groups.sweep_list, name="sweeps"),
     path("sweeps/<uuid:sweep_id>/", groups.sweep_detail, name="sweep"),
     path("sweeps/<uuid:sweep_id>/stop/", groups.stop_sweep, name="sweep-stop"),
+    path("compare/", watching.compare, name="compare"),
+    path("<uuid:job_id>/keep-best/", watching.keep_best, name="keep-best"),
     path("<uuid:job_id>/", jobs.detail, name="detail"),
     path("<uuid:job_id>/report/", jobs.report, name="report"),
     path("<uuid:job_id>/yaml/", jobs.export_yaml, name="yaml"),
     path("<uuid:job_id>/delete/", jobs.delete, name="delete"),
+    path("<uuid:job_id>/evaluation/", evaluations.after, name="evaluate-after"),
     path("<uuid:job_id>/start/", jobs.act, {"verb": "start"}, name="start"),
     path("<uuid:job_id>/pause/", jobs.act, {"verb": "pause"}, name="pause"),
     path("<uuid:job_id>/resume/", jobs.act, {"verb": "resume"}, name="resume"),

@@ -10,6 +10,7 @@ from training.models.datasets import Dataset, DatasetFormat
 from training.models.drafts import DatasetDraft
 from training.models.evaluations import (
     Evaluation,
+    EvaluationPlan,
     EvaluationSample,
     HeldOut,
     JudgeState,
@@ -21,9 +22,18 @@ from training.models.forecasts import Forecast
 from training.models.groups import JobTemplate, Sweep
 from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
+from training.models.parity import ParityCheck
+from training.models.registry import Deployment, Engine, Label, LabelMove, LabelWaiver, ModelVersion
 from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
-from training.models.story import HardwareSample, LogChunk, Metric
+from training.models.story import (
+    CurveBlock,
+    HardwareSample,
+    LogChunk,
+    Metric,
+    Note,
+    NoteKind,
+    Sample,
+)
 from training.models.workloads import (
     LEASE,
     Desired,
@@ -37,6 +47,7 @@ from training.models.workloads import (
 __all__ = [
     "LEASE",
     "BaseModel",
+    "CurveBlock",
     "Dataset",
     "DatasetDraft",
     "DatasetFormat",
@@ -45,7 +56,9 @@ __all__ = [
     "DatasetWork",
     "Deployment",
     "Desired",
+    "Engine",
     "Evaluation",
+    "EvaluationPlan",
     "EvaluationSample",
     "ExportFormat",
     "Forecast",
@@ -71,8 +84,12 @@ __all__ = [
     "ModelVersion",
     "Node",
     "NodeSample",
+    "Note",
+    "NoteKind",
     "Outcome",
+    "ParityCheck",
     "Reason",
+    "Sample",
     "SharingSettings",
     "Slot",
     "SlotUse",

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from training.curves import number as short_number
 from training.models import Status, Workload
+from training.refusals import explained
 
 register = template.Library()
 
@@ -48,6 +49,12 @@ def short(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "–" if value is None else str(value)
     return short_number(value)
+
+
+@register.filter
+def measure_label(name: str) -> str:
+    """The same in an evaluation, where a loss is no training's."""
+    return _("Loss") if name == "loss" else metric_label(name)
 
 
 @register.filter
@@ -164,3 +171,9 @@ def lineage_label(name: str) -> str:
         "method": _("Method"),
     }
     return known.get(name) or metric_label(name)
+
+
+@register.filter
+def refusal(detail: str) -> str:
+    """Why a model was refused, in words; empty for other failures."""
+    return explained(detail)

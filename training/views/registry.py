@@ -13,7 +13,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from training import archives, labels, lineage, registry, versions
+from training import archives, exports, labels, lineage, registry, versions
 from training.errors import StateConflict
 from training.forms import DeployForm, VersionForm
 from training.models import BaseModel, Deployment, Label, ModelFamily, ModelVersion
@@ -80,19 +80,33 @@ def _version(request: HttpRequest, version_id: int) -> ModelVersion:
     return owned_or_404(rows.select_related(*versions.RELATED), pk=version_id)
 
 
+def _detail_context(version: ModelVersion, form: DeployForm) -> dict[str, Any]:
+    shown = _with_deployments([version])[0]
+    return shown | {"form": form, "has_files": bool(archives.files_of(version))}
+
+
 @require_safe
 def detail(request: HttpRequest, version_id: int) -> HttpResponse:
     """Asked by htmx, the deployment's part alone."""
     version = _version(request, version_id)
-    context = _with_deployments([version])[0] | {
-        "form": DeployForm(initial={"name": version.name}),
-        "has_files": bool(archives.files_of(version)),
-    }
+    context = _detail_context(version, DeployForm(initial={"name": version.name}))
     is_part = request.htmx  # type: ignore[attr-defined]
+    if is_part and request.GET.get("part") == "exports":
+        shown = context | _export_context(version)
+        return render(request, "training/version_exports.html", shown)
     if not is_part:
         context |= _registry_context(request, version)
     name = "training/version.html#deployment" if is_part else "training/version.html"
     return render(request, name, context)
+
+
+def _export_context(version: ModelVersion) -> dict[str, Any]:
+    rows = list(version.exports.order_by("-created_at")[:10])
+    return {
+        "exports": rows,
+        "exports_move": any(not export.is_final for export in rows),
+        "export_formats": exports.available_formats(),
+    }
 
 
 def _registry_context(request: HttpRequest, version: ModelVersion) -> dict[str, Any]:
@@ -100,7 +114,7 @@ def _registry_context(request: HttpRequest, version: ModelVersion) -> dict[str, 
     user, family = current_user(request), version.family
     others = ModelVersion.objects.for_user(user).exclude(pk=version.pk).select_related("family")
     former = labels.former_version(family, PRODUCTION) if family is not None else None
-    return {
+    return _export_context(version) | {
         "known_labels": [name for name in known_labels(user) if name not in version.labels],
         "problems": labels.standing_against(version, PRODUCTION),
         "waiver": version.waivers.filter(label=PRODUCTION).first(),
@@ -176,12 +190,17 @@ def _to_detail(request: HttpRequest, version_id: int) -> HttpResponse:
 @require_POST
 def deploy(request: HttpRequest, version_id: int) -> HttpResponse:
     version = _version(request, version_id)
-    form = DeployForm(request.POST)
-    name = form.cleaned_data["name"] if form.is_valid() else ""
-    try:
-        registry.deploy(version=version, actor=current_user(request), name=name, request=request)
-    except StateConflict as error:
-        messages.error(request, error.message)
+    form, user = DeployForm(request.POST), current_user(request)
+    if form.is_valid():
+        try:
+            registry.deploy(version=version, actor=user, request=request, **form.options())
+        except StateConflict as error:
+            messages.error(request, error.message)
+        except ValidationError as error:
+            form.add_error(None, error)
+    if form.errors:
+        context = _detail_context(version, form)
+        return render(request, "training/version.html", context, status=422)
     return _to_detail(request, version_id)
 
 
