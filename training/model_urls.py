@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import base_models, deployments, evaluations, labels, registry
+from training.views import base_models, deployments, evaluations, exports, labels, registry
 
 app_name = "models"
 urlpatterns = [
@@ -29,6 +29,11 @@ urlpatterns = [
     path("<int:version_id>/label/", labels.move, name="label"),
     path("<int:version_id>/unlabel/", labels.take, name="unlabel"),
     path("<int:version_id>/rollback/", labels.roll_back, name="rollback"),
+    path("<int:version_id>/export/", exports.create, name="export"),
+    path("exports/<uuid:export_id>/stop/", exports.stop, name="export-stop"),
+    path("exports/<uuid:export_id>/delete/", exports.delete, name="export-delete"),
+    path("exports/<uuid:export_id>/download/", exports.download, name="export-download"),
+    path("exports/<uuid:export_id>/register/", exports.register, name="export-register"),
     path("<int:version_id>/deploy/", registry.deploy, name="deploy"),
     path("<int:version_id>/undeploy/", registry.undeploy, name="undeploy"),
     path("<int:version_id>/download/", registry.download, name="download"),

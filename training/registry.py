@@ -40,6 +40,7 @@ def register_version(job: TrainingJob) -> ModelVersion:
         defaults={
             "owner": job.owner,
             "base_model": job.base_model,
+            "parent": job.start_version,
             "node": job.node,
             "name": job.name,
             "path": str(path),
