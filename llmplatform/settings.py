@@ -189,6 +189,11 @@ else:
         (_queue / "control").mkdir(parents=True, exist_ok=True)
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "training.beat": {"task": "training.tasks.beat", "schedule": 3, "options": {"expires": 10}},
+    "accounts.send_notices": {
+        "task": "accounts.tasks.send_notices",
+        "schedule": 10,
+        "options": {"expires": 20},
+    },
     "chat.reap": {"task": "chat.tasks.reap", "schedule": 15, "options": {"expires": 15}},
     "training.forget": {"task": "training.tasks.forget", "schedule": 3600},
 }
@@ -223,6 +228,15 @@ SIMPLE_JWT = {
     "USER_ID_CLAIM": "sub",
     "UPDATE_LAST_LOGIN": False,
 }
+
+# --- Mail: only notices that people ask for ------------------------------------
+EMAIL_HOST = read_text("EMAIL_HOST")
+EMAIL_PORT = read_int("EMAIL_PORT", 587)
+EMAIL_HOST_USER = read_text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = read_text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = read_bool("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = read_text("EMAIL_FROM", "llmplatform@localhost")
 
 # --- Language and time -------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -275,6 +289,8 @@ TRAINING_SWEEP_MAX_JOBS = read_int("TRAINING_SWEEP_MAX_JOBS", 32)
 TRAINING_PACKAGES = frozenset(read_list("TRAINING_PACKAGES"))
 # Folders base models may be loaded from; anything else needs an administrator's setting.
 BASE_MODEL_ROOTS = [PLATFORM_DATA / "models", *map(Path, read_list("BASE_MODEL_ROOTS"))]
+# convert_hf_to_gguf.py of a copy of llama.cpp; without it nothing is exported as GGUF.
+GGUF_CONVERTER = read_text("GGUF_CONVERTER")
 # What downloads show to a hub when the person who wants them has no token of their own.
 HF_TOKEN = read_text("HF_TOKEN")
 MODELSCOPE_API_TOKEN = read_text("MODELSCOPE_API_TOKEN")

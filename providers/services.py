@@ -447,7 +447,13 @@ def refresh_models(
 
 
 def publish_model(
-    *, name: str, base_url: str, api_key: str, model_id: str, owner: User
+    *,
+    name: str,
+    base_url: str,
+    api_key: str,
+    model_id: str,
+    owner: User,
+    model_type: str = "chat",
 ) -> ProviderModel:
     """A deployment of our own as a provider model of its owner; here alone loopback is allowed."""
     with transaction.atomic():
@@ -457,7 +463,11 @@ def publish_model(
         provider.set_key(api_key)
         provider.save()
         return ProviderModel.objects.create(
-            provider=provider, model_id=model_id, name=name[:200], types=["chat"]
+            provider=provider,
+            model_id=model_id,
+            name=name[:200],
+            types=[model_type],
+            main_type=model_type,
         )
 
 

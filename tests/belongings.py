@@ -8,7 +8,7 @@ Put CANARY into every name and text: nobody else may ever see it.
 from collections.abc import Callable
 from io import BytesIO
 
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, NoticeChannel, User
 from chat import services as chats
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
@@ -26,6 +26,7 @@ from training.models import (
     Evaluation,
     EvaluationSample,
     JobTemplate,
+    ModelExport,
     ModelVersion,
     Status,
     Sweep,
@@ -42,6 +43,13 @@ def _key(owner: User) -> Parameters:
     labels = {"model_label": CANARY, "provider_label": CANARY}
     CallRecord.objects.create(user=owner, api_key=key, source="gateway", status="done", **labels)
     return {"key_id": key.pk}
+
+
+def _channel(owner: User) -> Parameters:
+    channel = NoticeChannel(user=owner, kind="webhook", name=CANARY)
+    channel.keep(address="https://example.com/hook", secret="")
+    channel.save()
+    return {"channel_id": channel.pk}
 
 
 def _echo(owner: User) -> Provider:
@@ -147,6 +155,12 @@ def _evaluation(owner: User) -> Parameters:
     return {"evaluation_id": evaluation.pk}
 
 
+def _export(owner: User) -> Parameters:
+    version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
+    row = ModelExport.objects.create(owner=owner, name=CANARY, version=version)
+    return {"export_id": row.pk}
+
+
 def _deployment(owner: User) -> Parameters:
     version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
     deployment = Deployment.objects.create(owner=owner, name=CANARY, version=version)
@@ -193,6 +207,7 @@ def _answer(owner: User) -> Parameters:
 
 BELONGINGS: dict[str, Make] = {
     "accounts/keys/<int:key_id>/": _key,
+    "accounts/notices/<int:channel_id>/": _channel,
     "api/v1/keys/<key_id>": _key,
     "providers/<int:provider_id>/": _provider,
     "providers/<int:provider_id>/models/<int:model_id>/": _provider_model,
@@ -227,6 +242,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/training/jobs/<job_id>": _job,
     "models/base/<int:base_id>/": _base_model,
     "api/v1/training/base-models/<base_id>": _base_model,
+    "models/exports/<uuid:export_id>/": _export,
+    "api/v1/training/exports/<export_id>": _export,
     "models/<int:version_id>/": _version,
     "api/v1/training/models/<version_id>": _version,
     "models/deployments/<uuid:deployment_id>/": _deployment,
