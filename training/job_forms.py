@@ -145,10 +145,8 @@ class JobForm(forms.Form):
     strategy = forms.ChoiceField(
         label=_("How they share the model"), choices=Strategy.choices, required=False
     )
-    priority = forms.TypedChoiceField(
+    priority = forms.ChoiceField(
         label=_("Priority"),
-        coerce=int,
-        empty_value=PRIORITY_NORMAL,
         initial=PRIORITY_NORMAL,
         required=False,
         help_text=_("Among your own and others' trainings that wait."),
@@ -163,7 +161,9 @@ class JobForm(forms.Form):
         required=False,
         help_text=_("Empty: as the settings say; 0: never."),
     )
-    template_name = forms.CharField(label=_("Name of the template"), max_length=100, required=False)
+    template_title = forms.CharField(
+        label=_("Name of the template"), max_length=100, required=False
+    )
     template_shared = forms.BooleanField(label=_("Share with everyone"), required=False)
     allow_too_large = forms.BooleanField(label=_("Start all the same"), required=False)
 
@@ -209,7 +209,7 @@ class JobForm(forms.Form):
             processes=_or(known.get("processes"), 1),
             nodes=_or(known.get("nodes"), 1),
             strategy=known.get("strategy") or Strategy.DDP.value,
-            priority=_or(known.get("priority"), PRIORITY_NORMAL),
+            priority=int(known.get("priority") or PRIORITY_NORMAL),
             max_hours=known.get("max_hours"),
             idle_minutes=known.get("idle_minutes"),
         )
