@@ -16,6 +16,7 @@ from training.models import (
     Stage,
     Strategy,
     TrainingJob,
+    Workload,
 )
 from training.refusals import explained
 from training.scheduling import queue_position
@@ -52,6 +53,15 @@ class JobError(Answer):
     detail: str
 
 
+def workload_error(work: Workload) -> dict[str, str] | None:
+    """With the code of the runner's own refusal where there is one."""
+    if not work.reason:
+        return None
+    said = explained(work.detail)
+    code = work.detail.partition(":")[0] if said else work.reason
+    return {"code": code, "message": said or work.get_reason_display(), "detail": work.detail}
+
+
 class DownloadOut(Answer):
     id: UUID
     status: str
@@ -71,11 +81,7 @@ class DownloadOut(Answer):
 
     @staticmethod
     def resolve_error(fetch: ModelFetch) -> dict[str, str] | None:
-        if not fetch.reason:
-            return None
-        said = explained(fetch.detail) or fetch.get_reason_display()
-        code = fetch.detail.partition(":")[0] if explained(fetch.detail) else fetch.reason
-        return {"code": code, "message": said, "detail": fetch.detail}
+        return workload_error(fetch)
 
 
 class BaseModelOut(Answer):
@@ -129,8 +135,14 @@ class EstimateIn(Schema):
 class JobIn(EstimateIn):
     name: Name
     start: bool = Field(True, description="Into the queue at once.")
+    sample_prompts: list[Str] = Field(
+        default_factory=list, max_length=50, description="Answered at each evaluation."
+    )
     allow_too_large: bool = Field(
         False, description="Although the estimate says that it fits nowhere; this is audited."
+    )
+    start_version: int | None = Field(
+        None, description="A model version of yours that the training takes further."
     )
 
 
@@ -200,6 +212,7 @@ class JobOut(Answer):
     method: str
     parameters: dict[str, Any]
     summary: dict[str, Any]
+    sample_prompts: list[str]
     facts: dict[str, Any]
     queue_position: int | None
     created_at: datetime
@@ -242,6 +255,54 @@ class JobOut(Answer):
 class LogOut(Answer):
     lines: list[str]
     next: int
+    count: int
+
+
+class LogMatch(Answer):
+    line: int = Field(description="Its number, counted from 0.")
+    text: str
+    level: str = Field(description="error, warning, info, or nothing.")
+
+
+class LogMatchesOut(Answer):
+    items: list[LogMatch]
+    next: int | None
+
+
+class CurvesOut(Answer):
+    series: dict[str, list[tuple[int, float, float]]] = Field(description="[step, at, value] each.")
+    hardware: list[dict[str, Any]]
+    next: dict[str, int]
+
+
+class NoteOut(Answer):
+    id: int
+    kind: str = Field(description="nan, jump, flat, rising, gpu_idle or stalled.")
+    step: int
+    at: float
+    title: str
+    text: str
+    advice: str
+    actions: list[str]
+
+
+class NotesOut(Answer):
+    items: list[NoteOut]
+    next: int
+
+
+class ComparedJob(Answer):
+    id: UUID
+    name: str
+    status: str
+    parameters: dict[str, Any]
+    summary: dict[str, Any]
+    series: dict[str, list[tuple[int, float, float]]]
+
+
+class ComparisonOut(Answer):
+    jobs: list[ComparedJob]
+    different: list[str] = Field(description="Names of the settings in which they differ.")
 
 
 class PointsOut(Answer):

@@ -1,6 +1,7 @@
 """What people do with trainings: create, start, pause, resume, stop, delete."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from training.models import (
     Kind,
     Method,
     ModelBuild,
+    ModelVersion,
     Stage,
     Status,
     Sweep,
@@ -33,6 +35,8 @@ from training.models import (
 from training.names import checked_name
 from training.parallel import Sharing, checked_sharing
 
+# Each is answered at every evaluation, while the training waits.
+PROMPTS_MAX, PROMPT_CHARS_MAX = 8, 2000
 ACTIONS: dict[str, tuple[str, ...]] = {
     Status.PREPARING: ("pause", "stop"),
     Status.RUNNING: ("pause", "stop"),
@@ -68,6 +72,34 @@ def _refuse_too_large(found: Estimate) -> None:
     raise ValidationError({"allow_too_large": [text % shown]})
 
 
+def check_start(version: ModelVersion, *, base_model: BaseModel, method: str) -> None:
+    """Whether a training with this method can go on from `version`. ValidationError by field."""
+    if version.base_model_id != base_model.pk:
+        text = _("This version was made from another base model.")
+    elif not version.is_here:
+        text = _("The files of this version are not here any more.")
+    elif version.is_adapter and method not in (Method.LORA, Method.QLORA):
+        text = _(
+            "This version is an adapter, which only LoRA and QLoRA can take further. Export it as "
+            "a merged model and make a base model of that for the other methods."
+        )
+    else:
+        return
+    raise ValidationError({"start_version": [text]})
+
+
+def clean_prompts(prompts: Sequence[str]) -> list[str]:
+    """Without blanks. ValidationError keyed by "sample_prompts"."""
+    found = [text.strip() for text in prompts if text.strip()]
+    if len(found) > PROMPTS_MAX:
+        text = _("At most %(count)s prompts.") % {"count": PROMPTS_MAX}
+        raise ValidationError({"sample_prompts": [text]})
+    if any(len(each) > PROMPT_CHARS_MAX for each in found):
+        text = _("A prompt is longer than %(count)s characters.") % {"count": PROMPT_CHARS_MAX}
+        raise ValidationError({"sample_prompts": [text]})
+    return found
+
+
 def create_job(
     *,
     owner: User,
@@ -77,10 +109,12 @@ def create_job(
     stage: str = Stage.SFT,
     method: str = Method.LORA,
     parameters: dict[str, Any] | None = None,
+    sample_prompts: Sequence[str] = (),
     sharing: Sharing | None = None,
     start: bool = True,
     allow_too_large: bool = False,
     sweep: Sweep | None = None,
+    start_version: ModelVersion | None = None,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
@@ -96,6 +130,8 @@ def create_job(
         "dataset": dataset,
     }
     cleaned = checks.checked(parameters or {}, **chosen)
+    if start_version is not None:
+        check_start(start_version, base_model=base_model, method=method)
     sharing = checked_sharing(sharing or Sharing(), owner=owner, stage=stage, method=method)
     expected = estimate(
         **chosen,
@@ -114,7 +150,9 @@ def create_job(
         stage=stage,
         method=method,
         parameters=cleaned,
+        sample_prompts=clean_prompts(sample_prompts),
         sweep=sweep,
+        start_version=start_version,
         **sharing.as_fields(),
     )
     with transaction.atomic():

@@ -11,10 +11,12 @@ from training.api.evaluations import (
     job_evaluation_router,
     version_evaluations_router,
 )
+from training.api.exports import exports_router, version_exports_router
 from training.api.groups import groups_router
 from training.api.jobs import jobs_router
 from training.api.labels import labels_router
 from training.api.registry import versions_router
+from training.api.watching import watching_router
 
 __all__ = [
     "base_models_router",
@@ -22,6 +24,7 @@ __all__ = [
     "deployments_router",
     "drafts_router",
     "evaluations_router",
+    "exports_router",
     "groups_router",
     "hub_tokens_router",
     "job_evaluation_router",
@@ -29,7 +32,9 @@ __all__ = [
     "labels_router",
     "uploads_router",
     "version_evaluations_router",
+    "version_exports_router",
     "versions_of_datasets_router",
     "versions_router",
+    "watching_router",
     "work_router",
 ]

@@ -1,8 +1,9 @@
 """One LLaMA-Factory run: `python run.py <spec.json>`, executed by the training environment.
 
 The spec: {"args": LLaMA-Factory's own arguments, typed; "events_path"; "control_path";
-"swanlab": {"enabled"?, "project", "experiment", "logdir", "mode"} or null}. Exit code 0: global
-step reached max steps; 75: paused; 76: stopped; 1: failed. events.py has the events it writes.
+"sample_prompts"?: answered at each evaluation; "swanlab": {"enabled"?, "project", "experiment",
+"logdir", "mode"} or null}. Exit code 0: global step reached max steps; 75: paused; 76: stopped;
+1: failed. events.py has the events it writes.
 """
 
 import json
@@ -49,11 +50,13 @@ def train(spec: dict[str, Any], control: Control, events: EventLog) -> None:
     from callbacks import ControlCallback, HardwareSampler, StoryCallback
     from llamafactory.train.tuner import run_exp
     from mirror import SwanLabMirror
+    from sampling import SampleCallback
 
     control.prepare()
     story = StoryCallback(events)
     HardwareSampler(events).start()
-    callbacks = [story, ControlCallback(control, events)]
+    samples = SampleCallback(spec.get("sample_prompts") or [], events)
+    callbacks = [story, samples, ControlCallback(control, events)]
     swanlab = spec.get("swanlab")
     mirror = SwanLabMirror(swanlab, events) if swanlab and swanlab.get("enabled", True) else None
     if mirror is not None:

@@ -117,6 +117,7 @@ class Supervision:
             for event in events(told):
                 self.recorder.apply(event)
             self.recorder.add_log(log)
+            self.recorder.look(time.time())
             desired = self.workload.renew(
                 self.fence, events_offset=events_at, log_offset=log_at, **self.recorder.changes
             )

@@ -18,10 +18,12 @@ from training.models import (
     Evaluation,
     Kind,
     ModelBuild,
+    ModelExport,
     ModelFetch,
     ParityCheck,
     Reason,
     Status,
+    Strategy,
     TrainingJob,
     Workload,
 )
@@ -29,7 +31,7 @@ from training.runner.checkpoints import newest_complete_checkpoint
 from training.shim.checking import Checking
 from training.shim.endings import Ending, gpu_environment, told_ending
 from training.shim.evaluating import Evaluating
-from training.shim.model_works import Fetching
+from training.shim.model_works import Exporting, Fetching
 from training.shim.process import Runner
 from training.shim.serving import Serving
 
@@ -72,6 +74,9 @@ def work_of(workload: Workload) -> Work:
         return Building(ModelBuild.objects.select_related("base_model").get(pk=workload.pk))
     if workload.kind == Kind.FETCH:
         return Fetching(ModelFetch.objects.select_related("base_model").get(pk=workload.pk))
+    if workload.kind == Kind.EXPORT:
+        related = ("version__base_model", "version__parent", "version__family")
+        return Exporting(ModelExport.objects.select_related(*related).get(pk=workload.pk))
     if workload.kind == Kind.EVALUATE:
         related = ("version__base_model", "version__job__dataset", "dataset")
         return Evaluating(Evaluation.objects.select_related(*related).get(pk=workload.pk))
@@ -108,6 +113,8 @@ class Training:
             "args": args,
             "events_path": str(runner.events),
             "control_path": str(runner.control),
+            # Where the weights are cut up, one process alone cannot ask the model anything.
+            "sample_prompts": job.sample_prompts if job.strategy == Strategy.DDP else [],
             "swanlab": {
                 "project": settings.SWANLAB_PROJECT,
                 "experiment": f"{job.name}-{runner.folder.name}",
