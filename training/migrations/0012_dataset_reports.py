@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0016_embedding_engine'),
+        ('training', '0011_served_by'),
     ]
 
     operations = [
