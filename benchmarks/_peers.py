@@ -4,6 +4,7 @@ They are kept in a folder of their own (`BENCH_PEERS`, else in the user's cache)
 and run as their makers recommend for production, one process each.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -21,7 +22,8 @@ from benchmarks._platform import free_port
 
 LITELLM = "litellm[proxy]==1.108.7"
 # With the node server that it was made for: newer ones answer its streams with 500.
-PORTKEY = ("@portkey-ai/gateway@1.15.2", "@hono/node-server@1.13.7")
+PORTKEY = ("@portkey-ai/gateway", "1.15.2")
+NODE_SERVER = {"@hono/node-server": "1.13.7"}
 STARTED_WITHIN_S = 120
 KEY = "sk-bench-peers"
 
@@ -45,7 +47,7 @@ def _install(name: str, commands: Sequence[Sequence[str]], mark: Path, wanted: s
     """Whether it is there, in the version that is wanted."""
     if mark.exists() and mark.read_text() == wanted:
         return True
-    print(f"installing {wanted} …", flush=True)
+    print(f"installing {name}: {wanted} …", flush=True)
     for command in commands:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -69,10 +71,16 @@ def _install_portkey(folder: Path) -> Path | None:
     if shutil.which("npm") is None or shutil.which("node") is None:
         print("Portkey is left out: it needs node and npm", flush=True)
         return None
-    home = folder / "portkey"
-    home.mkdir(exist_ok=True)
-    command = ("npm", "install", "--prefix", str(home), "--no-audit", "--no-fund", *PORTKEY)
-    is_there = _install("Portkey", (command,), folder / "portkey.txt", " ".join(PORTKEY))
+    home, (name, version) = folder / "portkey", PORTKEY
+    wanted = json.dumps({"dependencies": {name: version}, "overrides": NODE_SERVER})
+    mark = folder / "portkey.txt"
+    if not mark.exists() or mark.read_text() != wanted:
+        # What an earlier installation has locked would stay.
+        shutil.rmtree(home, ignore_errors=True)
+        home.mkdir()
+        (home / "package.json").write_text(wanted)
+    command = ("npm", "install", "--prefix", str(home), "--no-audit", "--no-fund")
+    is_there = _install("Portkey", (command,), mark, wanted)
     server = home / "node_modules" / "@portkey-ai" / "gateway" / "build" / "start-server.js"
     return server if is_there else None
 
@@ -165,7 +173,7 @@ def portkey(_models: Sequence[str], upstream_url: str) -> Iterator[Peer | None]:
             "x-portkey-custom-host": upstream_url,
         }
         url = f"http://127.0.0.1:{port}/v1"
-        yield None if process is None else Peer(PORTKEY[0], url, process, headers)
+        yield None if process is None else Peer("@".join(PORTKEY), url, process, headers)
 
 
 ALL = (litellm, portkey)

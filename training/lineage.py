@@ -11,8 +11,8 @@ from training.models import BaseModel, Deployment, ModelVersion, Status
 
 ANCESTORS_MAX = 6
 SHOWN_MAX = 6
-WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 190, 54, 56, 18, 4
-TITLE_WIDTH, DETAIL_WIDTH = 22, 28
+WIDTH, HEIGHT, GAP_X, GAP_Y, MARGIN = 160, 54, 36, 18, 4
+TITLE_WIDTH, DETAIL_WIDTH = 18, 22
 
 
 @dataclass
