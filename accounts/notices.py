@@ -197,7 +197,7 @@ def _check(user: User, kind: str, name: str, address: str) -> None:
     if NoticeChannel.objects.for_user(user).count() >= CHANNELS_MAX:
         errors["kind"] = [_("You have as many channels as there can be.")]
     if errors:
-        raise ValidationError(errors)  # type: ignore[arg-type]
+        raise ValidationError(errors)
 
 
 def _without_query(address: str) -> str:

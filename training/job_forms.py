@@ -152,10 +152,8 @@ class JobForm(forms.Form):
     strategy = forms.ChoiceField(
         label=_("How they share the model"), choices=Strategy.choices, required=False
     )
-    priority = forms.TypedChoiceField(
+    priority = forms.ChoiceField(
         label=_("Priority"),
-        coerce=int,
-        empty_value=PRIORITY_NORMAL,
         initial=PRIORITY_NORMAL,
         required=False,
         help_text=_("Among your own and others' trainings that wait."),
@@ -170,6 +168,9 @@ class JobForm(forms.Form):
         required=False,
         help_text=_("Empty: as the settings say; 0: never."),
     )
+    template_title = forms.CharField(
+        label=_("Name of the template"), max_length=100, required=False
+    )
     start_version = VersionChoice(
         ModelVersion.objects.none(),
         label=_("Go on from"),
@@ -177,7 +178,6 @@ class JobForm(forms.Form):
         empty_label=_("The base model itself"),
         help_text=_("A version of yours that this training takes further."),
     )
-    template_name = forms.CharField(label=_("Name of the template"), max_length=100, required=False)
     template_shared = forms.BooleanField(label=_("Share with everyone"), required=False)
     sample_prompts = forms.CharField(
         label=_("Sample prompts"),
@@ -237,7 +237,7 @@ class JobForm(forms.Form):
             processes=_or(known.get("processes"), 1),
             nodes=_or(known.get("nodes"), 1),
             strategy=known.get("strategy") or Strategy.DDP.value,
-            priority=_or(known.get("priority"), PRIORITY_NORMAL),
+            priority=int(known.get("priority") or PRIORITY_NORMAL),
             max_hours=known.get("max_hours"),
             idle_minutes=known.get("idle_minutes"),
         )

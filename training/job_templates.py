@@ -26,7 +26,7 @@ def create_template(
     is_shared: bool = False,
     request: HttpRequest | None = None,
 ) -> JobTemplate:
-    """ValidationError keyed by field; of the name as `template_name`."""
+    """ValidationError keyed by field."""
     name = _free_name(owner, name)
     if stage not in Stage.values:
         raise ValidationError({"stage": [_("There is no such stage.")]})
@@ -53,20 +53,20 @@ def create_template(
 def _free_name(owner: User, name: str, own: JobTemplate | None = None) -> str:
     name = name.strip()
     if not name:
-        raise ValidationError({"template_name": [_("Give it a name.")]})
+        raise ValidationError({"name": [_("Give it a name.")]})
     try:
         validate_name(name)
     except ValidationError as error:
-        raise ValidationError({"template_name": error.messages}) from error
+        raise ValidationError({"name": error.messages}) from error
     if len(name) > 100:
         text = _("The name is longer than 100 characters.")
-        raise ValidationError({"template_name": [text]})
+        raise ValidationError({"name": [text]})
     others = JobTemplate.objects.of_user(owner).filter(name=name)
     if own is not None:
         others = others.exclude(pk=own.pk)
     if others.exists():
         text = _("You already have a template of this name.")
-        raise ValidationError({"template_name": [text]})
+        raise ValidationError({"name": [text]})
     return name
 
 
@@ -110,5 +110,7 @@ def delete_template(
 def initial_of(template: JobTemplate, user: User) -> dict[str, Any]:
     """For the form; the base model only if this person may use it."""
     found = {"stage": template.stage, "method": template.method, **template.parameters}
-    models = BaseModel.objects.for_user(user).ready().filter(pk=template.base_model_id)
-    return found | ({"base_model": template.base_model_id} if models.exists() else {})
+    wanted = template.base_model_id
+    if wanted and BaseModel.objects.for_user(user).ready().filter(pk=wanted).exists():
+        found["base_model"] = wanted
+    return found

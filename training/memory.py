@@ -14,7 +14,8 @@ For decoder-only transformers. N: parameters, T: those that are trained, P: devi
 - Activations: with checkpointing one hidden state a layer and the working set of one layer, else
   that of every layer. The working set counts what backward needs of a block with a gated MLP
   (compare Korthikanti et al., arXiv 2205.05198, section 4.1, for the ungated one).
-- Logits: themselves, their copy in single precision, the log-softmax and the gradient.
+- Logits: themselves, their copy in single precision, the log-softmax and the gradient. On a
+  processor what is quantised counts at full width.
 
 Checked against these figures and against measured peaks on processors (docs/training.md); on GPUs
 it is checked against published figures only.
@@ -33,7 +34,7 @@ ADAPTER_METHODS = (Method.LORA, Method.QLORA)
 OVERHEAD_BYTES = {True: int(0.9 * GIB), False: int(0.55 * GIB)}
 # Buckets and gathered layers of DeepSpeed and FSDP, in elements of half precision.
 BUCKET_ELEMENTS = 500_000_000
-LOGITS_BYTES = {2: 16, 4: 12}  # a logit, by the width of activations
+LOGITS_BYTES = {2: 16, 4: 16}  # a logit, by the width of activations
 MOMENTS = {"adafactor": 0.01, "sgd": 0.0, "lion_32bit": 1.0, "adagrad": 1.0, "rmsprop": 1.0}
 MOMENTS |= {
     "adamw_8bit": 0.51,
@@ -144,7 +145,11 @@ def _alone(shape: Shape, setup: Setup, trained: int, *, is_gpu: bool) -> tuple[f
     frozen = 2 if setup.is_half or is_gpu else 4
     part = 2 if setup.parameters.get("pure_bf16") else 4
     if setup.method in ADAPTER_METHODS:
-        weights = _frozen_bytes(shape, setup, frozen) + trained * part
+        # A processor loads what it quantises at full width, and gives little of that back.
+        is_kept_whole = setup.method == Method.QLORA and not is_gpu
+        whole = float(shape.parameters * frozen)
+        weights = whole if is_kept_whole else _frozen_bytes(shape, setup, frozen)
+        weights += trained * part
     else:
         weights = (shape.parameters - trained) * frozen + trained * part
         if setup.has_reference:

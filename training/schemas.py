@@ -275,7 +275,7 @@ class CurvesOut(Answer):
     next: dict[str, int]
 
 
-class NoteOut(Answer):
+class DoctorNoteOut(Answer):
     id: int
     kind: str = Field(description="nan, jump, flat, rising, gpu_idle or stalled.")
     step: int
@@ -287,7 +287,7 @@ class NoteOut(Answer):
 
 
 class NotesOut(Answer):
-    items: list[NoteOut]
+    items: list[DoctorNoteOut]
     next: int
 
 

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Unpack
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -129,18 +129,18 @@ def plan(
     parameters: Mapping[str, Any],
     grid: Grid,
     sharing: Sharing | None = None,
-    **chosen: Any,
+    **chosen: Unpack[Chosen],
 ) -> Plan:
     """ValidationError keyed by field. `chosen`: as checks.Chosen."""
-    about, share = Chosen(**chosen), sharing or Sharing()
+    share = sharing or Sharing()
     estimates = [
         estimate(
-            **about,
+            **chosen,
             parameters=llamafactory.DEFAULTS | cleaned,
             devices=share.processes * share.nodes,
             strategy=share.memory_strategy,
         )
-        for cleaned in _settled(about, parameters, grid)
+        for cleaned in _settled(chosen, parameters, grid)
     ]
     times = [each.seconds for each in estimates]
     costs = [each.cost_usd for each in estimates]
@@ -162,17 +162,16 @@ def create_sweep(
     start: bool = True,
     allow_too_large: bool = False,
     request: HttpRequest | None = None,
-    **chosen: Any,
+    **chosen: Unpack[Chosen],
 ) -> Sweep:
     """A job for each combination, all or none of them. ValidationError keyed by field."""
-    about = Chosen(**chosen)
     if len(name.strip()) > NAME_MAX:
         raise ValidationError({"name": [_("The name is longer than 90 characters.")]})
-    settled = _settled(about, parameters, grid)
+    settled = _settled(chosen, parameters, grid)
     fixed = {name: value for name, value in parameters.items() if name not in grid}
     with transaction.atomic():
         sweep = Sweep.objects.create(
-            owner=owner, name=name.strip(), parameters=fixed, grid=_kept(grid, settled), **about
+            owner=owner, name=name.strip(), parameters=fixed, grid=_kept(grid, settled), **chosen
         )
         after = {"name": sweep.name, "jobs": len(settled)}
         audit(actor=owner, action="sweep.create", target=sweep, after=after, request=request)
@@ -186,7 +185,7 @@ def create_sweep(
                 allow_too_large=allow_too_large,
                 sweep=sweep,
                 request=request,
-                **about,
+                **chosen,
             )
     return sweep
 

@@ -45,8 +45,10 @@ def _deployment(request: HttpRequest, deployment_id: str) -> Deployment:
 @deployments_router.get("{deployment_id}/logs", response=LogOut)
 def read_log(request: HttpRequest, deployment_id: str, after: Query[int] = 0) -> Any:
     """Lines from number `after` on; `next` is where to go on."""
-    lines = streams.log_after(_deployment(request, deployment_id).pk, max(0, after))
-    return {"lines": lines.items, "next": lines.next}
+    deployment = _deployment(request, deployment_id)
+    lines = streams.log_after(deployment.pk, max(0, after))
+    count = streams.log_length(deployment.pk)
+    return {"lines": lines.items, "next": lines.next, "count": count}
 
 
 @deployments_router.get("{deployment_id}/parity", response=ParityOut)

@@ -26,8 +26,9 @@ class Metric(models.Model):
         return f"{self.step}: {self.values}"
 
     def as_row(self) -> dict[str, Any]:
-        told = {"step": self.step, "epoch": self.epoch, "at": self.at.timestamp()}
-        return told | self.values
+        told: dict[str, Any] = {"step": self.step, "epoch": self.epoch, "at": self.at.timestamp()}
+        told |= self.values
+        return told
 
 
 class CurveBlock(models.Model):

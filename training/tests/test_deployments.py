@@ -223,7 +223,8 @@ def test_the_same_by_api(api: Api, alice: User, bob: User, version: ModelVersion
     row = running(version, health=HEALTH)
     path = f"training/deployments/{row.pk}"
     add_log(row, ["one", "two"])  # type: ignore[arg-type]
-    assert api(alice).get(f"{path}/logs?after=1").json() == {"lines": ["two"], "next": 2}
+    told = api(alice).get(f"{path}/logs?after=1").json()
+    assert told == {"lines": ["two"], "next": 2, "count": 2}
     assert api(bob).get(f"{path}/logs").status_code == 404
     assert api(alice).get(f"{path}/parity").status_code == 404
     assert api(alice).post(f"{path}/parity").json()["status"] == "pending"

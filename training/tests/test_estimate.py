@@ -205,7 +205,7 @@ def run(user: User, base_model: BaseModel, **parameters: Any) -> estimate.Estima
     )
 
 
-@pytest.mark.parametrize(("gib", "verdict"), [(64, "fits"), (5, "tight"), (2, "too_large")])
+@pytest.mark.parametrize(("gib", "verdict"), [(64, "fits"), (6, "tight"), (2, "too_large")])
 def test_verdict(alice: User, gib: int, verdict: str) -> None:
     make_node("cpu", gib=gib)
     assert run(alice, make_base_model()).verdict == verdict

@@ -238,6 +238,38 @@ def test_what_does_not_fit_starts_only_in_spite_of_it(alice: User, client: Clien
     assert event.after["started_in_spite_of"] == "does not fit"
 
 
+def test_where_and_how_long_it_runs(alice: User, client: Client) -> None:
+    sent = filled(alice, processes="2", nodes="2", strategy="zero3", max_hours="5", priority="-5")
+    page = client.post("/training/preview/", sent).content.decode()
+    assert "NPROC_PER_NODE=2 NNODES=2" in page
+    assert "zero_optimization" in page
+    client.post("/training/new/", sent)
+    job = TrainingJob.objects.get()
+    assert (job.processes, job.node_count, job.strategy) == (2, 2, "zero3")
+    assert (job.max_hours, job.priority) == (5, -5)
+    form = client.get(f"/training/new/?clone={job.pk}").context["form"]
+    assert (form["processes"].value(), form["nodes"].value()) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"processes": "0"}, "processes"),
+        ({"nodes": "many"}, "nodes"),
+        ({"strategy": "fsdp"}, "strategy"),
+        ({"max_hours": "-1"}, "max_hours"),
+        ({"priority": "5"}, "priority"),
+    ],
+)
+def test_wrong_places_are_refused_at_their_fields(
+    alice: User, client: Client, changes: dict[str, str], field: str
+) -> None:
+    answer = client.post("/training/new/", filled(alice, **changes))
+    assert answer.status_code == 422
+    assert answer.context["form"].errors[field]
+    assert not TrainingJob.objects.exists()
+
+
 def test_every_parameter_can_be_found(alice: User, client: Client) -> None:
     make_base_model()
     make_dataset(alice)

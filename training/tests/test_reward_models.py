@@ -1,12 +1,17 @@
 """A reward model is trained for real, and is not offered where it could not answer."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from accounts.models import User
 from training.llamafactory import FIXED, METHOD_ARGUMENTS
+from training.models import Deployment, Status
 from training.tests.conftest import PAIRS, run_script
+from training.tests.rows import make_job, make_version
 
 
 @pytest.mark.training
@@ -34,3 +39,10 @@ def test_a_reward_model_is_trained(training_python: Path, tiny_model: Path, tmp_
     assert finished["type"] == "finished"
     assert finished["peak_rss_bytes"] > 100 * 1024**2
     assert (tmp_path / "out" / "adapter_model.safetensors").is_file()
+
+
+def test_a_reward_model_cannot_be_deployed(alice: User, client_for: Callable[[User], Any]) -> None:
+    job = make_job(alice, Status.SUCCESS, stage="rm")
+    version = make_version(job)
+    client_for(alice).post(f"/models/{version.pk}/deploy/", {"name": "judge"})
+    assert not Deployment.objects.exists()

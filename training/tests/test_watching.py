@@ -111,7 +111,8 @@ def test_a_search_goes_on_where_it_stopped(alice: User) -> None:
     job = make_job(alice, Status.RUNNING)
     for first in range(0, 100, 10):
         add_log(job, [f"loss {i}" for i in range(first, first + 10)], first)
-    found, after = [], 0
+    found: list[int] = []
+    after: int | None = 0
     while after is not None:
         piece = log_search.search(job.pk, words="loss", after=after, limit=7, budget_s=0)
         found += [item["line"] for item in piece.items]

@@ -144,7 +144,7 @@ def save_template(request: HttpRequest) -> HttpResponse:
     try:
         template = job_templates.create_template(
             owner=user,
-            name=form.cleaned_data.get("template_name", ""),
+            name=form.cleaned_data.get("template_title", ""),
             stage=stage,
             method=method,
             parameters=form.parameters(),
@@ -153,7 +153,10 @@ def save_template(request: HttpRequest) -> HttpResponse:
             request=request,
         )
     except ValidationError as error:
-        _add_errors(form, error)
+        told = error.message_dict
+        if "name" in told:  # the template's, which is not the training's
+            told["template_title"] = told.pop("name")
+        _add_errors(form, ValidationError(told))
         return _page(request, form, status=422)
     messages.success(request, _("“%(name)s” is kept as a template.") % {"name": template.name})
     return redirect("training:templates")
@@ -266,8 +269,8 @@ def show_preview(request: HttpRequest) -> HttpResponse:
         wanted = ("base_model", "dataset")
         missing = [str(form.fields[name].label) for name in wanted if name in form.errors]
     problems = _problems(form)
-    context = {"preview": None if problems else shown, "sweep": sweep, "problems": problems}
-    context |= {"missing": missing, "form": form}
+    context: dict[str, Any] = {"missing": missing, "form": form, "problems": problems}
+    context |= {"preview": None if problems else shown, "sweep": sweep}
     return render(request, "training/preview.html", context)
 
 
@@ -280,7 +283,7 @@ def _problems(form: JobForm) -> list[dict[str, Any]]:
             "texts": texts,
         }
         for name, texts in form.errors.items()
-        if name not in ("name", "template_name") and form.data.get(name)
+        if name not in ("name", "template_title") and form.data.get(name)
     ]
 
 
