@@ -114,7 +114,7 @@ class ArgumentRow:
         return " ".join(map(str, words)).lower()
 
 
-class VersionChoice(forms.ModelChoiceField):
+class VersionChoice(forms.ModelChoiceField[ModelVersion]):
     """Versions by model and number."""
 
     def label_from_instance(self, obj: ModelVersion) -> str:
