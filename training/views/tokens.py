@@ -11,7 +11,7 @@ from accounts.access import current_user, owned_or_404
 from training import datasets
 from training.dataset_forms import TokensForm
 from training.models import Dataset
-from training.tokens import Tokens, tokens_of, wanted_for
+from training.tokens import DEFAULT_CUTOFF, Tokens, tokens_of, wanted_for
 
 
 @require_safe
@@ -53,7 +53,8 @@ def _form(request: HttpRequest, dataset: Dataset) -> TokensForm:
     models = form.fields["base_model"].queryset  # type: ignore[attr-defined]
     first = models.first()
     if data is None and first is not None:
-        return TokensForm({"base_model": first.pk}, user=user, dataset=dataset)
+        data = {"base_model": first.pk, "cutoff_len": DEFAULT_CUTOFF}
+        return TokensForm(data, user=user, dataset=dataset)
     return form
 
 
