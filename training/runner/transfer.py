@@ -142,7 +142,7 @@ class Transfer:
                 raise Refused(GONE_FOR_GOOD[answer.status_code], file.name)
             answer.raise_for_status()
             goes_on = answer.status_code == 206 and _start_of(answer) == held
-            with part.open("ab" if goes_on else "wb") as target:
+            with part.open("ab" if goes_on else "wb", buffering=0) as target:
                 size = held if goes_on else 0
                 self._note(file, size)
                 for block in answer.iter_raw():

@@ -286,12 +286,15 @@ def test_a_download_survives_a_kill_and_becomes_ready(alice: User, hub: HubServe
     assert fetch.reason == Reason.KILLED
     model.refresh_from_db()
     assert not model.is_ready and not model.path
+    [part] = base_models.fetched_folder(model).parent.glob(".*/model.safetensors.part")
+    held = part.stat().st_size
+    assert 0 < held <= half
     hub.state.gate.set()
 
     again = base_models.start_fetch(base_model=model, actor=alice)
     until(again, is_in("success", "failed"))
     assert again.state == "success", again.detail
-    assert hub.state.ranges("model.safetensors") == ["", f"bytes={half}-"]
+    assert hub.state.ranges("model.safetensors") == ["", f"bytes={held}-"]
     model.refresh_from_db()
     assert model.is_ready and model.commit == COMMIT and model.licence == "apache-2.0"
     assert model.parameters and model.context_tokens == 2048
