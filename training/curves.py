@@ -8,6 +8,7 @@ from typing import Any
 from django.core.cache import cache
 from django.db.models import F, Q
 
+from training import curve_blocks
 from training.llamafactory import DEFAULTS
 from training.models import Metric, TrainingJob
 
@@ -15,6 +16,7 @@ Point = tuple[float, float]
 SPARK = (96, 24)
 SPARK_POINTS = 48
 SPARK_KEPT_S = 3600
+LONG_STEPS, OVERVIEW_KEPT_S = 10_000, 60
 FIGURE = (640, 200)
 PAD = (52, 10, 22, 10)  # left, top, bottom, right
 
@@ -89,9 +91,23 @@ def add_sparklines(jobs: Sequence[TrainingJob]) -> None:
         job.sparkline = (kept | drawn).get(keys[job.pk], "")  # type: ignore[attr-defined]
 
 
+def _overview(job: TrainingJob) -> list[Point]:
+    """Of a long run, whose points are too many to walk along; as new as it was lately."""
+    key = f"overview:{job.pk}:{job.attempt}"
+    kept: list[Point] | None = cache.get(key)
+    if kept is None:
+        series, _cursor = curve_blocks.overview(job.pk, points=SPARK_POINTS)
+        kept = [(step, value) for step, _at, value in series.get("loss", [])]
+        cache.set(key, kept, OVERVIEW_KEPT_S)
+    return kept
+
+
 def _losses(jobs: Sequence[TrainingJob]) -> dict[Any, list[Point]]:
     """About SPARK_POINTS losses of each, in one query that leaves the others out."""
     points: dict[Any, list[Point]] = {job.pk: [] for job in jobs}
+    long = [job for job in jobs if job.step > LONG_STEPS]
+    points |= {job.pk: _overview(job) for job in long}
+    jobs = [job for job in jobs if job.step <= LONG_STEPS]
     by_stride: dict[int, list[Any]] = {}
     for job in jobs:
         every = int(job.parameters.get("logging_steps") or DEFAULTS["logging_steps"])

@@ -10,10 +10,12 @@ from uuid import UUID
 from django.db.models import Q
 
 from training.models import LogChunk
-from training.streams import chunks_from
+from training.streams import chunks_from, log_length
 
 # A page waits no longer than this; it may ask for the rest.
-BUDGET_S = 0.25
+BUDGET_S = 0.2
+# Searched at a time: some megabytes, between which the clock is looked at.
+WINDOW_LINES = 50_000
 LEVELS = ("error", "warning", "info")
 # What makes a line one of this level: its own mark, else the words of Python's own reports.
 _PATTERNS = (
@@ -64,20 +66,21 @@ def search(
     deadline = time.monotonic() + budget_s
     found: list[dict[str, Any]] = []
     wanted = words.casefold()
-    for chunk in _candidates(workload_id, words, level, after):
-        if chunk.first + chunk.count <= after:
-            continue
-        for number, text in _lines(chunk, after):
-            if wanted and wanted not in text.casefold():
-                continue
-            known = level_of(text)
-            if level and known != level:
-                continue
-            if len(found) == limit:
-                return Found(found, number)
-            found.append({"line": number, "text": text, "level": known})
-        if time.monotonic() > deadline:
-            return Found(found, chunk.first + chunk.count)
+    end = log_length(workload_id)
+    for start in range(after, end, WINDOW_LINES):
+        for chunk in _candidates(workload_id, words, level, start):
+            for number, text in _lines(chunk, after):
+                if wanted and wanted not in text.casefold():
+                    continue
+                known = level_of(text)
+                if level and known != level:
+                    continue
+                if len(found) == limit:
+                    return Found(found, number)
+                found.append({"line": number, "text": text, "level": known})
+            after = max(after, chunk.first + chunk.count)
+        if time.monotonic() > deadline and start + WINDOW_LINES < end:
+            return Found(found, max(after, start + WINDOW_LINES))
     return Found(found, None)
 
 
@@ -87,10 +90,10 @@ def _lines(chunk: LogChunk, after: int) -> Iterator[tuple[int, str]]:
             yield number, text
 
 
-def _candidates(workload_id: UUID, words: str, level: str, after: int) -> Iterator[LogChunk]:
-    """Only chunks that can hold a match. Databases differ in the case of what is not ASCII, so
-    such words are looked for here alone."""
-    chunks = chunks_from(workload_id, after)
+def _candidates(workload_id: UUID, words: str, level: str, start: int) -> Iterator[LogChunk]:
+    """Only chunks of this window that can hold a match. Databases differ in the case of what is
+    not ASCII, so such words are looked for here alone."""
+    chunks = chunks_from(workload_id, start).filter(first__lt=start + WINDOW_LINES)
     if words and words.isascii():
         chunks = chunks.filter(text__icontains=words)
     if level:

@@ -95,8 +95,8 @@ def take_picture() -> Picture:
         machines.append(Machine(node, seats, movers))
     rows = Forecast.objects.filter(is_gpu=True, is_overridden=False, memory_bytes__isnull=False)
     waiting = Workload.objects.queued().values("pk")
-    needs = dict(rows.filter(job__in=waiting).values_list("job_id", "memory_bytes"))
-    return Picture(machines, needs)
+    pairs = rows.filter(job__in=waiting).values_list("job_id", "memory_bytes")
+    return Picture(machines, {job_id: size for job_id, size in pairs if size is not None})
 
 
 def _reachable(workload: Workload, machines: Sequence[Machine]) -> list[Machine]:

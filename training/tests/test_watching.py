@@ -107,7 +107,11 @@ def test_searching_the_log(alice: User, wanted: dict[str, Any], lines: list[int]
     assert found.next is None
 
 
-def test_a_search_goes_on_where_it_stopped(alice: User) -> None:
+@pytest.mark.parametrize("window", [15, 50_000])
+def test_a_search_goes_on_where_it_stopped(
+    alice: User, window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_search, "WINDOW_LINES", window)
     job = make_job(alice, Status.RUNNING)
     for first in range(0, 100, 10):
         add_log(job, [f"loss {i}" for i in range(first, first + 10)], first)
