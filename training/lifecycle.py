@@ -25,7 +25,7 @@ from training.models import (
     Transition,
     Workload,
 )
-from training.models.workloads import ACTIVE, FINAL, WAITING
+from training.models.workloads import ACTIVE, FINAL, WAITING, WorkloadQuerySet
 
 
 def _record(workload_id: UUID, status: str, reason: str = "") -> None:
@@ -194,6 +194,35 @@ def lose(workload: Workload) -> bool:
             _free_slots(workload.pk)
             _record(workload.pk, Status.FAILED, Reason.NODE_LOST)
     return bool(changed)
+
+
+def _back_into_queue(rows: WorkloadQuerySet[Workload], workload_id: UUID, reason: str) -> bool:
+    with transaction.atomic():
+        changed = rows.update(
+            status=Status.PENDING,
+            fence=F("fence") + 1,
+            restarts=F("restarts") + 1,
+            lease_expires_at=None,
+            pid=None,
+        )
+        if changed:
+            _free_slots(workload_id)
+            _record(workload_id, Status.PENDING, reason)
+    return bool(changed)
+
+
+def requeue_lost(workload: Workload) -> bool:
+    """Its node fell silent, and another one can go on from its checkpoint."""
+    rows = Workload.objects.filter(
+        pk=workload.pk, status__in=ACTIVE, desired=Desired.RUN, lease_expires_at__lt=Now()
+    )
+    return _back_into_queue(rows, workload.pk, Reason.NODE_LOST) or lose(workload)
+
+
+def requeue(workload_id: UUID, fence: int) -> bool:
+    """A part of the run was lost: all places are given back, and it waits for new ones."""
+    rows = Workload.objects.held(workload_id, fence).filter(desired=Desired.RUN)
+    return _back_into_queue(rows, workload_id, Reason.NODE_LOST)
 
 
 def settle(
