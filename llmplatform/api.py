@@ -32,8 +32,10 @@ from training.api import (
     datasets_router,
     drafts_router,
     evaluations_router,
+    groups_router,
     hub_tokens_router,
     jobs_router,
+    labels_router,
     uploads_router,
     version_evaluations_router,
     versions_of_datasets_router,
@@ -101,6 +103,8 @@ api.add_router("dataset-drafts", drafts_router)
 api.add_router("training/base-models", base_models_router)
 api.add_router("training/hub-tokens", hub_tokens_router)
 api.add_router("training/models", versions_router)
+api.add_router("training/models", labels_router)
+api.add_router("training", groups_router)
 api.add_router("training/models", version_evaluations_router)
 api.add_router("training/evaluations", evaluations_router)
 api.add_router("training", jobs_router)

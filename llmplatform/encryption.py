@@ -30,5 +30,19 @@ def decrypt(token: str) -> str:
 
 
 def rotate(token: str) -> str:
-    """The same secret under today's first key."""
-    return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).rotate(token.encode()).decode()
+    """The same secret under today's first key. Raises KeyUnreadable."""
+    try:
+        return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).rotate(token.encode()).decode()
+    except InvalidToken as error:
+        raise KeyUnreadable from error
+
+
+def is_current(token: str) -> bool:
+    """Whether it is under the first key, or nothing."""
+    if not token:
+        return True
+    try:
+        Fernet(settings.FIELD_ENCRYPTION_KEYS[0]).decrypt(token.encode())
+    except InvalidToken:
+        return False
+    return True

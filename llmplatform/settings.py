@@ -271,6 +271,7 @@ CNY_PER_USD = read_decimal("CNY_PER_USD", "7.1")
 TRAINING_PYTHON = read_path("TRAINING_PYTHON", BASE_DIR / ".venv-training" / "bin" / "python")
 TRAINING_ROOT = PLATFORM_DATA / "training"
 # Installed there besides our own requirements: unlocks the parameters that need it.
+TRAINING_SWEEP_MAX_JOBS = read_int("TRAINING_SWEEP_MAX_JOBS", 32)
 TRAINING_PACKAGES = frozenset(read_list("TRAINING_PACKAGES"))
 # Folders base models may be loaded from; anything else needs an administrator's setting.
 BASE_MODEL_ROOTS = [PLATFORM_DATA / "models", *map(Path, read_list("BASE_MODEL_ROOTS"))]

@@ -31,6 +31,9 @@ from providers.differences import check_drop_params, check_extra_body, check_pro
 from providers.errors import LimitReached, NoSuchModel, NothingThere, ProviderError, TimedOut
 from providers.measuring import Measurement as Measurement
 from providers.model_list import RefreshPlan, carry_out, found_in, looked_up, plan_refresh
+from providers.model_routes import name_route as name_route
+from providers.model_routes import point_route as point_route
+from providers.model_routes import rest_route as rest_route
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.presets import BY_SLUG
 from providers.registry import ADAPTERS

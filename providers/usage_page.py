@@ -50,7 +50,7 @@ COLUMNS = (
 )
 PAGE_ROWS = 25
 COLOURS = 4  # the largest groups have one each
-REST = "rest"
+REST, REFUSED = "rest", "refused"
 
 
 class UsageForm(forms.Form):
@@ -206,6 +206,9 @@ def shown(records: Any, period: Period, by: str, page: str = "1") -> Shown:
     legend = [(largest[key], label_of(by, key[0], names)) for key in list(largest)[:COLOURS]]
     if len(largest) > COLOURS:
         legend.append((REST, _("The rest")))
+    if whole.refused:
+        legend += [] if legend else [("1", _("Asked a provider"))]
+        legend.append((REFUSED, _("Refused")))
     charts = list(_charts(found, period, whole, largest))
     return Shown(
         whole, part, _rest(part, rows, whole), days, charts, legend, period.first, period.last
@@ -237,18 +240,23 @@ def _charts(
         parts = by_colour[key[0]]
         parts.setdefault(colours.get(key[1:], "1"), Usage()).add(usage)
 
-    def drawn(value: Value, text: Callable[[Usage], str]) -> tuple[Bar, ...]:
+    def drawn(
+        value: Value, text: Callable[[Usage], str], apart: Value | None = None
+    ) -> tuple[Bar, ...]:
         columns = []
         for day, parts in by_colour.items():
-            title = f"{date_format(day, 'Y-m-d')}: {text(total(parts.values()))}"
+            whole_day = total(parts.values())
+            title = f"{date_format(day, 'Y-m-d')}: {text(whole_day)}"
             stack = [(colour, value(usage)) for colour, usage in sorted(parts.items())]
+            if apart is not None:
+                stack.append((REFUSED, apart(whole_day)))
             columns.append((title, stack))
         return bars(columns)
 
     yield Chart(
         _("Calls by day"),
         count_text(whole.calls),
-        drawn(lambda usage: usage.calls, lambda usage: count_text(usage.calls)),
+        drawn(lambda usage: usage.calls - usage.refused, _calls_text, lambda usage: usage.refused),
     )
     yield Chart(
         _("Tokens by day"),
@@ -261,6 +269,13 @@ def _charts(
             money(cost, currency),
             drawn(*_in_currency(currency)),
         )
+
+
+def _calls_text(usage: Usage) -> str:
+    if not usage.refused:
+        return count_text(usage.calls)
+    told = {"calls": count_text(usage.calls), "refused": count_text(usage.refused)}
+    return _("%(calls)s, of these %(refused)s refused") % told
 
 
 def _in_currency(currency: str) -> tuple[Value, Callable[[Usage], str]]:

@@ -24,8 +24,10 @@ from training.models import (
     DatasetWork,
     Evaluation,
     EvaluationSample,
+    JobTemplate,
     ModelVersion,
     Status,
+    Sweep,
     TrainingJob,
 )
 
@@ -112,6 +114,19 @@ def _job(owner: User) -> Parameters:
     return {"job_id": _made_job(owner).pk}
 
 
+def _sweep(owner: User) -> Parameters:
+    job = _made_job(owner)
+    about = {"base_model": job.base_model, "dataset": job.dataset, "stage": "sft"}
+    sweep = Sweep.objects.create(owner=owner, name=CANARY, method="lora", **about)
+    TrainingJob.objects.filter(pk=job.pk).update(sweep=sweep)
+    return {"sweep_id": sweep.pk}
+
+
+def _job_template(owner: User) -> Parameters:
+    kept = JobTemplate.objects.create(owner=owner, name=CANARY, stage="sft", method="lora")
+    return {"template_id": kept.pk}
+
+
 def _version(owner: User) -> Parameters:
     version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
     return {"version_id": version.pk}
@@ -195,6 +210,10 @@ BELONGINGS: dict[str, Make] = {
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,
+    "training/sweeps/<uuid:sweep_id>/": _sweep,
+    "training/templates/<int:template_id>/": _job_template,
+    "api/v1/training/sweeps/<sweep_id>": _sweep,
+    "api/v1/training/templates/<template_id>": _job_template,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
     "models/base/<int:base_id>/": _base_model,

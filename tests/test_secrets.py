@@ -1,6 +1,7 @@
 """Nothing that is entered as a secret comes out again: not in a page, an answer, a row or a log."""
 
 import io
+import logging
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,12 +11,14 @@ from django.test import Client
 from accounts.models import AuditEvent, User
 from accounts.tokens import open_session
 from conftest import ApiClient
+from llmplatform.encryption import decrypt
 from tests.canaries import Sinks, forms_of, rows_of_the_database, written_log
 from tests.routes import http_routes
 
 PROVIDER_KEY = "sk-canary-9f8e7d6c5b4a39281706f5e4d3c2b1a0"
 PASSWORD = "canary wombat umbrella 57"
 NEW_PASSWORD = "canary lantern harbour 91"
+PROVIDER = "providers.models.connections.Provider"
 
 
 @pytest.fixture
@@ -52,6 +55,17 @@ def _provider_story(client: Client, bearer: ApiClient, sinks: Sinks) -> None:
     sinks.take(bearer.post("providers", **body, unknown="field"))
 
 
+def _careless_story() -> None:
+    """What a library or a hasty line might write: the log's own mask is the last one."""
+    logger = logging.getLogger("careless")
+    logger.warning("asked with api_key=%s", PROVIDER_KEY)
+    logger.warning("headers: {'Authorization': 'Bearer %s'}", PROVIDER_KEY)
+    try:
+        raise ValueError(f"refused: {PROVIDER_KEY}")
+    except ValueError:
+        logger.exception("it failed")
+
+
 def _password_story(client: Client, bearer: ApiClient, sinks: Sinks) -> None:
     login = {"email": "admin@example.com", "password": PASSWORD}
     sinks.take(Client().post("/accounts/login/", {**login, "password": PASSWORD + "x"}))
@@ -80,6 +94,7 @@ def test_secrets_stay_inside(
     _browse(client, sinks)
     sinks.take(ApiClient(key).get("auth/me"))
     _password_story(client, bearer, sinks)
+    _careless_story()
     _browse(client, sinks)
     sinks.seen["rows"] = rows_of_the_database()
     sinks.seen["audit"] = str(list(AuditEvent.objects.values()))
@@ -92,6 +107,37 @@ def test_secrets_stay_inside(
         *(signature, pair.refresh, session, settings.SECRET_KEY, *settings.FIELD_ENCRYPTION_KEYS),
     ):
         assert sinks.leaks(secret) == []
+
+
+@pytest.mark.parametrize(
+    ("mask", "off", "sink"),
+    [
+        ("llmplatform.logs.masked", str, "log"),
+        ("providers.models.connections.encrypt", str, "rows"),
+        (f"{PROVIDER}.key_hint", property(lambda row: decrypt(row.credential)), "/providers/"),
+    ],
+    ids=["log", "encryption", "hint"],
+)
+def test_a_mask_that_is_off_is_seen(
+    admin_user: User,
+    client_for: Callable[[User], Client],
+    log: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+    mask: str,
+    off: object,
+    sink: str,
+) -> None:
+    """The test of the test: without any one of the masks the same story leaks."""
+    monkeypatch.setattr(mask, off)
+    # What is stored in the clear is also read so.
+    if off is str and "encrypt" in mask:
+        monkeypatch.setattr("providers.models.connections.decrypt", str)
+    sinks, pair = Sinks(), open_session(user=admin_user, request=None)
+    _provider_story(client_for(admin_user), ApiClient(pair.access), sinks)
+    _careless_story()
+    sinks.seen["rows"], sinks.seen["log"] = rows_of_the_database(), log.getvalue()
+    leaks = sinks.leaks(PROVIDER_KEY)
+    assert any(sink in name for name in leaks), leaks
 
 
 def test_the_search_would_find_a_leak() -> None:

@@ -7,9 +7,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from training import configurations
 from training.arguments import ARGUMENTS, BY_NAME, GROUPS, TEMPLATES, Argument
 from training.models import BaseModel, Dataset, Hub, Method, Stage
 from training.presets import field_text
+from training.sweeps import split_values
 from training.template_detection import detected_template
 
 STAGE_HELP = {
@@ -25,6 +27,8 @@ METHOD_HELP = {
     Method.FREEZE: _("Some layers in full."),
     Method.FULL: _("Every weight; most memory."),
 }
+SWEPT = 3  # parameters of which a sweep tries several values
+SWEPT_KINDS = ("int", "float", "bool", "choice")
 ON_OFF = {"true": _("On"), "false": _("Off"), "": _("As LLaMA-Factory decides")}
 
 
@@ -124,6 +128,8 @@ class JobForm(forms.Form):
     method = forms.ChoiceField(
         label=_("Method"), choices=Method.choices, initial=Method.LORA, widget=forms.RadioSelect
     )
+    template_name = forms.CharField(label=_("Name of the template"), max_length=100, required=False)
+    template_shared = forms.BooleanField(label=_("Share with everyone"), required=False)
     allow_too_large = forms.BooleanField(label=_("Start all the same"), required=False)
 
     def __init__(
@@ -138,6 +144,34 @@ class JobForm(forms.Form):
         datasets.queryset = Dataset.objects.for_user(user)
         for argument in ARGUMENTS:
             self.fields[argument.name] = field_of(argument)
+        for number in range(1, SWEPT + 1):
+            name = f"swept_{number}"
+            self.fields[name] = forms.CharField(label=_("Parameter"), required=False, max_length=60)
+            self.fields[f"{name}_values"] = forms.CharField(
+                label=_("Values to try"), required=False, max_length=500
+            )
+
+    def grid(self) -> dict[str, list[str]]:
+        """The values to be tried of each parameter; empty for a single training."""
+        found: dict[str, list[str]] = {}
+        for number in range(1, SWEPT + 1):
+            name = self.cleaned_data.get(f"swept_{number}", "")
+            values = self.cleaned_data.get(f"swept_{number}_values", "")
+            if name and values.strip():
+                found[name] = split_values(values)
+        return found
+
+    def swept_rows(self) -> list[dict[str, Any]]:
+        names = (f"swept_{number}" for number in range(1, SWEPT + 1))
+        return [{"name": self[name], "values": self[f"{name}_values"]} for name in names]
+
+    def sweepable(self) -> list[tuple[Any, list[Argument]]]:
+        """Parameters of which several values can be tried, by group."""
+        return [
+            (label, [a for a in ARGUMENTS if a.group == group and a.kind in SWEPT_KINDS])
+            for group, label in GROUPS.items()
+            if any(a.group == group and a.is_installed for a in ARGUMENTS)
+        ]
 
     @property
     def chosen(self) -> tuple[str, str]:
@@ -231,6 +265,36 @@ class BaseModelForm(forms.Form):
             del self.fields["is_shared"]
 
 
+class ImportForm(forms.Form):
+    """A configuration as text or as a file."""
+
+    yaml = forms.CharField(
+        label=_("YAML"),
+        required=False,
+        max_length=configurations.MAX_BYTES,
+        widget=forms.Textarea(attrs={"rows": 14, "class": "mono", "spellcheck": "false"}),
+        help_text=_("As `llamafactory-cli train` reads it, or LLaMA Board saved it."),
+    )
+    file = forms.FileField(label=_("Or a file"), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        file = cleaned.get("file")
+        if file is None and not str(cleaned.get("yaml", "")).strip():
+            self.add_error("yaml", _("Paste a configuration, or choose a file."))
+        elif file is not None and file.size > configurations.MAX_BYTES:
+            self.add_error("file", _("This is longer than a configuration ever is (64 KB)."))
+        elif file is not None:
+            try:
+                cleaned["yaml"] = file.read().decode("utf-8-sig")
+            except UnicodeDecodeError:
+                self.add_error("file", _("This file is not text in UTF-8."))
+        return cleaned
+
+    def text(self) -> str:
+        return str(self.cleaned_data["yaml"])
+
+
 class ChangeBaseModelForm(forms.Form):
     name = forms.CharField(label=_("Name"), max_length=100)
     template = forms.ChoiceField(
@@ -255,6 +319,21 @@ class HubTokenForm(forms.Form):
         help_text=_(
             "One that may only read is enough. It is kept encrypted and used for your downloads."
         ),
+    )
+
+
+class VersionForm(forms.Form):
+    notes = forms.CharField(
+        label=_("Notes"),
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_("What is special about it, for you and whoever looks after it later."),
+    )
+    model = forms.CharField(
+        label=_("Model"),
+        max_length=100,
+        help_text=_("Versions of one model share its labels; another name moves this one there."),
     )
 
 

@@ -71,7 +71,7 @@ def preview_args(
     parameters: Mapping[str, Any],
 ) -> dict[str, Any]:
     """The arguments as a person is shown them: paths of this installation are left out."""
-    args: dict[str, Any] = {"stage": stage, "model_name_or_path": base_model.location}
+    args: dict[str, Any] = {"stage": str(stage), "model_name_or_path": base_model.location}
     args |= {"dataset": dataset_name} | METHOD_ARGUMENTS[method] | DEFAULTS
     if stage == Stage.PT:
         args["packing"] = True

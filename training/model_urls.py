@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import base_models, evaluations, registry
+from training.views import base_models, evaluations, labels, registry
 
 app_name = "models"
 urlpatterns = [
@@ -19,6 +19,12 @@ urlpatterns = [
     path("evaluations/<uuid:evaluation_id>/stop/", evaluations.stop, name="evaluation-stop"),
     path("evaluations/<uuid:evaluation_id>/delete/", evaluations.delete, name="evaluation-delete"),
     path("<int:version_id>/", registry.detail, name="detail"),
+    path("<int:version_id>/change/", registry.change, name="change"),
+    path("<int:version_id>/archive/", registry.put_away, name="archive"),
+    path("<int:version_id>/compare/", registry.compare, name="compare"),
+    path("<int:version_id>/label/", labels.move, name="label"),
+    path("<int:version_id>/unlabel/", labels.take, name="unlabel"),
+    path("<int:version_id>/rollback/", labels.roll_back, name="rollback"),
     path("<int:version_id>/deploy/", registry.deploy, name="deploy"),
     path("<int:version_id>/undeploy/", registry.undeploy, name="undeploy"),
     path("<int:version_id>/download/", registry.download, name="download"),

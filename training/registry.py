@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.services import audit
 from providers.services import publish_model, withdraw_model
-from training import dispatch, lifecycle, llamafactory
+from training import dispatch, lifecycle, llamafactory, routes
 from training.errors import StateConflict
 from training.models import (
     BaseModel,
@@ -130,9 +130,13 @@ def publish(deployment: Deployment) -> None:
         owner=row.owner,
     )
     Deployment.objects.filter(pk=row.pk).update(provider_model=model)
+    if row.version.family is not None:
+        routes.follow(row.version.family)
 
 
 def withdraw(deployment: Workload) -> None:
     row = Deployment.objects.select_related("provider_model").get(pk=deployment.pk)
     if row.provider_model is not None:
         withdraw_model(row.provider_model)
+    if row.version.family is not None:
+        routes.follow(row.version.family)

@@ -249,15 +249,28 @@ class DeploymentOut(Answer):
 class ModelVersionOut(Answer):
     id: int
     name: str
+    model: str = Field(description="The model that it is a version of.")
+    number: int = Field(description="Its number among the versions of that model.")
     job: UUID | None
     base_model: int | None
+    parent: int | None = Field(description="The version it was trained on from.")
     labels: list[str]
+    notes: str
+    archived_at: datetime | None
     is_adapter: bool
     size_bytes: int
     metrics: dict[str, Any]
     lineage: dict[str, Any]
     created_at: datetime
     deployment: DeploymentOut
+
+    @staticmethod
+    def resolve_model(version: ModelVersion) -> str:
+        return version.family.name if version.family else version.name
+
+    @staticmethod
+    def resolve_parent(version: ModelVersion) -> int | None:
+        return version.parent_id
 
     @staticmethod
     def resolve_job(version: ModelVersion) -> UUID | None:

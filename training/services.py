@@ -25,6 +25,7 @@ from training.models import (
     ModelBuild,
     Stage,
     Status,
+    Sweep,
     TrainingJob,
     Workload,
 )
@@ -78,6 +79,7 @@ def create_job(
     sharing: Sharing | None = None,
     start: bool = True,
     allow_too_large: bool = False,
+    sweep: Sweep | None = None,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
@@ -111,6 +113,7 @@ def create_job(
         stage=stage,
         method=method,
         parameters=cleaned,
+        sweep=sweep,
         **sharing.as_fields(),
     )
     with transaction.atomic():

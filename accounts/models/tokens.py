@@ -7,7 +7,7 @@ import hashlib
 import secrets
 import uuid
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -58,6 +58,8 @@ class AuthSession(models.Model):
 
 class RefreshToken(models.Model):
     """An opaque single-use token. `successor_secret` is encrypted and kept for the grace time."""
+
+    encrypted: ClassVar = ("successor_secret",)
 
     session = models.ForeignKey(AuthSession, models.CASCADE, related_name="refresh_tokens")
     sha256 = models.CharField(max_length=64, unique=True)

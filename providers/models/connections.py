@@ -56,6 +56,8 @@ class Provider(models.Model):
     holds token_url, client_id, scope and style (see providers.types.ClientCredentials).
     """
 
+    encrypted: ClassVar = ("credential",)
+
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.CASCADE,

@@ -124,6 +124,11 @@ def test_what_the_platform_refused_is_no_failure(
     assert (whole.calls, whole.failed, whole.refused) == (10, 4, 5)
     assert whole.unknown_cost_calls == 2, "only what was interrupted may have cost something"
     assert "Refused" in response.content.decode()
+    [column] = [bar for bar in response.context["usage"].charts[0].bars if bar.parts]
+    heights = {kind: height for kind, _y, height in column.parts}
+    assert heights["refused"] == pytest.approx(sum(heights.values()) / 2, abs=0.2)
+    assert "10, of these 5 refused" in column.title
+    assert ("refused", "Refused") in response.context["usage"].legend
     parts = [*api(alice).get("usage").json()["items"]]
     parts += rows_of(client_for(alice).get("/usage/groups.csv?by=day"))
     assert {(int(part["failed"]), int(part["refused"])) for part in parts} == {(4, 5)}

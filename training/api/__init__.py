@@ -6,7 +6,9 @@ from training.api.dataset_versions import versions_of_datasets_router
 from training.api.datasets import datasets_router
 from training.api.drafts import drafts_router
 from training.api.evaluations import evaluations_router, version_evaluations_router
+from training.api.groups import groups_router
 from training.api.jobs import jobs_router
+from training.api.labels import labels_router
 from training.api.registry import versions_router
 
 __all__ = [
@@ -14,8 +16,10 @@ __all__ = [
     "datasets_router",
     "drafts_router",
     "evaluations_router",
+    "groups_router",
     "hub_tokens_router",
     "jobs_router",
+    "labels_router",
     "uploads_router",
     "version_evaluations_router",
     "versions_of_datasets_router",

@@ -3,20 +3,18 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _
 from ninja import Query, Router
 from ninja import Schema as NinjaSchema
 from pydantic import Field
 
 from accounts.access import current_user, owned_or_404
-from accounts.models import User
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
-from training import previews, report_files, services, streams
+from training import configurations, previews, report_files, services, streams
+from training.choosing import chosen_of
 from training.errors import StateConflict
-from training.models import BaseModel, Dataset, Status, TrainingJob
+from training.models import Status, TrainingJob
 from training.schemas import EstimateIn, EstimateOut, JobIn, JobOut, LogOut, PointsOut
 
 jobs_router = Router(tags=["Training"])
@@ -28,33 +26,11 @@ def _job(request: HttpRequest, job_id: str) -> TrainingJob:
     return owned_or_404(rows, pk=job_id)
 
 
-def _chosen(user: User, body: EstimateIn) -> tuple[BaseModel, Dataset]:
-    """ValidationError keyed by field for ids that are not theirs."""
-    errors = {}
-    base_model = BaseModel.objects.for_user(user).filter(pk=body.base_model).first()
-    dataset = Dataset.objects.for_user(user).filter(pk=body.dataset).first()
-    if base_model is None:
-        errors["base_model"] = [_("There is no such base model.")]
-    if dataset is None:
-        errors["dataset"] = [_("There is no such dataset.")]
-    if base_model is None or dataset is None:
-        raise ValidationError(errors)
-    return base_model, dataset
-
-
 @jobs_router.post("estimate", response=EstimateOut)
 def estimate_job(request: HttpRequest, body: EstimateIn) -> Any:
     """Memory by part, whether it fits now, steps and time; nothing is started."""
-    user = current_user(request)
-    base_model, dataset = _chosen(user, body)
-    preview = previews.preview(
-        name="",
-        base_model=base_model,
-        dataset=dataset,
-        stage=body.stage,
-        method=body.method,
-        parameters=body.parameters,
-    )
+    chosen = chosen_of(current_user(request), body)
+    preview = previews.preview(name="", parameters=body.parameters, **chosen)
     notes = [{"parameter": name, "text": text} for name, text in preview.notes]
     told = {"yaml": preview.yaml, "command": preview.command, "notes": notes}
     return preview.estimate.as_json() | told
@@ -72,18 +48,14 @@ def list_jobs(request: HttpRequest, paging: Query[Paging], status: str = "") -> 
 @jobs_router.post("jobs", response={201: JobOut})
 def create_job(request: HttpRequest, body: JobIn) -> Any:
     user = current_user(request)
-    base_model, dataset = _chosen(user, body)
     job = services.create_job(
         owner=user,
         name=body.name,
-        base_model=base_model,
-        dataset=dataset,
-        stage=body.stage,
-        method=body.method,
         parameters=body.parameters,
         start=body.start,
         allow_too_large=body.allow_too_large,
         request=request,
+        **chosen_of(user, body),
     )
     return 201, job
 
@@ -91,6 +63,13 @@ def create_job(request: HttpRequest, body: JobIn) -> Any:
 @jobs_router.get("jobs/{job_id}", response=JobOut)
 def get_job(request: HttpRequest, job_id: str) -> TrainingJob:
     return _job(request, job_id)
+
+
+@jobs_router.get("jobs/{job_id}/yaml", url_name="job-yaml")
+def job_yaml(request: HttpRequest, job_id: str) -> HttpResponse:
+    """As `llamafactory-cli train` reads it."""
+    text = configurations.export(_job(request, job_id))
+    return HttpResponse(text, content_type="application/yaml; charset=utf-8")
 
 
 @jobs_router.delete("jobs/{job_id}", response={204: None})

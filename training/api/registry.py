@@ -2,24 +2,27 @@
 
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
 from ninja import Query, Router
 
 from accounts.access import current_user, owned_or_404
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
-from training import archives, registry
+from training import archives, lineage, registry, versions
 from training.errors import StateConflict
 from training.models import ModelVersion
+from training.registry_schemas import ComparisonOut, GraphOut, VersionChange, VersionFilter
 from training.schemas import DeployIn, DeploymentOut, ModelVersionOut
+from training.version_comparison import compare as compare_versions
 
 versions_router = Router(tags=["Training"])
 
 
 @versions_router.get("", response=Page[ModelVersionOut])
-def list_versions(request: HttpRequest, paging: Query[Paging]) -> Any:
+def list_versions(request: HttpRequest, paging: Query[Paging], where: Query[VersionFilter]) -> Any:
     """Newest first."""
-    return paginate(ModelVersion.objects.for_user(current_user(request)), paging)
+    return paginate(versions.chosen(current_user(request), **where.model_dump()), paging)
 
 
 def _version(request: HttpRequest, version_id: int) -> ModelVersion:
@@ -29,6 +32,34 @@ def _version(request: HttpRequest, version_id: int) -> ModelVersion:
 @versions_router.get("{version_id}", response=ModelVersionOut)
 def get_version(request: HttpRequest, version_id: int) -> ModelVersion:
     return _version(request, version_id)
+
+
+@versions_router.get("{version_id}/lineage", response=GraphOut)
+def get_lineage(request: HttpRequest, version_id: int) -> Any:
+    """Dataset, base model, training, versions, exports and deployments, and what leads to what."""
+    graph = lineage.graph_of(_version(request, version_id))
+    return {"nodes": list(graph.nodes.values()), "edges": graph.edges}
+
+
+@versions_router.get("{version_id}/compare", response=ComparisonOut)
+def compare(request: HttpRequest, version_id: int, other: int = 0) -> Any:
+    """Data, parameters, results and packages of two versions, line by line. `other` is the
+    version it was trained on from, or itself, unless given."""
+    version = _version(request, version_id)
+    found = compare_versions(version, _version(request, other or version.parent_id or version.pk))
+    return {"left": found.left.pk, "right": found.right.pk, "rows": found.rows}
+
+
+@versions_router.patch("{version_id}", response=ModelVersionOut)
+def change_version(request: HttpRequest, version_id: int, body: VersionChange) -> ModelVersion:
+    """Notes, the model it belongs to, put away or taken out again; 409 while it is in use."""
+    version, actor = _version(request, version_id), current_user(request)
+    try:
+        with transaction.atomic():
+            versions.change(version=version, actor=actor, request=request, **body.model_dump())
+    except StateConflict as error:
+        raise ApiError(409, "conflict", versions.in_use_message(error)) from error
+    return version
 
 
 @versions_router.post("{version_id}/deploy", response={202: DeploymentOut})

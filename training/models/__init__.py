@@ -18,6 +18,7 @@ from training.models.evaluations import (
 from training.models.exports import ExportFormat, ModelExport
 from training.models.families import ModelFamily
 from training.models.forecasts import Forecast
+from training.models.groups import JobTemplate, Sweep
 from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
@@ -53,6 +54,7 @@ __all__ = [
     "HeldOut",
     "Hub",
     "HubToken",
+    "JobTemplate",
     "JudgeState",
     "Kind",
     "Label",
@@ -77,6 +79,7 @@ __all__ = [
     "Stage",
     "Status",
     "Strategy",
+    "Sweep",
     "TrainingJob",
     "Transition",
     "WorkKind",

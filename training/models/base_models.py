@@ -113,6 +113,8 @@ class HubTokenQuerySet(models.QuerySet["HubToken"]):
 class HubToken(models.Model):
     """What a person's downloads show to a hub that asks for it; encrypted."""
 
+    encrypted: ClassVar = ("credential",)
+
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="hub_tokens")
     hub = models.CharField(_("model hub"), max_length=20, choices=Hub.choices)
     credential = models.TextField(editable=False)

@@ -46,6 +46,10 @@ class ModelFamily(models.Model):
         ProviderModel, models.SET_NULL, null=True, editable=False, related_name="+"
     )
     alias = models.ForeignKey(Alias, models.SET_NULL, null=True, editable=False, related_name="+")
+    # Where the route ends now.
+    served_by = models.ForeignKey(
+        "training.Deployment", models.SET_NULL, null=True, editable=False, related_name="+"
+    )
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     objects = ModelFamilyQuerySet.as_manager()

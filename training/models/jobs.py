@@ -57,6 +57,14 @@ class TrainingJob(Workload):
         _("method"), max_length=10, choices=Method.choices, default=Method.LORA
     )
     parameters: models.JSONField[Any] = models.JSONField(_("parameters"), default=dict)
+    sweep = models.ForeignKey(
+        "training.Sweep",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        verbose_name=_("sweep"),
+    )
     strategy = models.CharField(
         _("strategy"), max_length=10, choices=Strategy.choices, default=Strategy.DDP
     )

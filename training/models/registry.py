@@ -201,6 +201,8 @@ class DeploymentQuerySet(WorkloadQuerySet["Deployment"]):
 class Deployment(Workload):
     """LLaMA-Factory's API server for one model version, on loopback behind a random key."""
 
+    encrypted: ClassVar = ("credential",)
+
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="deployments")
     port = models.PositiveIntegerField(null=True, editable=False)
     credential = models.TextField(editable=False, blank=True)

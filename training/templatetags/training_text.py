@@ -130,3 +130,37 @@ def badge_of(state: str) -> str:
 @register.filter
 def icon_of(state: str) -> str:
     return LOOKS.get(state, ("", "info"))[1]
+
+
+@register.filter
+def words(text: str) -> list[str]:
+    """The words of a template's literal."""
+    return text.split()
+
+
+@register.filter
+def kind_label(kind: str) -> str:
+    """What a box of the lineage stands for."""
+    known = {
+        "dataset": _("Dataset"),
+        "base_model": _("Base model"),
+        "job": _("Training"),
+        "version": _("Version"),
+        "export": _("Export"),
+        "deployment": _("Deployment"),
+    }
+    return known.get(kind, kind)
+
+
+@register.filter
+def lineage_label(name: str) -> str:
+    """A field of a version's lineage, or LLaMA-Factory's name of a result, in words."""
+    known = {
+        "base_model": _("Base model"),
+        "dataset": _("Dataset"),
+        "dataset_records": _("Records"),
+        "dataset_sha256": "SHA-256",
+        "stage": _("Stage"),
+        "method": _("Method"),
+    }
+    return known.get(name) or metric_label(name)

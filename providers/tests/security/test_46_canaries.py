@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from providers.errors import ProviderError, error_of
 from providers.models import CallRecord, Provider
 from providers.tests.conftest import MakeKey, Records
 from providers.tests.security.conftest import Sink
@@ -55,3 +56,28 @@ def test_4_6_keys_stay_inside_whatever_a_provider_says(
     assert CallRecord.objects.exists() and Provider.objects.exists()
     for secret in (PROVIDER_KEY, key.partition(".")[2]):
         assert sinks.leaks(secret) == []
+
+
+def test_4_6_an_error_text_that_is_passed_on_is_seen(
+    live_url: str,
+    admin_user: User,
+    upstream: Sink,
+    make_key: MakeKey,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The test of the test: with a provider's own words in the answer the search finds the key."""
+
+    def telling(status: int, body: str, retry_after_s: float | None = None) -> ProviderError:
+        error = error_of(status, body, retry_after_s)
+        error.advice = body
+        return error
+
+    monkeypatch.setattr("providers.gateway.upstream.error_of", telling)
+    provider = connect(admin_user, upstream.url)
+    provider.set_key(PROVIDER_KEY)
+    provider.save()
+    upstream.is_echo, upstream.status = True, 401
+    headers = {"authorization": f"Bearer {make_key(admin_user)}"}
+    url = f"{live_url}/v1/chat/completions"
+    answer = httpx.post(url, json=BODIES["chat/completions"], headers=headers, timeout=30)
+    assert Sinks({"answer": answer.text}).leaks(PROVIDER_KEY) == ["answer"]

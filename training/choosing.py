@@ -1,0 +1,44 @@
+"""What the bodies of the API name by id, looked up among what the person may use."""
+
+from typing import Protocol
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from training.checks import Chosen
+from training.models import BaseModel, Dataset
+
+
+class Body(Protocol):
+    base_model: int
+    dataset: int
+    stage: str
+    method: str
+
+
+def chosen_base_model(user: User, wanted: int) -> BaseModel:
+    """ValidationError keyed by field for an id that is not theirs."""
+    found = BaseModel.objects.for_user(user).filter(pk=wanted).first()
+    if found is None:
+        raise ValidationError({"base_model": [_("There is no such base model.")]})
+    return found
+
+
+def chosen_of(user: User, body: Body) -> Chosen:
+    """ValidationError keyed by field, of both at once."""
+    errors = {}
+    base_model = BaseModel.objects.for_user(user).filter(pk=body.base_model).first()
+    dataset = Dataset.objects.for_user(user).filter(pk=body.dataset).first()
+    if base_model is None:
+        errors["base_model"] = [_("There is no such base model.")]
+    if dataset is None:
+        errors["dataset"] = [_("There is no such dataset.")]
+    if base_model is None or dataset is None:
+        raise ValidationError(errors)
+    return {
+        "stage": body.stage,
+        "method": body.method,
+        "base_model": base_model,
+        "dataset": dataset,
+    }
