@@ -12,6 +12,7 @@ from training.repairs import Repair, repair_of
 
 PROOF_LINES = 12
 SEARCHED_LINES = 400
+WORDS = ("error", "traceback", "exception", "killed")
 # Where no line names the cause.
 UNKNOWN_LINES = 50
 
@@ -76,6 +77,9 @@ def _proof(job: TrainingJob) -> tuple[list[str], bool]:
     """The log up to the line that names the cause; else its last lines, and False."""
     lines = [line for line in streams.log_tail(job.pk, SEARCHED_LINES).items if line.strip()]
     at = proof_of(job.reason, lines)
+    if at is None and job.reason != Reason.UNKNOWN:
+        said = [i for i, line in enumerate(lines) if any(word in line.lower() for word in WORDS)]
+        at = said[-1] if said else None
     if at is None:
         return lines[-UNKNOWN_LINES:], False
     return lines[max(0, at + 1 - PROOF_LINES) : at + 1], True

@@ -11,6 +11,7 @@ from training import configurations
 from training.arguments import ARGUMENTS, BY_NAME, GROUPS, TEMPLATES, Argument
 from training.models import BaseModel, Dataset, Hub, Method, Stage
 from training.presets import field_text
+from training.sharing_forms import SharingForm
 from training.sweeps import split_values
 from training.template_detection import detected_template
 
@@ -112,7 +113,7 @@ class ArgumentRow:
         return " ".join(map(str, words)).lower()
 
 
-class JobForm(forms.Form):
+class JobForm(SharingForm):
     """A training job. Parameters that don't apply to the chosen stage and method are left out."""
 
     name = forms.CharField(label=_("Name"), max_length=100)
@@ -137,6 +138,7 @@ class JobForm(forms.Form):
     ) -> None:
         known = {name: _shown(name, value) for name, value in (initial or {}).items()}
         super().__init__(data, initial=known)
+        self.user = user
         models, datasets = self.fields["base_model"], self.fields["dataset"]
         assert isinstance(models, forms.ModelChoiceField)
         assert isinstance(datasets, forms.ModelChoiceField)

@@ -77,7 +77,11 @@ def enqueue(workload: Workload) -> bool:
         rows = Workload.objects.filter(pk=workload.pk, status__in=WAITING)
         was_paused = rows.filter(status=Status.PAUSED).exists()
         moved = rows.exclude(status=Status.PENDING, desired=Desired.RUN).update(
-            status=Status.PENDING, desired=Desired.RUN, queued_at=timezone.now(), finished_at=None
+            status=Status.PENDING,
+            desired=Desired.RUN,
+            queued_at=timezone.now(),
+            finished_at=None,
+            reason="",
         )
         if moved and was_paused:
             _record(workload.pk, Status.PENDING)

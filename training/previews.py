@@ -13,6 +13,7 @@ from training import argument_conflicts, checks, llamafactory, presets
 from training.argument_table import BY_NAME
 from training.estimate import Estimate, estimate
 from training.models import BaseModel, Dataset
+from training.parallel import Sharing
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def preview(
     stage: str,
     method: str,
     parameters: Mapping[str, Any],
+    sharing: Sharing | None = None,
 ) -> Preview:
     """ValidationError keyed by field, as create_job() would raise it."""
     chosen: checks.Chosen = {
@@ -104,8 +106,14 @@ def preview(
         dataset_name=dataset.name,
         parameters=cleaned,
     )
+    sharing = sharing or Sharing()
     return Preview(
-        estimate=estimate(**chosen, parameters=llamafactory.DEFAULTS | cleaned),
+        estimate=estimate(
+            **chosen,
+            parameters=llamafactory.DEFAULTS | cleaned,
+            devices=sharing.processes * sharing.nodes,
+            strategy=sharing.memory_strategy,
+        ),
         yaml=llamafactory.yaml_of(args),
         command=f"llamafactory-cli train {file_name(name)}.yaml",
         notes=tuple(

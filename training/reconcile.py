@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
@@ -36,8 +37,13 @@ def shim_lock(workload: Workload) -> Path:
     return workload.folder / "shim.lock"
 
 
-def reconcile(workload: Workload) -> None:
-    """See to it that a shim watches `workload`, which this node holds the lease of."""
+def reconcile(
+    workload: Workload, start: Callable[[Workload, int, IO[str]], None] | None = None
+) -> None:
+    """See to it that a shim watches `workload`, which this node holds the lease of.
+
+    `start` is given the lock, which the shim inherits; a process of its own if it is None.
+    """
     try:
         lock = locks.take(shim_lock(workload))
     except locks.Held:
@@ -49,7 +55,7 @@ def reconcile(workload: Workload) -> None:
             logger.warning("%s: its shim is gone; starting another", workload.pk)
             fence = lifecycle.take_over(workload, is_new_attempt=False)
         if fence is not None:
-            start_shim(workload, fence, lock)
+            (start or start_shim)(workload, fence, lock)
 
 
 def join(member: Member) -> None:

@@ -8,9 +8,19 @@ from uuid import UUID
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
-from training.models import BaseModel, Method, ModelFetch, ModelVersion, Stage, TrainingJob
+from training.models import (
+    BaseModel,
+    Method,
+    ModelFetch,
+    ModelVersion,
+    Stage,
+    Strategy,
+    TrainingJob,
+)
+from training.parallel import Sharing
 from training.refusals import explained
-from training.scheduling import queue_position
+from training.scheduling import place_of, queue_position
+from training.sharing_forms import sharing_initial
 
 
 class BaseModelIn(Schema):
@@ -112,8 +122,25 @@ class EstimateIn(Schema):
     )
 
 
+class SharingIn(Schema):
+    """Machines, order and limits of a job. null: as the console's settings say."""
+
+    processes: int = Field(1, description="On each machine: one a GPU.")
+    nodes: int = Field(1, description="Machines; more than one must see the same storage.")
+    strategy: Str = Field(Strategy.DDP.value, description="ddp, zero2, zero3 or fsdp.")
+    priority: int = Field(0, description="-5 to 5; above 0 for administrators.")
+    max_hours: float | None = Field(None, description="Then it is paused; 0 is without a limit.")
+    idle_minutes: int | None = Field(
+        None, description="With GPUs that do nothing, then it is paused; 0 never."
+    )
+
+    def as_sharing(self) -> Sharing:
+        return Sharing(**self.model_dump())
+
+
 class JobIn(EstimateIn):
     name: Name
+    parallel: SharingIn = Field(default_factory=SharingIn)
     start: bool = Field(True, description="Into the queue at once.")
     allow_too_large: bool = Field(
         False, description="Although the estimate says that it fits nowhere; this is audited."
@@ -167,6 +194,16 @@ class EstimateOut(Answer):
     command: str
 
 
+class QueueOut(Answer):
+    position: int
+    reason: str = Field(
+        description="next, busy, kept, quota, no_node, node_away, draining, too_few, memory, "
+        "storage or movers."
+    )
+    message: str
+    expected_at: datetime | None
+
+
 class JobOut(Answer):
     id: UUID
     name: str
@@ -188,6 +225,9 @@ class JobOut(Answer):
     summary: dict[str, Any]
     facts: dict[str, Any]
     queue_position: int | None
+    queue: QueueOut | None = Field(description="While it waits for a place: why, until when.")
+    parallel: dict[str, Any]
+    continuity: list[dict[str, Any]] = Field(description="Each resume, and how it went on.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -200,6 +240,15 @@ class JobOut(Answer):
     @staticmethod
     def resolve_queue_position(job: TrainingJob) -> int | None:
         return queue_position(job)
+
+    @staticmethod
+    def resolve_queue(job: TrainingJob) -> dict[str, Any] | None:
+        place = place_of(job)
+        return place.as_json() if place else None
+
+    @staticmethod
+    def resolve_parallel(job: TrainingJob) -> dict[str, Any]:
+        return sharing_initial(job)
 
     @staticmethod
     def resolve_node(job: TrainingJob) -> str | None:

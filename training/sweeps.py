@@ -21,6 +21,7 @@ from training.checks import Chosen
 from training.errors import StateConflict
 from training.estimate import Estimate, estimate
 from training.models import Status, Sweep, TrainingJob
+from training.parallel import Sharing
 
 Grid = Mapping[str, Sequence[Any]]
 PARAMETERS_MAX = 4
@@ -146,6 +147,7 @@ def create_sweep(
     name: str,
     parameters: Mapping[str, Any],
     grid: Grid,
+    sharing: Sharing | None = None,
     start: bool = True,
     allow_too_large: bool = False,
     request: HttpRequest | None = None,
@@ -168,6 +170,7 @@ def create_sweep(
                 owner=owner,
                 name=f"{sweep.name}-{number}",
                 parameters=cleaned,
+                sharing=sharing,
                 start=start,
                 allow_too_large=allow_too_large,
                 sweep=sweep,

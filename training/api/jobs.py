@@ -52,6 +52,7 @@ def create_job(request: HttpRequest, body: JobIn) -> Any:
         owner=user,
         name=body.name,
         parameters=body.parameters,
+        sharing=body.parallel.as_sharing(),
         start=body.start,
         allow_too_large=body.allow_too_large,
         request=request,

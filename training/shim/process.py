@@ -108,7 +108,7 @@ class Runner:
             started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
             return time.clock_gettime(time.CLOCK_BOOTTIME) - started
         except (OSError, ValueError, IndexError, AttributeError):
-            return time.time() - json.loads(self._identity.read_text())["started"]
+            return time.time() - float(json.loads(self._identity.read_text())["started"])
 
     def is_alive(self) -> bool:
         if self._child is not None and self._child.poll() is None:

@@ -41,11 +41,19 @@ class Fenced(Exception):
 class Supervision:
     """Supervises `workload` under the lease with this `fence`."""
 
-    def __init__(self, workload: Workload, fence: int) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        fence: int,
+        *,
+        work: works.Work | None = None,
+        runner: Runner | None = None,
+    ) -> None:
+        """`work` and `runner`: the workload's own, unless they are given."""
         self.workload = workload
         self.fence = fence
-        self.work = works.work_of(workload)
-        self.runner = Runner(workload.folder / f"attempt-{workload.attempt}")
+        self.work = work or works.work_of(workload)
+        self.runner = runner or Runner(workload.folder / f"attempt-{workload.attempt}")
         self.recorder = Recorder(workload, fence)
         self.is_suspending = False
         self._events_at = workload.events_offset
@@ -244,8 +252,12 @@ class Supervision:
         fence = lifecycle.take_over(self.workload, is_new_attempt=True)
         if fence is not None:
             self.workload.refresh_from_db()
-            Supervision(self.workload, fence).run()
+            self._go_on(fence)
         return None
+
+    def _go_on(self, fence: int) -> None:
+        """With another attempt, under the same lock."""
+        Supervision(self.workload, fence).run()
 
     def _desired_at_last(self) -> str:
         while True:

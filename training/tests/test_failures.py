@@ -1,5 +1,6 @@
 """Stored logs of failures: the cause, the line that proves it, and the change that helps."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,6 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
-from conftest import client_for
 from training import repairs
 from training.advice import failure_of
 from training.diagnosis import diagnose
@@ -96,7 +96,11 @@ def test_the_page_shows_the_proof_or_the_end_of_the_log(alice: User) -> None:
             {"parameters": {"learning_rate": 0.01, "fp16": True}},
             {"learning_rate": 0.002, "max_grad_norm": 1.0, "fp16": False, "bf16": True},
         ),
-        ("disk_full", {"parameters": {"save_steps": 10}}, {"save_total_limit": 1, "save_steps": 40}),
+        (
+            "disk_full",
+            {"parameters": {"save_steps": 10}},
+            {"save_total_limit": 1, "save_steps": 40},
+        ),
         (
             "configuration",
             {"detail": "Target modules {'x'} not found in the base model."},
@@ -116,7 +120,7 @@ def test_what_no_setting_repairs_has_no_button(alice: User) -> None:
 
 
 def test_the_button_opens_the_form_with_the_change_made_and_explained(
-    alice: User, base_model: BaseModel
+    alice: User, base_model: BaseModel, client_for: Callable[[User], Client]
 ) -> None:
     job = failed(
         alice,
@@ -124,14 +128,14 @@ def test_the_button_opens_the_form_with_the_change_made_and_explained(
         base_model=base_model,
         parameters={"per_device_train_batch_size": 8, "learning_rate": 0.0005},
     )
-    client: Client = client_for(alice)
+    client = client_for(alice)
     page = client.get(f"/training/{job.pk}/").content.decode()
     assert f"/training/new/?clone={job.pk}&amp;repair=1" in page
     shown = client.get(f"/training/new/?clone={job.pk}&repair=1")
     form, text = shown.context["form"], shown.content.decode()
     assert form.initial["per_device_train_batch_size"] == 4
     assert form.initial["gradient_accumulation_steps"] == 2
-    assert form.initial["learning_rate"] == 0.0005
+    assert float(form.initial["learning_rate"]) == 0.0005
     assert "Half the batch (4) and twice the accumulation (2)" in text
     plain = client.get(f"/training/new/?clone={job.pk}")
     assert plain.context["form"].initial["per_device_train_batch_size"] == 8

@@ -15,10 +15,14 @@ from accounts.models import User
 from training import configurations, job_templates, services, sweeps
 from training.argument_table import ARGUMENTS, BLOCKED, WHY_BLOCKED, Blocked
 from training.checks import Chosen, has_gpu
+from training.fair_share import quota_of
 from training.forms import METHOD_HELP, STAGE_HELP, ImportForm, JobForm
 from training.models import BaseModel, Dataset, JobTemplate, Method, Stage, Sweep, TrainingJob
+from training.parallel import checked_sharing
 from training.presets import preset_buttons, preset_values
 from training.previews import Preview, preview
+from training.repairs import Repair, repair_of
+from training.sharing_forms import sharing_initial
 from training.sweeps import Plan
 from training.template_detection import detected_template
 
@@ -29,7 +33,15 @@ def _clone_of(user: User, raw: str) -> dict[str, Any]:
     job = owned_or_404(TrainingJob.objects.for_user(user), pk=raw)
     chosen = {"base_model": job.base_model_id, "dataset": job.dataset_id}
     name = {"name": _next_name(user, job.name), "stage": job.stage, "method": job.method}
-    return {**chosen, **name, **job.parameters}
+    return {**chosen, **name, **sharing_initial(job), **job.parameters}
+
+
+def _repair(request: HttpRequest, user: User) -> Repair | None:
+    """What ?clone=…&repair=1 changes in the failed job."""
+    if not request.GET.get("repair") or not request.GET.get("clone"):
+        return None
+    jobs = TrainingJob.objects.for_user(user)
+    return repair_of(owned_or_404(jobs, pk=request.GET["clone"]))
 
 
 def _next_name(user: User, name: str) -> str:
@@ -44,6 +56,8 @@ def _next_name(user: User, name: str) -> str:
 def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
     """From ?clone=, ?template=, ?dataset=, ?base_model= and ?preset=."""
     initial = _clone_of(user, request.GET.get("clone", ""))
+    if repair := _repair(request, user):
+        initial |= repair.values
     if wanted := request.GET.get("template", ""):
         templates = JobTemplate.objects.for_user(user)
         initial |= job_templates.initial_of(owned_or_404(templates, pk=wanted), user)
@@ -102,7 +116,8 @@ def create(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("“%(name)s” is in the queue.") % {"name": made.name})
             return redirect("training:detail", made.pk)
         return _page(request, form, status=422)
-    return _page(request, JobForm(user=user, initial=_initial(request, user)))
+    form = JobForm(user=user, initial=_initial(request, user))
+    return _page(request, form, repair=_repair(request, user))
 
 
 @require_POST
@@ -161,6 +176,7 @@ def _form_context(user: User, form: JobForm) -> dict[str, Any]:
         "groups": form.groups(),
         "stage": stage,
         "method": method,
+        "quota": quota_of(user),
         "templates": JobTemplate.objects.for_user(user).select_related("owner"),
         "presets": preset_buttons(has_bf16=has_gpu()),
         "blocked": _blocked(),
@@ -190,6 +206,7 @@ def _create(request: HttpRequest, form: JobForm) -> TrainingJob | Sweep | None:
         "owner": current_user(request),
         "name": form.cleaned_data["name"],
         "parameters": form.parameters(),
+        "sharing": form.sharing(),
         "allow_too_large": form.cleaned_data["allow_too_large"],
         "request": request,
     }
@@ -249,7 +266,10 @@ def _preview(form: JobForm) -> Preview | None:
             sweeps.check_grid(grid)
             parameters |= {name: values[0] for name, values in grid.items()}
         name = form.cleaned_data.get("name", "")
-        return preview(name=name, parameters=parameters, **_chosen(form))
+        sharing = checked_sharing(
+            form.sharing(), owner=form.user, stage=form.chosen[0], method=form.chosen[1]
+        )
+        return preview(name=name, parameters=parameters, sharing=sharing, **_chosen(form))
     except ValidationError as error:
         _add_errors(form, error)
         return None
