@@ -1,11 +1,14 @@
-"""Importing a 200 MB dataset: how much the web process grows, how long it takes, and how long
-other requests wait meanwhile. The real server in a process of its own; results belong in
-docs/performance.md.
+"""Importing a 200 MB dataset in one request, and a 1 GB one in pieces with a break in the middle:
+how much the processes grow, how long it takes, and how long other requests wait meanwhile. Then a
+million records: pages, search and statistics. The real platform in processes of its own; results
+belong in docs/performance.md. BENCH_DATASET_MB and BENCH_UPLOAD_MB change the sizes; 0 leaves the
+part out.
 """
 
 import json
 import os
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -18,16 +21,17 @@ import psutil
 from benchmarks._platform import platform, signed_in
 
 MEGABYTES = int(os.environ.get("BENCH_DATASET_MB", "200"))
+UPLOAD_MEGABYTES = int(os.environ.get("BENCH_UPLOAD_MB", "1024"))
 WORDS = "数据集的每条记录都会按照训练程序的读取方式进行检查 and every line is read in pieces "
 SAMPLE_S = 0.02
 
 
-def write_file(path: Path, *, is_array: bool) -> int:
+def write_file(path: Path, *, is_array: bool, megabytes: int = MEGABYTES) -> int:
     """Records of about 1 KB, one in a hundred of them bad; how many."""
     count = 0
     with path.open("w", encoding="utf-8") as file:
         file.write("[\n" if is_array else "")
-        while file.tell() < MEGABYTES * 1024**2:
+        while file.tell() < megabytes * 1024**2:
             _write_record(file, count, is_array)
             count += 1
         file.write("\n]" if is_array else "")
@@ -111,29 +115,153 @@ def written(folder: Path) -> list[tuple[Path, int]]:
 
 
 def main() -> None:
-    print(f"{'file':12}{'MB':>6}{'kept':>9}{'rejected':>10}{'seconds':>9}{'RSS +MB':>9}", end="")
-    print(f"{'healthz p50':>13}{'p95 ms':>8}{'deep page ms':>14}")
-    with tempfile.TemporaryDirectory() as folder:
-        measure(written(Path(folder)))
-
-
-def measure(files: list[tuple[Path, int]]) -> None:
-    with platform() as (url, _data):
+    with tempfile.TemporaryDirectory() as folder, platform() as (url, _data):
         client = signed_in(url)
         process = web_process(int(url.rsplit(":", 1)[1]))
         client.get("/datasets/new/")
-        with Watch(process, url) as idle:
-            time.sleep(3)
-        print(f"{'(idle)':46}{idle.growth_mb:9.0f}{latencies(idle)}")
-        for path, count in files:
-            with Watch(process, url) as watch:
-                started = time.perf_counter()
-                row = upload(client, path)
-                seconds = time.perf_counter() - started
-            assert int(str(row["records"])) + int(str(row["rejected"])) == count
+        if MEGABYTES:
+            print(
+                f"{'file':12}{'MB':>6}{'kept':>9}{'rejected':>10}{'seconds':>9}{'RSS +MB':>9}",
+                end="",
+            )
+            print(f"{'healthz p50':>13}{'p95 ms':>8}{'deep page ms':>14}")
+            measure(written(Path(folder)), client, process, url)
+        if UPLOAD_MEGABYTES:
+            in_pieces(Path(folder), client, process, url)
+
+
+def measure(
+    files: list[tuple[Path, int]], client: httpx.Client, process: psutil.Process, url: str
+) -> None:
+    with Watch(process, url) as idle:
+        time.sleep(3)
+    print(f"{'(idle)':46}{idle.growth_mb:9.0f}{latencies(idle)}")
+    for path, count in files:
+        with Watch(process, url) as watch:
             started = time.perf_counter()
-            client.get(f"/datasets/{row['id']}/?page=10000").raise_for_status()
-            page_ms = (time.perf_counter() - started) * 1000
-            print(f"{path.name:12}{path.stat().st_size / 1024**2:6.0f}{row['records']:>9}", end="")
-            print(f"{row['rejected']:>10}{seconds:9.1f}{watch.growth_mb:9.0f}", end="")
-            print(f"{latencies(watch)}{page_ms:14.1f}")
+            row = upload(client, path)
+            seconds = time.perf_counter() - started
+        assert int(str(row["records"])) + int(str(row["rejected"])) == count
+        started = time.perf_counter()
+        client.get(f"/datasets/{row['id']}/?page=10000").raise_for_status()
+        page_ms = (time.perf_counter() - started) * 1000
+        print(f"{path.name:12}{path.stat().st_size / 1024**2:6.0f}{row['records']:>9}", end="")
+        print(f"{row['rejected']:>10}{seconds:9.1f}{watch.growth_mb:9.0f}", end="")
+        print(f"{latencies(watch)}{page_ms:14.1f}")
+
+
+# --- In pieces ------------------------------------------------------------------
+def headers_of(client: httpx.Client) -> dict[str, str]:
+    return {"X-CSRFToken": client.cookies["csrftoken"], "Referer": str(client.base_url)}
+
+
+def send_pieces(client: httpx.Client, path: Path, upload_id: str, *, stop_after: int) -> None:
+    """From where it stopped, at most so many pieces."""
+    url = f"/api/v1/datasets/uploads/{upload_id}"
+    told = client.get(url).json()
+    with path.open("rb") as file:
+        for _piece in range(stop_after):
+            file.seek(told["received_bytes"])
+            if not (piece := file.read(told["chunk_bytes"])):
+                return
+            headers = {**headers_of(client), "Content-Type": "application/octet-stream"}
+            offset = {"offset": told["received_bytes"]}
+            answer = client.put(url, params=offset, content=piece, headers=headers, timeout=120)
+            told = answer.raise_for_status().json()
+
+
+class Peak(threading.Thread):
+    """The largest that a process of the background work grows to (an idle one: about 80 MB)."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak_mb = 0.0
+        self.is_over = threading.Event()
+
+    def run(self) -> None:
+        while not self.is_over.wait(0.1):
+            for process in psutil.process_iter(["cmdline"]):
+                command = process.info["cmdline"] or [""]
+                is_ours = Path(command[0]).absolute() == Path(sys.executable).absolute()
+                if "training.dataset_worker" not in command or not is_ours:
+                    continue
+                try:
+                    rss = process.memory_info().rss / 1024**2
+                except psutil.NoSuchProcess:
+                    continue
+                self.peak_mb = max(self.peak_mb, rss)
+
+
+def wait_for(client: httpx.Client, work: dict[str, object]) -> tuple[dict[str, object], float]:
+    """The ended work, and the seconds it took."""
+    started = time.perf_counter()
+    while work["status"] in ("queued", "running"):
+        time.sleep(0.5)
+        work = client.get(f"/api/v1/datasets/work/{work['id']}").raise_for_status().json()
+    assert work["status"] == "done", work
+    return work, time.perf_counter() - started
+
+
+def in_pieces(folder: Path, client: httpx.Client, process: psutil.Process, url: str) -> None:
+    path = folder / "large.jsonl"
+    count = write_file(path, is_array=False, megabytes=UPLOAD_MEGABYTES)
+    size = path.stat().st_size
+    body = {"file_name": path.name, "size_bytes": size, "fingerprint": "bench"}
+    begun = client.post("/api/v1/datasets/uploads", json=body, headers=headers_of(client)).json()
+    with Watch(process, url) as watch:
+        started = time.perf_counter()
+        send_pieces(client, path, begun["id"], stop_after=40)
+        send_pieces(client, path, begun["id"], stop_after=10**6)
+        seconds = time.perf_counter() - started
+    print(f"\n{size / 1024**2:.0f} MB in pieces: {seconds:.1f} s, web process +", end="")
+    print(f"{watch.growth_mb:.0f} MB, healthz p50, p95{latencies(watch)} ms")
+    finish = f"/api/v1/datasets/uploads/{begun['id']}/finish"
+    peak = Peak()
+    peak.start()
+    with Watch(process, url) as watch:
+        work, seconds = wait_for(client, client.post(finish, headers=headers_of(client)).json())
+    peak.is_over.set()
+    dataset = client.get(f"/api/v1/datasets/{work['results'][0]}").json()  # type: ignore[index]
+    assert dataset["records"] + dataset["rejected"] == count
+    print(
+        f"checked in the background: {dataset['records']:,} records, {seconds:.1f} s, its process ",
+        end="",
+    )
+    print(f"{peak.peak_mb:.0f} MB at most; web +{watch.growth_mb:.0f} MB,{latencies(watch)} ms")
+    look(client, int(dataset["id"]), int(dataset["records"]))
+
+
+def timed(client: httpx.Client, path: str) -> tuple[httpx.Response, float]:
+    started = time.perf_counter()
+    answer = client.get(path)
+    answer.raise_for_status()
+    return answer, (time.perf_counter() - started) * 1000
+
+
+def look(client: httpx.Client, dataset: int, records: int) -> None:
+    """Pages and a search that has to read the whole file."""
+    pages = range(1, records // 10, max(1, records // 400))
+    taken = [timed(client, f"/datasets/{dataset}/?page={page}")[1] for page in pages]
+    print(f"pages: p50 {statistics.median(taken):.0f} ms, p95 ", end="")
+    print(f"{statistics.quantiles(taken, n=20)[18]:.0f} ms, slowest {max(taken):.0f} ms")
+    taken, cursor, first = [], "", time.perf_counter()
+    while cursor is not None:
+        path = f"/api/v1/datasets/{dataset}/search?q=Question {records - 1}?&cursor={cursor}"
+        answer, took = timed(client, path)
+        taken.append(took)
+        cursor = answer.json()["cursor"]
+    print(
+        f"search for the last record: {time.perf_counter() - first:.1f} s in {len(taken)} calls, ",
+        end="",
+    )
+    print(
+        f"p95 {statistics.quantiles(taken, n=20)[18] if len(taken) > 1 else taken[0]:.0f} ms a call"
+    )
+    peak = Peak()
+    peak.start()
+    body: dict[str, object] = {"base_model": None}
+    path = f"/api/v1/datasets/{dataset}/statistics"
+    work = client.post(path, json=body, headers=headers_of(client)).json()
+    _work, seconds = wait_for(client, work)
+    peak.is_over.set()
+    print(f"statistics of texts: {seconds:.0f} s, its process {peak.peak_mb:.0f} MB at most")

@@ -30,6 +30,7 @@ from providers.price_api import router as prices_router
 from training.api import (
     base_models_router,
     datasets_router,
+    deployments_router,
     drafts_router,
     evaluations_router,
     groups_router,
@@ -107,6 +108,7 @@ api.add_router("training/models", labels_router)
 api.add_router("training", groups_router)
 api.add_router("training/models", version_evaluations_router)
 api.add_router("training/evaluations", evaluations_router)
+api.add_router("training/deployments", deployments_router)
 api.add_router("training", jobs_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("prompts", prompts_router)

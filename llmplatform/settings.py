@@ -278,6 +278,8 @@ BASE_MODEL_ROOTS = [PLATFORM_DATA / "models", *map(Path, read_list("BASE_MODEL_R
 # What downloads show to a hub when the person who wants them has no token of their own.
 HF_TOKEN = read_text("HF_TOKEN")
 MODELSCOPE_API_TOKEN = read_text("MODELSCOPE_API_TOKEN")
+# The address of this node that deployments listen on; the web machine has to reach it.
+SERVING_HOST = read_text("SERVING_HOST", "127.0.0.1")
 # What keeps a model version from the label `production`, in percent: a loss on held-out examples or
 # on general text above the base model's by more than this, and fewer decided samples won.
 EVALUATION_MAX_LOSS_RISE = read_int("EVALUATION_MAX_LOSS_RISE", 0)

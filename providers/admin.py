@@ -336,10 +336,9 @@ class ModelHealthAdmin(ReadOnlyAdmin):
 
 
 @admin.register(ModelPrice)
-class ModelPriceAdmin(AuditedAdmin):
-    """The price table. What a person saves here is theirs: no import supersedes it."""
+class ModelPriceAdmin(ReadOnlyAdmin):
+    """Changed on the page of the price table, where an edit never rewrites what was."""
 
-    audit_noun = "price"
     list_display = (
         "model_pattern",
         "provider_slug",
@@ -351,41 +350,9 @@ class ModelPriceAdmin(AuditedAdmin):
         "valid_from",
         "is_edited",
     )
-    list_filter = ("provider_slug", "currency", "main_type", "is_edited")
+    list_filter = ("provider_slug", "currency", TypeFilter, "is_edited")
     list_filter_submit = True
     search_fields = ("model_pattern", "provider_slug", "source")
-    readonly_fields = ("is_edited",)
-    fieldsets = (
-        (None, {"fields": ("provider_slug", "model_pattern", "valid_from", "currency")}),
-        (
-            _("Per million tokens"),
-            {
-                "description": _("Empty is unknown; 0 is a price."),
-                "fields": (
-                    ("input_per_mtok", "output_per_mtok"),
-                    ("cached_input_per_mtok", "cache_write_per_mtok", "reasoning_per_mtok"),
-                    "per_query",
-                    "tiers",
-                    "off_peak",
-                ),
-            },
-        ),
-        (
-            _("What it is"),
-            {
-                "fields": (
-                    ("main_type", "dimension"),
-                    ("context_tokens", "max_output_tokens"),
-                    ("supports_vision", "supports_reasoning", "supports_tools"),
-                )
-            },
-        ),
-        (None, {"fields": ("source", "is_edited")}),
-    )
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        obj.is_edited = obj.is_edited or bool(form.changed_data) or not change
-        super().save_model(request, obj, form, change)
 
 
 @admin.register(CallRecord)

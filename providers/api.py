@@ -12,7 +12,7 @@ from ninja import Query, Router
 from accounts.access import current_user, owned_or_404
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
-from providers import own_prices, services
+from providers import own_prices, services, undoing
 from providers.errors import ProviderError
 from providers.model_list import RefreshPlan, plan_refresh
 from providers.models import Provider, ProviderModel
@@ -29,6 +29,7 @@ from providers.schemas import (
     ProviderPatch,
     RefreshOut,
     TestOut,
+    UndoOut,
     UsageOut,
     UsageQuery,
 )
@@ -112,10 +113,18 @@ def refresh_models(request: HttpRequest, provider_id: int, preview: bool = False
     return _counts(result) | {"models": list(provider.models.filter(missing_since=None))}
 
 
+@providers_router.post("{provider_id}/undo-refresh", response=UndoOut)
+def undo_refresh(request: HttpRequest, provider_id: int) -> Any:
+    """Takes the latest refresh back; what a person edited since, stays."""
+    provider, actor = _editable(request, provider_id), current_user(request)
+    return {"models": undoing.undo_refresh(provider=provider, actor=actor, request=request)}
+
+
 def _counts(plan: RefreshPlan) -> dict[str, int]:
     return {
         "added": len(plan.added),
         "updated": len(plan.changed),
+        "renamed": len(plan.renamed),
         "missing": len(plan.missing),
         "kept": len(plan.kept),
     }
@@ -124,10 +133,18 @@ def _counts(plan: RefreshPlan) -> dict[str, int]:
 def _previewed(plan: RefreshPlan) -> dict[str, Any]:
     """The rows that would change, each as it would be."""
     changed = [
-        {"model_id": each.model.model_id, "types": each.after.get("types", each.model.types)}
-        for each in plan.changed
+        {
+            "model_id": each.after.get("model_id", each.model.model_id),
+            "types": each.after.get("types", each.model.types),
+            "evidence": each.after.get("type_evidence", each.model.type_evidence),
+            "was": each.before.get("model_id"),
+        }
+        for each in (*plan.changed, *plan.renamed)
     ]
-    added = [{"model_id": row.model_id, "types": list(row.types)} for row in plan.added]
+    added = [
+        {"model_id": row.model_id, "types": list(row.types), "evidence": row.evidence}
+        for row in plan.added
+    ]
     return _counts(plan) | {
         "models": [*added, *changed],
         "missing_models": [model.model_id for model in plan.missing],

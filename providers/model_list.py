@@ -3,6 +3,7 @@
 The list is asked for first, outside any transaction; where that fails nothing has changed.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -49,15 +50,19 @@ class Kept:
 
 @dataclass
 class RefreshPlan:
+    """`renamed`: rows that are gone under their id and listed under one that differs only in the
+    way it is written; they stay the same models, with edits, prices and aliases."""
+
     added: list[ListedModel] = field(default_factory=list)
     changed: list[Change] = field(default_factory=list)
+    renamed: list[Change] = field(default_factory=list)
     missing: list[ProviderModel] = field(default_factory=list)
     kept: list[Kept] = field(default_factory=list)
 
     @property
     def is_empty(self) -> bool:
         """Whether applying it would change nothing."""
-        return not (self.added or self.changed or self.missing)
+        return not (self.added or self.changed or self.renamed or self.missing)
 
 
 def _looked_up(row: ListedModel, price: ModelPrice | None) -> ListedModel:
@@ -144,23 +149,69 @@ def plan_refresh(provider: Provider, listed: Iterable[ListedModel]) -> RefreshPl
     plan.missing = [
         model for model in known.values() if model.missing_since is None and not model.is_manual
     ]
+    _find_renamed(plan)
     return plan
 
 
+def _spelled(model_id: str) -> str:
+    """The same for ids that differ in case, signs and who is named before the slash."""
+    return "".join(each for each in model_id.rpartition("/")[2].casefold() if each.isalnum())
+
+
+def _find_renamed(plan: RefreshPlan) -> None:
+    """Only where there is one of each: a guess between several helps nobody."""
+    gone, new = Counter(), Counter()
+    gone.update(_spelled(model.model_id) for model in plan.missing)
+    new.update(_spelled(row.model_id) for row in plan.added)
+    rows = {_spelled(row.model_id): row for row in plan.added}
+    for model in list(plan.missing):
+        key = _spelled(model.model_id)
+        if key and gone[key] == new[key] == 1:
+            plan.missing.remove(model)
+            plan.added.remove(rows[key])
+            plan.renamed.append(_renamed(model, rows[key]))
+
+
+def _renamed(model: ProviderModel, row: ListedModel) -> Change:
+    found = _change(model, row)
+    before = {"model_id": model.model_id} | (found.before if found else {})
+    after = {"model_id": row.model_id} | (found.after if found else {})
+    if model.name == model.model_id:
+        before["name"], after["name"] = model.name, row.model_id
+    return Change(model, before, after, is_back=False)
+
+
 def carry_out(provider: Provider, plan: RefreshPlan) -> None:
-    """In the caller's transaction."""
+    """In the caller's transaction. What undoes it is kept with the provider."""
     ProviderModel.objects.bulk_create(
         ProviderModel(provider=provider, model_id=row.model_id, name=row.model_id, **found_in(row))
         for row in plan.added
     )
-    for change in plan.changed:
+    for change in (*plan.changed, *plan.renamed):
         rows = ProviderModel.objects.filter(pk=change.model.pk)
         rows.update(missing_since=None, **change.after)
     now = timezone.now()
     missing = [model.pk for model in plan.missing]
     ProviderModel.objects.filter(pk__in=missing).update(missing_since=now)
-    Provider.objects.filter(pk=provider.pk).update(refreshed_at=now)
+    undo = {"undo": _undo(provider, plan)} if not plan.is_empty else {}
+    Provider.objects.filter(pk=provider.pk).update(refreshed_at=now, **undo)
+    for name, value in undo.items():
+        setattr(provider, name, value)
     announce_models()
+
+
+def _undo(provider: Provider, plan: RefreshPlan) -> dict[str, Any]:
+    """See providers.undoing."""
+    added = provider.models.filter(model_id__in=[row.model_id for row in plan.added])
+    return {
+        "at": timezone.now().isoformat(),
+        "added": list(added.values_list("pk", flat=True)),
+        "missing": [model.pk for model in plan.missing],
+        "changed": [
+            {"pk": each.model.pk, "before": each.before, "is_back": each.is_back}
+            for each in (*plan.changed, *plan.renamed)
+        ],
+    }
 
 
 def sealed(provider: Provider, listed: Iterable[ListedModel]) -> str:

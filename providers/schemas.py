@@ -151,11 +151,24 @@ class TestOut(Answer):
 class ListedOut(Answer):
     model_id: str
     types: list[str]
+    evidence: str = Field(
+        "", description="What the types were found by: metadata, table (of prices) or name."
+    )
+    was: str | None = Field(None, description="In a preview: the id so far, where it is another.")
+
+    @staticmethod
+    def resolve_evidence(row: Any) -> str:
+        return str(row["evidence"] if isinstance(row, dict) else row.type_evidence)
+
+
+class UndoOut(Answer):
+    models: int = Field(description="How many are as they were before.")
 
 
 class RefreshOut(Answer):
     added: int
     updated: int
+    renamed: int = Field(description="The same models, whose ids are written differently now.")
     missing: int
     kept: int = Field(0, description="Models where a person's edits stay against the list.")
     models: list[ListedOut] = Field(description="All that are listed; in a preview what changes.")

@@ -395,7 +395,8 @@ def apply_models(
     with transaction.atomic():
         plan = plan_refresh(provider, listed)
         carry_out(provider, plan)
-        counts = {"added": len(plan.added), "missing": len(plan.missing)}
+        parts = ("added", "changed", "renamed", "missing")
+        counts = {name: len(getattr(plan, name)) for name in parts}
         audit(
             actor=actor, action="provider.refresh", target=provider, after=counts, request=request
         )
@@ -423,6 +424,14 @@ def publish_model(
         return ProviderModel.objects.create(
             provider=provider, model_id=model_id, name=name[:200], types=["chat"]
         )
+
+
+def move_model(model: ProviderModel, base_url: str) -> None:
+    """A deployment of our own answers elsewhere from now on."""
+    provider = Provider.objects.get(pk=model.provider_id, is_managed=True)
+    if provider.base_url != base_url:
+        provider.base_url = base_url
+        provider.save(update_fields=["base_url"])
 
 
 def withdraw_model(model: ProviderModel) -> None:

@@ -1,5 +1,6 @@
 """Provider pages."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -27,6 +28,7 @@ from providers.presets import BY_SLUG, PRESETS, Section, catalog_slug
 from providers.prices import price_book, price_of_model
 from providers.rates import Price
 from providers.types import ListedModel
+from providers.undoing import undo_refresh, undoable_at
 
 MODELS_PER_PAGE = 50
 
@@ -147,6 +149,7 @@ def _provider_page(request: HttpRequest, provider: Provider, add_form: ModelIdFo
         "q": wanted,
         "may_edit": Provider.objects.editable_by(user).filter(pk=provider.pk).exists(),
         "add_form": add_form,
+        "undoable_at": undoable_at(provider),
     }
     status = 422 if add_form.errors else 200
     return render(request, "providers/detail.html", context, status=status)
@@ -183,6 +186,13 @@ def test(request: HttpRequest, provider_id: int) -> HttpResponse:
     return redirect("providers:detail", provider_id)
 
 
+def _table_prices(provider: Provider) -> Callable[[str], str]:
+    """What calls of an id cost by the price table, in and out."""
+    slug = catalog_slug(provider.preset, provider.base_url)
+    book, now = price_book(slug), timezone.now()
+    return lambda model_id: _price_text(book.price_of(slug, model_id, now))
+
+
 @require_POST
 def refresh(request: HttpRequest, provider_id: int) -> HttpResponse:
     """What a refresh would change; where that is nothing, or it fails, back to the provider."""
@@ -197,10 +207,15 @@ def refresh(request: HttpRequest, provider_id: int) -> HttpResponse:
         _apply(request, provider, listed)
         messages.success(request, _("The model list is up to date."))
         return redirect("providers:detail", provider_id)
+    price = _table_prices(provider)
     context = {
         "provider": provider,
         "plan": plan,
-        "added": [(row, evidence_of(row)) for row in plan.added],
+        "added": [(row, evidence_of(row), price(row.model_id)) for row in plan.added],
+        "renamed": [
+            (change, price(change.before["model_id"]), price(change.after["model_id"]))
+            for change in plan.renamed
+        ],
         "sealed": sealed(provider, listed),
     }
     return render(request, "providers/refresh.html", context)
@@ -222,6 +237,18 @@ def apply_refresh(request: HttpRequest, provider_id: int) -> HttpResponse:
     else:
         _apply(request, provider, listed)
         messages.success(request, _("The changes are saved."))
+    return redirect("providers:detail", provider_id)
+
+
+@require_POST
+def undo(request: HttpRequest, provider_id: int) -> HttpResponse:
+    provider = _editable(request, provider_id)
+    try:
+        undo_refresh(provider=provider, actor=current_user(request), request=request)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        messages.success(request, _("The model list is as it was before the refresh."))
     return redirect("providers:detail", provider_id)
 
 

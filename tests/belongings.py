@@ -22,6 +22,7 @@ from training.models import (
     Dataset,
     DatasetUpload,
     DatasetWork,
+    Deployment,
     Evaluation,
     EvaluationSample,
     JobTemplate,
@@ -146,6 +147,12 @@ def _evaluation(owner: User) -> Parameters:
     return {"evaluation_id": evaluation.pk}
 
 
+def _deployment(owner: User) -> Parameters:
+    version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
+    deployment = Deployment.objects.create(owner=owner, name=CANARY, version=version)
+    return {"deployment_id": deployment.pk}
+
+
 def _prompt(owner: User) -> Parameters:
     text = f"{CANARY} {{{{place|value}}}}"
     prompt = prompts.create_prompt(actor=owner, title=CANARY, text=text, tags=[CANARY])
@@ -197,6 +204,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/models/<model_id>/prices/": _own_price,
     "datasets/<int:dataset_id>/": _dataset,
     "datasets/drafts/<uuid:draft_id>/": _draft,
+    "datasets/work/<uuid:work_id>/": _dataset_work,
+    "datasets/uploads/<uuid:upload_id>/": _upload,
     "api/v1/dataset-drafts/<draft_id>": _draft,
     "api/v1/datasets/<dataset_id>": _dataset,
     "api/v1/datasets/<int:dataset_id>/": _dataset,
@@ -220,12 +229,17 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/training/base-models/<base_id>": _base_model,
     "models/<int:version_id>/": _version,
     "api/v1/training/models/<version_id>": _version,
+    "models/deployments/<uuid:deployment_id>/": _deployment,
+    "api/v1/training/deployments/<deployment_id>": _deployment,
     "models/evaluations/<uuid:evaluation_id>/": _evaluation,
     "api/v1/training/evaluations/<evaluation_id>": _evaluation,
 }
 # Routes whose parameter names nobody's object, and a value for it.
 NOBODYS: dict[str, Parameters] = {
     "providers/new/<slug:slug>/": {"slug": "echo"},
+    "providers/prices/<int:price_id>/": {"price_id": 1},
+    "providers/prices/<int:price_id>/remove/": {"price_id": 1},
+    "api/v1/prices/<int:price_id>": {"price_id": 1},
     "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
 }
 # Bodies that the API's schema alone does not explain.

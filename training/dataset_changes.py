@@ -7,7 +7,7 @@ exclude  {"numbers": [..]} or {"duplicates": "exact" | "near"}
 append   {"records": [..]} or {"dataset"}
 split    {"share", "seed", "together": "exact" | "near"}      dataset_splits.py
 mix      {"name", "sources": [{"dataset", "weight"}], "seed"}  dataset_mixes.py
-import   nothing; the upload has its options                   dataset_uploads.py
+import   {"file_name"}; the upload has its options             dataset_uploads.py
 
 Record numbers count from 1, as people are shown them.
 """
@@ -29,8 +29,8 @@ from training.dataset_lines import first_of_each, hashes_of
 from training.dataset_texts import reason
 from training.dataset_work import Progress
 from training.formats.detection import layout_of
+from training.formats.items import Item
 from training.formats.problems import Problem
-from training.formats.reading import Item
 from training.models import Dataset, DatasetWork, WorkKind
 
 PASTED_RECORDS = 1000

@@ -2,6 +2,8 @@
 
 MEDIA_ROOT/datasets/<hex>/data.jsonl   accepted records, one a line
 MEDIA_ROOT/datasets/<hex>/data.index   byte offsets of every INDEX_STEPth record (uint64)
+MEDIA_ROOT/datasets/<hex>/report.jsonl the records that were not accepted, with their reasons
+MEDIA_ROOT/datasets/<hex>/tokens/      records as tokens, for those who have looked at them
 MEDIA_ROOT/datasets/<hex>/data.hashes  a number for each record (dataset_lines.py)
 MEDIA_ROOT/datasets/<hex>/data.groups  once asked for: which records are alike (dataset_likeness.py)
 MEDIA_ROOT/datasets/<hex>.part/        an import under way
@@ -26,6 +28,7 @@ from django.conf import settings
 from training.dataset_lines import HASHES, count_duplicates, line_hash, write_hashes
 
 DATA, INDEX, GROUPS = "data.jsonl", "data.index", "data.groups"
+REPORT = "report.jsonl"
 INDEX_STEP = 256
 # An import that is older has died with its process.
 ABANDONED_S = 24 * 3600
@@ -169,6 +172,12 @@ class Records:
             lines = itertools.islice(file, start - skipped, max(stop - skipped, 0))
             return [orjson.loads(line) for line in lines]
 
+    def line(self, number: int) -> bytes:
+        """As it is stored; `number` counts from 1."""
+        with self.file.open("rb") as file:
+            skipped = self._seek(file, number - 1)
+            return next(itertools.islice(file, number - 1 - skipped, None))
+
     def _seek(self, file: BinaryIO, start: int) -> int:
         """Go to an indexed record at or before `start`; its number."""
         offsets = array("Q")
@@ -176,3 +185,31 @@ class Records:
         step = min(start // INDEX_STEP, len(offsets) - 1)
         file.seek(offsets[step])
         return step * INDEX_STEP
+
+
+class Rejections:
+    """What was not accepted of a stored file, with `code` for one reason: reads the asked part."""
+
+    def __init__(self, file: Path, code: str, count: int) -> None:
+        self.file = file.with_name(REPORT)
+        self.code = code
+        self.count = count if self.file.is_file() else 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, wanted: slice) -> list[dict[str, Any]]:
+        start, stop, _step = wanted.indices(self.count)
+        if start >= stop:
+            return []
+        with self.file.open("rb") as lines:
+            return list(itertools.islice(self._rows(lines), start, stop))
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        if self.count:
+            with self.file.open("rb") as lines:
+                yield from self._rows(lines)
+
+    def _rows(self, lines: BinaryIO) -> Iterator[dict[str, Any]]:
+        rows = map(orjson.loads, lines)
+        return (row for row in rows if not self.code or row["code"] == self.code)

@@ -9,6 +9,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
+from training.chat_templates import TEMPLATES
 from training.dataset_readings import (
     DELIMITER_CHOICES,
     ENCODING_CHOICES,
@@ -23,7 +25,8 @@ from training.formats.detection import AUTO
 from training.formats.guessing import TARGETS
 from training.formats.prose import Split
 from training.formats.reading import SUFFIXES, Kind
-from training.models import DatasetFormat
+from training.models import BaseModel, Dataset, DatasetFormat, Stage
+from training.tokens import DEFAULT_CUTOFF, MAX_CUTOFF
 
 
 class ReadingForm(forms.Form):
@@ -213,6 +216,35 @@ class MappingForm(ReadingForm):
         for name, messages in error.message_dict.items():
             field = f"column_{name}" if f"column_{name}" in self.fields else name
             self.add_error(field if field in self.fields else None, messages)
+
+
+class TokensForm(forms.Form):
+    """Which training the tokens of a record are shown for."""
+
+    base_model = forms.ModelChoiceField(BaseModel.objects.none(), label=_("Base model"))
+    stage = forms.ChoiceField(label=_("Stage"), required=False)
+    template = forms.ChoiceField(
+        label=_("Chat template"),
+        required=False,
+        choices=[("", _("That of the base model")), *((name, name) for name in sorted(TEMPLATES))],
+    )
+    cutoff_len = forms.IntegerField(
+        label=_("Cutoff length"),
+        min_value=4,
+        max_value=MAX_CUTOFF,
+        required=False,
+        initial=DEFAULT_CUTOFF,
+        help_text=_("In tokens. What is longer is cut off."),
+    )
+    train_on_prompt = forms.BooleanField(label=_("Learn the questions, too"), required=False)
+    mask_history = forms.BooleanField(label=_("Learn the last answer only"), required=False)
+
+    def __init__(self, *args: Any, user: User, dataset: Dataset, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        models = BaseModel.objects.for_user(user).ready()
+        self.fields["base_model"].queryset = models  # type: ignore[attr-defined]
+        stages = [(stage, Stage(stage).label) for stage in dataset.stages]
+        self.fields["stage"].choices = stages  # type: ignore[attr-defined]
 
 
 class FillForm(forms.Form):

@@ -14,8 +14,8 @@ from training.dataset_changes import same_columns
 from training.dataset_conversions import CHAT_FORMATS, converted
 from training.dataset_work import Progress
 from training.formats.detection import layout_of
+from training.formats.items import Item
 from training.formats.layouts import Layout
-from training.formats.reading import Item
 from training.models import Dataset, DatasetWork, WorkKind
 
 MAX_SOURCES = 20

@@ -6,19 +6,57 @@ from uuid import UUID
 
 from pydantic import Field
 
-from llmplatform.schemas import Answer, Schema, Str
+from llmplatform.schemas import Answer, Paging, Schema, Str
 from training.dataset_lineage import same_name
 from training.dataset_texts import listed
 from training.models import Dataset
 
 
 class ErrorOut(Answer):
-    """Why a record was not used; `line` is where it starts, `record` its number in the file."""
+    """Why a record was not used; `line` is where it starts, `record` its number in the file;
+    `fate` what the trainer would have done: kept, dropped or stops."""
 
     line: int
     record: int
     code: str
     reason: str
+    fix: str
+    fate: str
+
+
+class ReasonOut(Answer):
+    code: str
+    count: int
+    title: str
+    fix: str
+    fates: dict[str, int]
+
+
+class PlaceOut(Answer):
+    line: int
+    record: int
+    sample: str = Field(description="Beginning and end.")
+
+
+class FindingOut(Answer):
+    """Secrets or personal data in accepted records: the first places, never the whole of one."""
+
+    kind: str
+    title: str
+    count: int
+    records: int
+    places: list[PlaceOut]
+
+
+class ReportOut(Answer):
+    items: list[ErrorOut]
+    count: int
+    reasons: list[ReasonOut]
+    findings: list[FindingOut]
+
+
+class ReportIn(Paging):
+    code: str = Field("", description="Only rejections for this reason.")
 
 
 class DatasetRow(Answer):
@@ -136,6 +174,46 @@ class PreviewOut(Answer):
     items: list[PreviewRowOut]
 
 
+class RecordTokensIn(Schema):
+    """Which training the tokens are for."""
+
+    record: int = Field(0, ge=0, description="Position in the stored file, from 0.")
+    base_model: int
+    stage: Str = Field("", description="Empty: the first that the dataset serves.")
+    template: Str = Field("", description="Empty: that of the base model.")
+    cutoff_len: int | None = None
+    train_on_prompt: bool = False
+    mask_history: bool = False
+
+
+class Piece(Answer):
+    """Tokens that together are some text; mostly one."""
+
+    text: str
+    tokens: list[int]
+    is_learned: bool
+    is_special: bool = False
+
+
+class SequenceOut(Answer):
+    """`name`: chosen or rejected for preference pairs, else empty. `cut`: tokens behind the
+    cutoff length; `rest`: tokens that `pieces` leaves out."""
+
+    name: str
+    length: int
+    full_length: int
+    cut: int
+    learned: int
+    pieces: list[Piece]
+    rest: int
+
+
+class RecordTokensOut(Answer):
+    state: str = Field(description="ready, pending (ask again) or failed")
+    error: str
+    sequences: list[SequenceOut]
+
+
 class FillIn(Schema):
     values: dict[str, Str] = Field(max_length=20)
     name: Str = Field("", max_length=100)
@@ -162,6 +240,7 @@ class UploadIn(Schema):
     fingerprint: Str = Field("", max_length=64, description="To find this upload again.")
     name: Str = Field("", max_length=100)
     format: Str = Field("auto", max_length=20)
+    reading: ReadingIn | None = None
 
 
 class UploadOut(Answer):

@@ -38,6 +38,7 @@ SCRIPT = Path(__file__).resolve().parent / "runner" / "count_tokens.py"
 KEPT_LENGTHS = 4000
 COLUMNS = 24
 SHOWN_GROUPS = 5
+MIN_TURNS, MAX_TURNS = 8, 40
 POLL_S = 0.3
 LOG_TAIL_BYTES = 2000
 
@@ -244,8 +245,13 @@ class Distribution:
         return bars(columns)
 
 
-def columns_of(counts: Iterable[tuple[Any, int]]) -> tuple[Bar, ...]:
-    return bars([(f"{name}: {count:,}", [("1", float(count))]) for name, count in counts])
+def turn_columns(counts: Iterable[Sequence[int]]) -> tuple[Bar, ...]:
+    """A column for each number of turns, those that are very long left out."""
+    known = {turns: count for turns, count in counts if turns <= MAX_TURNS}
+    last = max([*known, MIN_TURNS])
+    return bars(
+        [(f"{n}: {known.get(n, 0):,}", [("1", float(known.get(n, 0)))]) for n in range(1, last + 1)]
+    )
 
 
 def tokens(row: DatasetStatistics, cutoff: int) -> dict[str, Any]:

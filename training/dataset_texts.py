@@ -5,8 +5,9 @@ from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from training.dataset_advice import FIXES
 from training.formats.problems import Refusal, Rejection
 
 TYPES: dict[str, str | Promise] = {
@@ -140,6 +141,8 @@ def listed(errors: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
             "record": error["record"],
             "code": error["code"],
             "reason": reason(error["code"], error["params"]),
+            "fix": str(FIXES[error["code"]]),
+            "fate": error.get("fate", ""),
         }
         for error in errors
     ]
@@ -181,3 +184,76 @@ def _explain_encoding(refusal: Refusal) -> str:
 
 def status_of(refusal: Refusal) -> int:
     return STATUSES.get(refusal.code, 422)
+
+
+def change_text(change: Mapping[str, Any]) -> str:
+    """What made a version or a dataset, in a sentence; "" for an upload."""
+    kind = change.get("kind")
+    if kind == "edit":
+        return _("Record %(number)s was changed.") % {"number": change["numbers"][0]}
+    if kind == "exclude":
+        return _excluded_text(change)
+    if kind == "append":
+        return _appended_text(change)
+    if kind == "restore":
+        return _("Back to version %(number)s.") % {"number": change["version"]}
+    if kind == "split":
+        part = _("training") if change["part"] == "train" else _("evaluation")
+        text = _("Part for %(part)s of “%(name)s”; %(percent)g %% for evaluation, seed %(seed)s.")
+        words = {"part": part, "name": change["from"], "seed": change["seed"]}
+        return text % {**words, "percent": round(100 * change["share"], 4)}
+    if kind == "mix":
+        sources = [f"{each['name']} × {each['weight']:g}" for each in change["sources"]]
+        return _("A mix: %(sources)s.") % {"sources": ", ".join(sources)}
+    return ""
+
+
+def _excluded_text(change: Mapping[str, Any]) -> str:
+    count = change["count"]
+    if change.get("duplicates"):
+        text = ngettext(
+            "%(count)d repetition was left out.", "%(count)d repetitions were left out.", count
+        )
+        return text % {"count": count}
+    text = ngettext("%(count)d record was left out.", "%(count)d records were left out.", count)
+    return text % {"count": count}
+
+
+def _appended_text(change: Mapping[str, Any]) -> str:
+    count = change["count"]
+    text = ngettext("%(count)d record was added.", "%(count)d records were added.", count)
+    if change.get("from"):
+        text = ngettext(
+            "%(count)d record of “%(name)s” was added.",
+            "%(count)d records of “%(name)s” were added.",
+            count,
+        )
+    return text % {"count": count, "name": change.get("from", "")}
+
+
+LANGUAGES: dict[str, str | Promise] = {
+    "zh": gettext_lazy("Chinese"),
+    "en": gettext_lazy("English"),
+    "ja": gettext_lazy("Japanese"),
+    "ko": gettext_lazy("Korean"),
+    "ru": gettext_lazy("Russian"),
+    "ar": gettext_lazy("Arabic"),
+    "hi": gettext_lazy("Hindi"),
+    "th": gettext_lazy("Thai"),
+    "he": gettext_lazy("Hebrew"),
+    "el": gettext_lazy("Greek"),
+    "de": gettext_lazy("German"),
+    "fr": gettext_lazy("French"),
+    "es": gettext_lazy("Spanish"),
+    "pt": gettext_lazy("Portuguese"),
+    "it": gettext_lazy("Italian"),
+    "nl": gettext_lazy("Dutch"),
+    "vi": gettext_lazy("Vietnamese"),
+    "id": gettext_lazy("Indonesian"),
+    "tr": gettext_lazy("Turkish"),
+    "other": gettext_lazy("Code, numbers, unknown"),
+}
+
+
+def language_name(code: str) -> str:
+    return str(LANGUAGES.get(code, code))

@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from django.core.exceptions import ValidationError
@@ -18,9 +17,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from llmplatform.text import DECEIVING, UNSTORABLE
-from training import dataset_work, datasets
+from training import dataset_work, datasets, drafts
+from training.dataset_readings import reading_of
 from training.dataset_work import Progress
+from training.formats.detection import AUTO, FORMATS
 from training.formats.problems import Refusal
 from training.models import DatasetUpload, DatasetWork, WorkKind
 
@@ -52,10 +52,13 @@ def begin(
 
     Refusal or ValidationError for what can be told before a byte is sent.
     """
-    file_name = DECEIVING.sub("", UNSTORABLE.sub("", Path(file_name).name))
+    file_name = datasets.clean_file_name(file_name)
     options = options or {}
     if name := str(options.get("name", "")).strip():
         datasets.checked_name(name)
+    if options.get("format", AUTO) not in (AUTO, *FORMATS):
+        raise ValidationError({"format": [_("There is no such format.")]})
+    reading_of(file_name, options.get("options"))
     if not size_bytes:
         raise Refusal("empty_file")
     datasets.check_file(file_name=file_name, size_bytes=size_bytes)
@@ -69,7 +72,7 @@ def begin(
         raise ValidationError({"file": [text % {"limit": MAX_OPEN}]})
     upload = DatasetUpload.objects.create(
         owner=owner,
-        file_name=file_name[-datasets.FILE_NAME_CHARS :],
+        file_name=file_name,
         size_bytes=size_bytes,
         fingerprint=fingerprint,
         options=options,
@@ -128,7 +131,11 @@ def finish(*, upload: DatasetUpload) -> DatasetWork:
             return known
         # Never at once: the process that answers requests has other things to do.
         return dataset_work.ask(
-            owner=row.owner, kind=WorkKind.IMPORT, upload=row, size_bytes=row.size_bytes + 2**40
+            owner=row.owner,
+            kind=WorkKind.IMPORT,
+            upload=row,
+            size_bytes=row.size_bytes + 2**40,
+            request={"file_name": row.file_name},
         )
 
 
@@ -141,14 +148,33 @@ def perform(work: DatasetWork, progress: Progress) -> None:
         raise ValidationError(_("The uploaded file is gone. Upload it again."))
     progress.begin("checking", upload.size_bytes)
     with upload.file.open("rb") as file:
-        datasets.import_dataset(
-            owner=work.owner,
-            file=Followed(file, progress),  # type: ignore[arg-type]
-            file_name=upload.file_name,
-            size_bytes=upload.size_bytes,
-            on_saved=progress.made,
-            **upload.options,
-        )
+        try:
+            datasets.import_dataset(
+                owner=work.owner,
+                file=Followed(file, progress),  # type: ignore[arg-type]
+                file_name=upload.file_name,
+                size_bytes=upload.size_bytes,
+                on_saved=progress.made,
+                **upload.options,
+            )
+        except Refusal as refusal:
+            if refusal.code in drafts.MENDABLE:
+                _keep_for_mapping(work, upload, file, progress)
+            raise
+
+
+def _keep_for_mapping(
+    work: DatasetWork, upload: DatasetUpload, file: BinaryIO, progress: Progress
+) -> None:
+    """Its columns have other names: it waits for somebody to say which is which."""
+    draft = drafts.keep(
+        owner=work.owner,
+        file=file,
+        file_name=upload.file_name,
+        size_bytes=upload.size_bytes,
+        name=str(upload.options.get("name", "")),
+    )
+    progress.tell(request={**work.request, "draft": str(draft.pk)})
 
 
 class Followed:
@@ -174,7 +200,7 @@ def open_uploads(owner: User) -> list[DatasetUpload]:
 
 
 def forget_stale() -> int:
-    """Uploads nobody went on with, failed imports' files, and files without a row; how many."""
+    """Uploads nobody went on with, and files without a row; how many."""
     before = timezone.now() - STALE_AFTER
     old = DatasetUpload.objects.filter(updated_at__lt=before).exclude(
         work__in=DatasetWork.objects.open()

@@ -25,7 +25,7 @@ from training import dispatch
 from training.dataset_texts import explain, reasons_of
 from training.formats.problems import Refusal
 from training.models import Dataset, DatasetUpload, DatasetWork, WorkStatus
-from training.models.dataset_work import MAX_ATTEMPTS
+from training.models.dataset_work import MAX_ATTEMPTS, OPEN
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ INLINE_BYTES = 8 * 1024**2
 MAX_RUNNING = 2
 TELL_EVERY_S = 0.7
 DEAD_AFTER = timedelta(seconds=60)
+KEPT = timedelta(days=30)
 
 T = TypeVar("T")
 Perform = Callable[[DatasetWork, "Progress"], None]
@@ -122,7 +123,7 @@ def run(work: DatasetWork) -> None:
     except Superseded:
         logger.info("%s: given up; it was cancelled or another attempt has begun", work.pk)
         return
-    if work.upload is not None and work.status == WorkStatus.DONE:
+    if work.upload is not None:
         forget_upload(work.upload)
 
 
@@ -157,6 +158,8 @@ def cancel(work: DatasetWork, *, actor: User, request: HttpRequest | None = None
         if not rows.update(status=WorkStatus.CANCELLED, finished_at=timezone.now()):
             return False
         audit(actor=actor, action="dataset.cancel", target=work, request=request)
+        if work.upload is not None:
+            forget_upload(work.upload)
     return True
 
 
@@ -182,6 +185,12 @@ def _reap() -> None:
         with translation.override(work.owner.language or settings.LANGUAGE_CODE):
             ending = _failed("broke_off", _("It broke off several times, and was given up."))
         dead.filter(pk=work.pk).update(finished_at=timezone.now(), **ending)
+
+
+def forget_old() -> None:
+    """Rows of what has ended long ago; what it made stays."""
+    ended = DatasetWork.objects.exclude(status__in=OPEN)
+    ended.filter(created_at__lt=timezone.now() - KEPT).delete()
 
 
 def _claim(work: DatasetWork) -> bool:

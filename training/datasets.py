@@ -26,7 +26,7 @@ from training.formats.layouts import Layout, Turn
 from training.formats.problems import Refusal
 from training.formats.reading import SUFFIXES, Reading, read_items
 from training.formats.shaping import ColumnMap, shaped
-from training.formats.sifting import Sifted, sift
+from training.formats.sifting import REPORTED_REJECTIONS, Sifted, sift
 from training.models import Dataset
 
 # What an import may take of the disk at most, beside the upload itself.
@@ -133,8 +133,9 @@ def store(
     `on_saved` runs in the transaction of the row and may take it back by raising.
     """
     with dataset_files.new_folder() as folder:
-        with (folder / dataset_files.DATA).open("wb") as target:
-            sifted = sift(items, layout, target)
+        report = folder / dataset_files.REPORT
+        with (folder / dataset_files.DATA).open("wb") as target, report.open("wb") as rejected:
+            sifted = sift(items, layout, target, rejected)
         stored = dataset_files.seal(folder, sifted.lead)
         _describe(dataset, sifted, layout)
         dataset.path, dataset.size_bytes = stored.path, stored.size_bytes
@@ -156,6 +157,8 @@ def _describe(dataset: Dataset, sifted: Sifted, layout: Layout) -> None:
     dataset.layout = layout.entry(has_history=sifted.lead is not None)
     dataset.records, dataset.rejected = sifted.records, sifted.rejected
     dataset.errors = [rejection.as_json() for rejection in sifted.rejections]
+    dataset.reasons = sifted.reasons
+    dataset.findings = {kind: found.as_json() for kind, found in sifted.findings.items()}
     dataset.ignored = sifted.ignored
     dataset.placeholders = sorted(sifted.placeholders)
 
@@ -163,6 +166,14 @@ def _describe(dataset: Dataset, sifted: Sifted, layout: Layout) -> None:
 def records_of(dataset: Dataset) -> dataset_files.Records:
     """A sliceable view of the stored records; reads only what is asked for."""
     return dataset_files.Records(dataset.file, dataset.records)
+
+
+def rejections_of(dataset: Dataset, *, code: str = "") -> dataset_files.Rejections:
+    """A sliceable view of the records that were not used, with `code` for one reason."""
+    reported = min(dataset.rejected, REPORTED_REJECTIONS)
+    if code:
+        reported = min(reported, sum(dataset.reasons.get(code, {}).values()))
+    return dataset_files.Rejections(dataset.file, code, reported)
 
 
 def turns_of(dataset: Dataset, records: Iterable[Mapping[str, Any]]) -> list[list[Turn]]:

@@ -41,5 +41,10 @@ def tick(node: Node) -> None:
     _send("tick", queue=node.queue)
 
 
+def answer_tokens(node: Node) -> None:
+    """`node` should look at the requests for tokens."""
+    _send("answer_tokens", queue=node.queue)
+
+
 def judge(evaluation_id: str) -> None:
     _send("judge", evaluation_id)

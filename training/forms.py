@@ -7,9 +7,9 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from training import configurations
+from training import configurations, serving
 from training.arguments import ARGUMENTS, BY_NAME, GROUPS, TEMPLATES, Argument
-from training.models import BaseModel, Dataset, Hub, Method, Stage
+from training.models import BaseModel, Dataset, Engine, Hub, Method, Stage
 from training.presets import field_text
 from training.sharing_forms import SharingForm
 from training.sweeps import split_values
@@ -346,3 +346,35 @@ class DeployForm(forms.Form):
         required=False,
         help_text=_("As chats and the gateway show it."),
     )
+    engine = forms.ChoiceField(label=_("Engine"), required=False)
+    concurrency = forms.IntegerField(
+        label=_("Requests at the same time"),
+        initial=1,
+        required=False,
+        min_value=1,
+        max_value=serving.CONCURRENCY_MAX,
+        help_text=_("More of them share the machine; the others wait their turn."),
+    )
+    sleep_minutes = forms.IntegerField(
+        label=_("Minutes until it sleeps"),
+        initial=0,
+        required=False,
+        min_value=0,
+        max_value=serving.SLEEP_MINUTES_MAX,
+        help_text=_(
+            "So long without a request, and its memory is free for others; the next request wakes "
+            "it. 0: it never sleeps."
+        ),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        engine, known = self.fields["engine"], serving.engines()
+        assert isinstance(engine, forms.ChoiceField)
+        engine.choices = [(each, Engine(each).label) for each in known]
+        if len(known) == 1:
+            del self.fields["engine"]
+
+    def options(self) -> dict[str, Any]:
+        """As registry.deploy() takes them; what was left empty is left out."""
+        return {name: value for name, value in self.cleaned_data.items() if value not in (None, "")}

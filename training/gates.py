@@ -10,7 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from training import evaluation_gate
+from training import evaluation_gate, parity
 from training.models import ModelVersion
 from training.routes import PRODUCTION
 
@@ -32,7 +32,10 @@ class Problem:
     text: str
 
 
-GATES: tuple[Gate, ...] = (Gate("evaluation", _("Evaluation"), evaluation_gate.problems_of),)
+GATES: tuple[Gate, ...] = (
+    Gate("evaluation", _("Evaluation"), evaluation_gate.problems_of),
+    Gate("parity", _("Serving parity"), parity.problems_of),
+)
 
 
 def problems_of(

@@ -118,6 +118,21 @@ def stop_waiting(workload: Workload) -> bool:
     return True
 
 
+def leave_slots(workload: Workload) -> None:
+    """To others, while it goes on without them: a deployment that sleeps."""
+    with transaction.atomic():
+        _free_slots(workload.pk)
+
+
+def retake_slots(workload: Workload, slots: list[Slot]) -> bool:
+    """All of them; False if somebody was faster."""
+    with transaction.atomic():
+        is_taken = _take_slots(workload, slots, [])
+        if not is_taken:
+            transaction.set_rollback(True)
+    return is_taken
+
+
 def grant(
     workload: Workload, node: Node, slots: list[Slot], *, others: Sequence[Node] = ()
 ) -> bool:

@@ -137,6 +137,12 @@ def base_serving_args(version: ModelVersion) -> dict[str, Any]:
     return args | {"model_name_or_path": location}
 
 
+def trainer_rendering_args(version: ModelVersion) -> dict[str, Any]:
+    """What is needed to render a prompt as the training did: tokenizer and template."""
+    args = base_serving_args(version)
+    return {name: args[name] for name in args if not name.startswith("quantization")}
+
+
 def serving_name(deployment: Deployment) -> str:
     return deployment.name
 

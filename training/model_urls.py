@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import base_models, evaluations, labels, registry
+from training.views import base_models, deployments, evaluations, labels, registry
 
 app_name = "models"
 urlpatterns = [
@@ -15,6 +15,9 @@ urlpatterns = [
     path("base/<int:base_id>/delete/", base_models.delete, name="delete-base"),
     path("tokens/", base_models.tokens, name="tokens"),
     path("<int:version_id>/evaluate/", evaluations.create, name="evaluate"),
+    path("deployments/<uuid:deployment_id>/", deployments.detail, name="deployment"),
+    path("deployments/<uuid:deployment_id>/log/", deployments.log, name="deployment-log"),
+    path("deployments/<uuid:deployment_id>/check/", deployments.check, name="deployment-check"),
     path("evaluations/<uuid:evaluation_id>/", evaluations.detail, name="evaluation"),
     path("evaluations/<uuid:evaluation_id>/stop/", evaluations.stop, name="evaluation-stop"),
     path("evaluations/<uuid:evaluation_id>/delete/", evaluations.delete, name="evaluation-delete"),

@@ -15,8 +15,8 @@ from django.utils import timezone
 from training.models import Forecast, Kind, Node, NodeSample, Slot, Workload
 from training.waiting import Waiting
 
-# They move files, and need no place that a training could have.
-WITHOUT_SLOT = (Kind.FETCH, Kind.EXPORT)
+# They move files or look at a few tokens, and need no place that a training could have.
+WITHOUT_SLOT = (Kind.FETCH, Kind.EXPORT, Kind.CHECK)
 MOVERS_PER_NODE = 2
 
 

@@ -11,13 +11,14 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import audit
-from providers.services import publish_model, withdraw_model
-from training import dispatch, lifecycle, llamafactory, routes
+from providers.services import move_model, publish_model, withdraw_model
+from training import dispatch, lifecycle, llamafactory, parity, routes, serving
 from training.errors import StateConflict
 from training.models import (
     BaseModel,
     Deployment,
     Desired,
+    Engine,
     Method,
     ModelVersion,
     Status,
@@ -55,7 +56,8 @@ def _lineage(job: TrainingJob) -> dict[str, Any]:
     return {
         "base_model": job.base_model.name,
         "base_location": job.base_model.location,
-        "dataset": job.dataset.name,
+        "dataset": str(job.dataset),
+        "dataset_id": job.dataset_id,
         "dataset_sha256": job.dataset.sha256,
         "dataset_records": job.dataset.records,
         "stage": job.stage,
@@ -80,12 +82,21 @@ def inspect_base_model(base_model: BaseModel) -> None:
 
 
 def deploy(
-    *, version: ModelVersion, actor: User, name: str = "", request: HttpRequest | None = None
+    *,
+    version: ModelVersion,
+    actor: User,
+    name: str = "",
+    engine: str = Engine.HUGGINGFACE,
+    concurrency: int = 1,
+    sleep_minutes: int = 0,
+    request: HttpRequest | None = None,
 ) -> Deployment:
     """Serve `version`; it becomes a provider model of its owner once it answers.
 
-    Raises StateConflict while another deployment of it is there.
+    `sleep_minutes` without a request put it to sleep; 0: never. Raises StateConflict while another
+    deployment of it is there, ValidationError keyed by field.
     """
+    serving.check_options(engine=engine, concurrency=concurrency, sleep_minutes=sleep_minutes)
     current = version.deployment
     if current is not None and not current.is_final:
         raise StateConflict("deploy", current.serving_state)
@@ -94,6 +105,9 @@ def deploy(
         owner=version.owner,
         name=(name.strip() or version.name)[:100],
         node=version.node,
+        engine=engine,
+        concurrency=concurrency,
+        sleep_minutes=sleep_minutes,
         desired=Desired.RUN,
         queued_at=timezone.now(),
     )
@@ -118,18 +132,23 @@ def undeploy(*, version: ModelVersion, actor: User, request: HttpRequest | None 
 
 
 def publish(deployment: Deployment) -> None:
-    """Its model appears among its owner's; once."""
-    row = Deployment.objects.select_related("version").get(pk=deployment.pk)
-    if row.provider_model_id is not None or row.status not in (Status.PREPARING, Status.RUNNING):
-        return
-    model = publish_model(
-        name=row.name,
-        base_url=f"http://127.0.0.1:{row.port}/v1",
-        api_key=row.key,
-        model_id=row.name,
-        owner=row.owner,
+    """Its model appears among its owner's, once; after a restart it may have moved."""
+    rows = Deployment.objects.select_related(
+        "version__job__dataset", "version__family", "provider_model", "node"
     )
-    Deployment.objects.filter(pk=row.pk).update(provider_model=model)
+    row = rows.get(pk=deployment.pk)
+    if row.status not in (Status.PREPARING, Status.RUNNING) or row.desired == Desired.STOP:
+        return
+    url = f"{row.endpoint}/v1"
+    if row.provider_model is not None:
+        move_model(row.provider_model, url)
+    else:
+        model = publish_model(
+            name=row.name, base_url=url, api_key=row.key, model_id=row.name, owner=row.owner
+        )
+        Deployment.objects.filter(pk=row.pk).update(provider_model=model)
+        if parity.is_possible(row.version):
+            parity.begin(deployment=row)
     if row.version.family is not None:
         routes.follow(row.version.family)
 

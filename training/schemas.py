@@ -286,12 +286,23 @@ class PointsOut(Answer):
 
 class DeployIn(Schema):
     name: Str = Field("", max_length=100, description="Of the provider model; the job's if empty.")
+    engine: Str = Field("huggingface", description="huggingface, or vllm where it is installed.")
+    concurrency: int = Field(1, description="Requests answered at the same time.")
+    sleep_minutes: int = Field(
+        0, description="So long without a request, and it sleeps until the next one; 0: never."
+    )
 
 
 class DeploymentOut(Answer):
+    id: UUID | None = None
     status: str = Field(description="none, starting, running, failed or stopping.")
     model_id: int | None = Field(None, description="Id of the provider model, for chats.")
     model: str | None = Field(None, description="Name of the model, for the gateway.")
+    health: dict[str, Any] = Field(
+        default_factory=dict,
+        description="state (ready, asleep, waking, restarting, loading), active, waiting, served, "
+        "crashes, last_request_at.",
+    )
     error: JobError | None = None
 
 
@@ -341,6 +352,8 @@ class ModelVersionOut(Answer):
             error = {"code": deployment.reason, "message": label, "detail": deployment.detail}
         model = deployment.provider_model if status == "running" else None
         return {
+            "id": deployment.pk,
+            "health": deployment.health,
             "status": status,
             "model_id": model.pk if model else None,
             "model": model.model_id if model else None,

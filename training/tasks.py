@@ -5,7 +5,15 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from training import dataset_uploads, dataset_work, dispatch, judging, nodes, scheduling
+from training import (
+    dataset_uploads,
+    dataset_work,
+    dispatch,
+    judging,
+    nodes,
+    scheduling,
+    tokens,
+)
 from training import reconcile as reconciling
 from training.models import Node, Workload
 
@@ -57,10 +65,17 @@ def judge(evaluation_id: str) -> None:
         dispatch.judge(evaluation_id)
 
 
+@shared_task(expires=30)
+def answer_tokens() -> None:
+    """On a node with the training environment, for a web process without."""
+    tokens.start_answering()
+
+
 @shared_task(expires=600)
 def forget() -> None:
     nodes.forget_old_samples()
     dataset_uploads.forget_stale()
+    dataset_work.forget_old()
 
 
 @worker_ready.connect

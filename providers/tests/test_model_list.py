@@ -9,7 +9,7 @@ from django.test import Client
 from accounts.models import AuditEvent, User
 from providers import model_list, services
 from providers.model_list import opened, plan_refresh, sealed
-from providers.models import Provider, ProviderModel
+from providers.models import CallRecord, Provider, ProviderModel
 from providers.types import ListedModel
 
 Pages = Callable[[User], Client]
@@ -201,3 +201,71 @@ def test_a_hundred_thousand_bytes_of_list_fit_the_form(
     assert len(text) < 200_000
     client_for(alice).post(f"/providers/{provider.pk}/refresh/apply/", {"list": text})
     assert provider.models.filter(missing_since=None).count() == 2000
+
+
+def test_an_id_that_is_written_differently_stays_the_same_model(
+    alice: User, provider: Provider, client_for: Pages, answers: dict[str, Any], api: Any
+) -> None:
+    kept = provider.models.get(model_id="kept")
+    services.change_model(model=kept, actor=alice, name="Ours")
+    answers["rows"] = listed("acme/Old", "KEPT", "other")
+    told = api(alice).post(f"providers/{provider.pk}/refresh-models?preview=true").json()
+    assert (told["renamed"], told["added"], told["missing"]) == (2, 1, 1)
+    assert {row["was"]: row["model_id"] for row in told["models"] if row["was"]} == {
+        "old": "acme/Old",
+        "kept": "KEPT",
+    }
+    client, path = client_for(alice), f"/providers/{provider.pk}/"
+    page = client.post(path + "refresh/")
+    assert "2 models are written differently now" in page.text and "acme/Old" in page.text
+    client.post(path + "refresh/apply/", {"list": page.context["sealed"]})
+    now = provider.models.get(pk=kept.pk)
+    assert (now.model_id, now.name, now.types) == ("KEPT", "Ours", ["embedding"])
+    assert provider.models.get(model_id="acme/Old").name == "acme/Old"
+
+
+def test_between_several_nothing_is_guessed(alice: User, provider: Provider) -> None:
+    plan = plan_refresh(provider, listed("a/old", "b/old", "kept", "gone"))
+    assert not plan.renamed and len(plan.added) == 2
+    assert [model.model_id for model in plan.missing] == ["old"]
+
+
+def test_a_refresh_can_be_undone(
+    alice: User, provider: Provider, client_for: Pages, answers: dict[str, Any]
+) -> None:
+    """Everything is as it was: new, gone, changed, renamed; by hand what was edited since stays."""
+    before = rows_of(provider)
+    answers["rows"] = [
+        ListedModel("old", ("chat", "vision"), 1000, "metadata"),
+        *listed("Kept", "new"),
+    ]
+    client, path = client_for(alice), f"/providers/{provider.pk}/"
+    sealed_list = client.post(path + "refresh/").context["sealed"]
+    client.post(path + "refresh/apply/", {"list": sealed_list})
+    assert rows_of(provider) != before
+    assert "The model list was last changed" in client.get(path).text
+    done = client.post(path + "refresh/undo/", follow=True)
+    assert "as it was before the refresh" in done.text
+    assert rows_of(provider) == before
+    again = client.post(path + "refresh/undo/", follow=True)
+    assert "There is no refresh to undo" in again.text and rows_of(provider) == before
+    actions = AuditEvent.objects.values_list("action", flat=True)
+    assert list(actions).count("provider.undo_refresh") == 1
+
+
+def test_an_undo_keeps_what_people_did_since(
+    alice: User, provider: Provider, answers: dict[str, Any], api: Any
+) -> None:
+    answers["rows"] = [ListedModel("old", ("rerank",), 5), *listed("kept", "gone", "used", "idle")]
+    services.refresh_models(provider=provider, actor=alice)
+    old, used = (provider.models.get(model_id=name) for name in ("old", "used"))
+    services.change_model(model=old, actor=alice, context_tokens=77)
+    CallRecord.objects.create(user=alice, model=used, source="chat", status="done")
+    answer = api(alice).post(f"providers/{provider.pk}/undo-refresh")
+    assert answer.json() == {"models": 3}
+    old.refresh_from_db()
+    used.refresh_from_db()
+    assert (old.types, old.context_tokens) == (["chat"], 77)
+    assert used.missing_since is not None, "its calls keep their model"
+    assert not provider.models.filter(model_id="idle").exists()
+    assert api(alice).post(f"providers/{provider.pk}/undo-refresh").status_code == 422

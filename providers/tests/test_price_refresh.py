@@ -21,7 +21,7 @@ from providers.price_package import PackageMissing, installed_version, read_pack
 from providers.price_views import ROWS_SHOWN
 
 TODAY = timezone.localdate()
-PAGE = "/providers/prices/"
+PAGE = "/providers/prices/refresh/"
 Pages = Callable[[User], Client]
 
 
@@ -161,26 +161,35 @@ def test_the_page_shows_first_and_then_does_it(
         "litellm",
     ):
         assert text in page.text
-    assert "fresh&lt;b&gt;" in page.text and ModelPrice.objects.count() == 2
+    assert "openai/c" in client.get(PAGE, {"show": "kept"}).text
+    assert "fresh&lt;b&gt;" in client.get(PAGE, {"show": "added"}).text
+    assert "openai/a" in client.get(PAGE, {"show": "nonsense"}).text
+    assert ModelPrice.objects.count() == 2
     assert client.get("/providers/").status_code == 200
     done = client.post(PAGE, {"digest": page.context["plan"].digest}, follow=True)
-    assert "2 prices are new." in done.text and "up to date" in done.text
+    assert "2 prices are new." in done.text and "up to date" in client.get(PAGE).text
     event = AuditEvent.objects.get(action="price.refresh")
     assert event.after == {"source": "genai-prices 9", "added": 1, "changed": 1}
     assert ModelPrice.objects.get(model_pattern="c").input_per_mtok == 3
 
 
-def test_every_new_row_can_be_looked_at(
-    admin_user: User, client_for: Pages, offered: list[dict[str, Any]]
+@pytest.mark.parametrize("part", ["added", "changed", "kept"])
+def test_every_row_can_be_looked_at(
+    admin_user: User, client_for: Pages, offered: list[dict[str, Any]], part: str
 ) -> None:
     stored("a", 1)
-    offered += [line(f"more-{n:03}", 3, currency="CNY") for n in range(ROWS_SHOWN)]
+    names = [f"more-{n:03}" for n in range(ROWS_SHOWN + 1)]
+    offered += [line(name, 3, currency="CNY") for name in names]
+    if part != "added":
+        for name in names:
+            stored(name, 1, is_edited=part == "kept", currency="CNY")
     client = client_for(admin_user)
-    first, second = client.get(PAGE), client.get(PAGE, {"page": 2})
-    assert "more-098" in first.text and "more-099" not in first.text
-    assert "more-099" in second.text and "more-098" not in second.text
-    assert 'href="?page=2#added"' in first.text and 'href="?page=1#added"' in second.text
-    assert "CNY 3" in first.text and "USD 1 →" in first.text and "USD 2.5" in first.text
+    shown = [client.get(PAGE, {"show": part, "page": page}) for page in (1, 2)]
+    for name in names:
+        assert sum(f"openai/{name}<" in page.text for page in shown) == 1, name
+    assert f'href="?show={part}&amp;page=2"' in shown[0].text
+    first = client.get(PAGE)
+    assert "USD 1 →" in first.text and "USD 2.5" in first.text
     assert "USD –" not in first.text and "CNY –" not in first.text
 
 

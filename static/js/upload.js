@@ -5,7 +5,7 @@ document.documentElement.classList.add("is-scripted");
 
 const units = ["B", "KiB", "MiB", "GiB"];
 
-function size(bytes) {
+export function size(bytes) {
   const power = Math.min(Math.floor(Math.log2(bytes || 1) / 10), units.length - 1);
   return `${(bytes / 1024 ** power).toFixed(power ? 1 : 0)} ${units[power]}`;
 }
@@ -30,7 +30,7 @@ function showReading(form, ending) {
   }
 }
 
-function progress(form, part, text) {
+export function progress(form, part, text) {
   const box = form.querySelector("[data-progress]");
   const bar = box.querySelector("progress");
   box.hidden = false;

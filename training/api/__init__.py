@@ -4,6 +4,7 @@ from training.api.base_models import base_models_router, hub_tokens_router
 from training.api.dataset_uploads import uploads_router, work_router
 from training.api.dataset_versions import versions_of_datasets_router
 from training.api.datasets import datasets_router
+from training.api.deployments import deployments_router
 from training.api.drafts import drafts_router
 from training.api.evaluations import evaluations_router, version_evaluations_router
 from training.api.groups import groups_router
@@ -14,6 +15,7 @@ from training.api.registry import versions_router
 __all__ = [
     "base_models_router",
     "datasets_router",
+    "deployments_router",
     "drafts_router",
     "evaluations_router",
     "groups_router",

@@ -57,7 +57,11 @@ def begin_upload(request: HttpRequest, body: UploadIn) -> Any:
             file_name=body.file_name,
             size_bytes=body.size_bytes,
             fingerprint=body.fingerprint,
-            options={"name": body.name, "format": body.format},
+            options={
+                "name": body.name,
+                "format": body.format,
+                "options": body.reading.model_dump() if body.reading else None,
+            },
         )
     except Refusal as refusal:
         message = explain(refusal)

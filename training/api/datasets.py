@@ -12,9 +12,22 @@ from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from training import datasets
 from training.api.refusals import refused
-from training.dataset_schemas import DatasetOut, DatasetRow, FillIn, ReadingIn, RecordsOut
+from training.dataset_advice import counted, found
+from training.dataset_schemas import (
+    DatasetOut,
+    DatasetRow,
+    FillIn,
+    ReadingIn,
+    RecordsOut,
+    RecordTokensIn,
+    RecordTokensOut,
+    ReportIn,
+    ReportOut,
+)
+from training.dataset_texts import listed
 from training.formats.problems import Refusal
-from training.models import Dataset
+from training.models import BaseModel, Dataset
+from training.tokens import tokens_of, wanted_for
 
 datasets_router = Router(tags=["Datasets"])
 
@@ -78,6 +91,37 @@ def list_records(request: HttpRequest, dataset_id: int, paging: Query[Paging]) -
     records = datasets.records_of(_owned_with_file(request, dataset_id))
     chosen = records[paging.offset : paging.offset + paging.limit]
     return {"items": chosen, "count": len(records)}
+
+
+@datasets_router.get("{dataset_id}/report", response=ReportOut)
+def get_report(request: HttpRequest, dataset_id: int, query: Query[ReportIn]) -> Any:
+    """Every record that was not used, with line, reason, remedy and what the trainer would have
+    done; secrets and personal data in those that are."""
+    dataset = _owned(request, dataset_id)
+    rows = datasets.rejections_of(dataset, code=query.code)
+    return {
+        "items": listed(rows[query.offset : query.offset + query.limit]),
+        "count": len(rows),
+        "reasons": counted(dataset.reasons),
+        "findings": found(dataset.findings),
+    }
+
+
+@datasets_router.get("{dataset_id}/tokens", response={200: RecordTokensOut, 202: RecordTokensOut})
+def get_tokens(request: HttpRequest, dataset_id: int, query: Query[RecordTokensIn]) -> Any:
+    """A record as the trainer's own code encodes it, with what of it is learned.
+
+    202 while the tokens are being made, a few seconds the first time: ask again.
+    """
+    dataset = _owned_with_file(request, dataset_id)
+    if query.record >= dataset.records:
+        raise ApiError(404, "not_found", _("There is no such record."))
+    values = query.model_dump()
+    position, model_id = values.pop("record"), values.pop("base_model")
+    models = BaseModel.objects.for_user(current_user(request)).ready()
+    wanted = wanted_for(dataset, owned_or_404(models, pk=model_id), **values)
+    tokens = tokens_of(dataset, position, wanted)
+    return 202 if tokens.state == "pending" else 200, tokens
 
 
 @datasets_router.get("{dataset_id}/download", response={200: None})

@@ -65,9 +65,9 @@ def change_version(request: HttpRequest, version_id: int, body: VersionChange) -
 @versions_router.post("{version_id}/deploy", response={202: DeploymentOut})
 def deploy(request: HttpRequest, version_id: int, body: DeployIn | None = None) -> Any:
     """Serve it; its model appears among the caller's once it answers."""
-    version, name = _version(request, version_id), body.name if body else ""
+    version, options = _version(request, version_id), body.model_dump() if body else {}
     try:
-        registry.deploy(version=version, actor=current_user(request), name=name, request=request)
+        registry.deploy(version=version, actor=current_user(request), request=request, **options)
     except StateConflict as error:
         raise ApiError(409, "conflict", error.message) from error
     return 202, ModelVersionOut.resolve_deployment(version)

@@ -199,6 +199,9 @@ class Conversations:
         if not isinstance(value, dict):
             found = type_name(value)
             raise Problem("wrong_type", field=name, expected="object", found=found)
+        role = value.get(self.dialect.role)
+        if isinstance(role, str) and role not in self.dialect.speakers:
+            raise Problem("candidate_role", field=name, role=role_text(role))
         turn = self._turn(value, 1)
         if turn.speaker not in ANSWERING:
             raise Problem("candidate_role", field=name, role=self._role(turn.speaker))

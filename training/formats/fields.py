@@ -25,8 +25,9 @@ def text_of(record: Record, field: str, shown: str = "") -> str:
         raise Problem("missing_field", field=shown)
     if not isinstance(value, str):
         raise Problem("wrong_type", field=shown, expected="string", found=type_name(value))
-    if UNSTORABLE.search(value):
-        raise Problem("unstorable", field=shown)
+    if found := UNSTORABLE.search(value):
+        kind = "zero" if found.group() == "\0" else "surrogate"
+        raise Problem("unstorable", field=shown, kind=kind)
     return value
 
 
@@ -118,7 +119,7 @@ def tools_of(record: Record) -> str:
     completed = [_complete_tool(tool) for tool in tools]
     text = value if completed == tools and isinstance(value, str) else json_text(completed, wrong)
     if UNSTORABLE.search(text):
-        raise Problem("unstorable", field="tools")
+        raise Problem("unstorable", field="tools", kind="zero")
     return text
 
 

@@ -46,16 +46,18 @@ class Problem(Exception):
 
 @dataclass(frozen=True)
 class Rejection:
-    """A problem, the line where its record starts and its number (both from 1)."""
+    """A problem, the line where its record starts and its number (both from 1); `fate`: what the
+    trainer would have done with it."""
 
     line: int
     record: int
     code: str
     params: Mapping[str, str | int]
+    fate: str = ""
 
     def as_json(self) -> dict[str, Any]:
         place = {"line": self.line, "record": self.record}
-        return place | {"code": self.code, "params": dict(self.params)}
+        return place | {"code": self.code, "params": dict(self.params), "fate": self.fate}
 
 
 class Refusal(Exception):

@@ -8,13 +8,17 @@ from typing import Any, BinaryIO
 
 import orjson
 
+from training.formats.fates import fate_of
 from training.formats.fields import MAX_PLACEHOLDERS, placeholders_in
+from training.formats.findings import Found, note
 from training.formats.items import Item
 from training.formats.layouts import Layout
 from training.formats.problems import Problem, Refusal, Rejection, short
 
 LISTED_REJECTIONS = 100
 LISTED_COLUMNS = 20
+# In the report; what goes beyond is counted only.
+REPORTED_REJECTIONS = 100_000
 # Then other threads have theirs: pages and streams of the same process must not wait for a file.
 RECORDS_A_TURN = 8
 # Arrow, which the trainer reads with, makes times of a column in which every text looks like this.
@@ -23,10 +27,15 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::?\d\d){0,2}(?:\.\d+)?)?(?:Z|[+
 
 @dataclass
 class Sifted:
-    """What came of a file. `lead` is where the first record with a history was written."""
+    """What came of a file. `lead` is where the first record with a history was written; `report`
+    takes every rejection, one a line."""
 
+    format: str = ""
+    report: BinaryIO | None = None
     records: int = 0
     rejected: int = 0
+    reasons: dict[str, dict[str, int]] = field(default_factory=dict)
+    findings: dict[str, Found] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     placeholders: set[str] = field(default_factory=set)
@@ -35,8 +44,14 @@ class Sifted:
 
     def reject(self, line: int, record: int, problem: Problem) -> None:
         self.rejected += 1
+        fate = fate_of(problem.code, problem.params, self.format)
+        fates = self.reasons.setdefault(problem.code, {})
+        fates[fate] = fates.get(fate, 0) + 1
+        rejection = Rejection(line, record, problem.code, problem.params, fate)
         if len(self.rejections) < LISTED_REJECTIONS:
-            self.rejections.append(Rejection(line, record, problem.code, problem.params))
+            self.rejections.append(rejection)
+        if self.report is not None and self.rejected <= REPORTED_REJECTIONS:
+            self.report.write(orjson.dumps(rejection.as_json()) + b"\n")
 
     def ignore(self, names: Iterable[str]) -> None:
         for name in map(short, names):
@@ -44,9 +59,12 @@ class Sifted:
                 self.ignored.append(name)
 
 
-def sift(items: Iterable[Item], layout: Layout, target: BinaryIO) -> Sifted:
-    """Write every accepted record as one line of `target`. Refusal when there is none."""
-    result = Sifted()
+def sift(
+    items: Iterable[Item], layout: Layout, target: BinaryIO, report: BinaryIO | None = None
+) -> Sifted:
+    """Write every accepted record as one line of `target`, every other as one of `report`.
+    Refusal when none is accepted."""
+    result = Sifted(layout.format, report)
     used = layout.used
     for record, item in enumerate(items, start=1):
         if record % RECORDS_A_TURN == 0:
@@ -61,7 +79,9 @@ def sift(items: Iterable[Item], layout: Layout, target: BinaryIO) -> Sifted:
             result.reject(item.line, record, problem)
             continue
         result.ignore(item.value.keys() - used if item.unused is None else item.unused)
-        _write(cleaned, layout, target, result)
+        line = orjson.dumps(cleaned) + b"\n"
+        note(line, {"line": item.line, "record": record}, result.findings)
+        _write(cleaned, line, layout, target, result)
     if not result.records:
         raise Refusal("no_valid_records", rejections=result.rejections)
     if result.times:
@@ -69,8 +89,9 @@ def sift(items: Iterable[Item], layout: Layout, target: BinaryIO) -> Sifted:
     return result
 
 
-def _write(cleaned: dict[str, Any], layout: Layout, target: BinaryIO, result: Sifted) -> None:
-    line = orjson.dumps(cleaned) + b"\n"
+def _write(
+    cleaned: dict[str, Any], line: bytes, layout: Layout, target: BinaryIO, result: Sifted
+) -> None:
     if b"{{" in line and len(result.placeholders) < MAX_PLACEHOLDERS:
         for turn in layout.turns(cleaned):
             result.placeholders |= placeholders_in(turn.text)

@@ -21,7 +21,8 @@ from training.models.forecasts import Forecast
 from training.models.groups import JobTemplate, Sweep
 from training.models.jobs import Method, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
-from training.models.registry import Deployment, Label, LabelMove, LabelWaiver, ModelVersion
+from training.models.parity import ParityCheck
+from training.models.registry import Deployment, Engine, Label, LabelMove, LabelWaiver, ModelVersion
 from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
 from training.models.story import HardwareSample, LogChunk, Metric
 from training.models.workloads import (
@@ -45,6 +46,7 @@ __all__ = [
     "DatasetWork",
     "Deployment",
     "Desired",
+    "Engine",
     "Evaluation",
     "EvaluationSample",
     "ExportFormat",
@@ -72,6 +74,7 @@ __all__ = [
     "Node",
     "NodeSample",
     "Outcome",
+    "ParityCheck",
     "Reason",
     "SharingSettings",
     "Slot",

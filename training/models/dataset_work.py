@@ -119,7 +119,12 @@ class DatasetWork(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()}: {self.dataset or self.upload or self.pk}"
+        return f"{self.get_kind_display()}: {self.subject}"
+
+    @property
+    def subject(self) -> str:
+        """What it is about; of an import the file, which is gone in the end."""
+        return str(self.dataset or self.request.get("file_name") or self.pk)
 
     @property
     def is_open(self) -> bool:

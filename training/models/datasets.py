@@ -50,7 +50,9 @@ class Dataset(models.Model):
     """One version of a dataset. Versions of one `family` follow each other; what is stored of a
     version never changes, so that a job can rely on it.
 
-    `errors`: the first rejections as {"line", "record", "code", "params"}; `layout`: what
+    `errors`: the first rejections as {"line", "record", "code", "params", "fate"}; `reasons`:
+    how many of each, {code: {fate: count}}; `findings`: secrets and personal data in the accepted
+    ones, {kind: {"count", "records", "places": [{"line", "record", "sample"}]}}; `layout`: what
     dataset_info.json says about the stored file besides its name; `ignored`: columns of the
     uploaded file that no trainer reads; `mapping`: how the file was read and which of its columns
     became which ({"options", "format", "columns", "roles"}), empty when it named them itself;
@@ -66,6 +68,8 @@ class Dataset(models.Model):
     records = models.PositiveIntegerField(_("records"), default=0)
     rejected = models.PositiveIntegerField(_("rejected"), default=0)
     errors: models.JSONField[Any] = models.JSONField(default=list, editable=False)
+    reasons: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
+    findings: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     ignored: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     mapping: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     placeholders: models.JSONField[Any] = models.JSONField(default=list, editable=False)

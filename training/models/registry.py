@@ -121,6 +121,13 @@ class ModelVersion(models.Model):
         return self.deployments.order_by("-created_at").first()
 
 
+class Engine(models.TextChoices):
+    """What generates."""
+
+    HUGGINGFACE = "huggingface", "LLaMA-Factory"
+    VLLM = "vllm", "vLLM"
+
+
 class Label(models.Model):
     """A name that one version of a family has at a time, and that is moved to another."""
 
@@ -199,16 +206,26 @@ class DeploymentQuerySet(WorkloadQuerySet["Deployment"]):
 
 
 class Deployment(Workload):
-    """LLaMA-Factory's API server for one model version, on loopback behind a random key."""
+    """The endpoint of one model version, behind a random key.
+
+    `health`: what the endpoint last told of itself, see runner/front.py.
+    """
 
     encrypted: ClassVar = ("credential",)
 
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="deployments")
+    host = models.CharField(max_length=255, default="127.0.0.1", editable=False)
     port = models.PositiveIntegerField(null=True, editable=False)
     credential = models.TextField(editable=False, blank=True)
     provider_model = models.ForeignKey(
         ProviderModel, models.SET_NULL, null=True, editable=False, related_name="+"
     )
+    engine = models.CharField(
+        _("engine"), max_length=12, choices=Engine.choices, default=Engine.HUGGINGFACE
+    )
+    concurrency = models.PositiveSmallIntegerField(_("requests at the same time"), default=1)
+    sleep_minutes = models.PositiveIntegerField(_("minutes until it sleeps"), default=0)
+    health: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
 
     objects = DeploymentQuerySet.as_manager()  # type: ignore[misc]
 
@@ -228,6 +245,10 @@ class Deployment(Workload):
         return decrypt(self.credential)
 
     @property
+    def endpoint(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+    @property
     def serving_state(self) -> str:
         """none, starting, running, failed or stopping: what the API and the pages say."""
         words = {
@@ -236,6 +257,7 @@ class Deployment(Workload):
             Status.RUNNING: "running",
             Status.STOPPING: "stopping",
             Status.PAUSING: "stopping",
+            Status.PAUSED: "starting",
             Status.FAILED: "failed",
         }
         return words.get(Status(self.state), "none")

@@ -34,6 +34,7 @@ class Kind(models.TextChoices):
     FETCH = "fetch", _("Model download")
     EXPORT = "export", _("Export")
     EVALUATE = "evaluate", _("Evaluation")
+    CHECK = "check", _("Parity check")
 
 
 class Desired(models.TextChoices):

@@ -2,38 +2,37 @@
 
 import json
 import shutil
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-import httpx
 from django.conf import settings
-from django.db import transaction
 
-from training import forecasts, lifecycle, llamafactory, parallel, registry
+from training import forecasts, llamafactory, parallel, registry
 from training.datasets import write_dataset_info
 from training.demo import content
 from training.errors import Unbuildable
 from training.models import (
     BaseModel,
     Deployment,
-    Desired,
     Evaluation,
     Kind,
     Metric,
     ModelBuild,
     ModelFetch,
+    ParityCheck,
     Reason,
     Status,
     TrainingJob,
     Workload,
 )
 from training.runner.checkpoints import newest_complete_checkpoint
+from training.shim.checking import Checking
 from training.shim.endings import Ending, gpu_environment, told_ending
 from training.shim.evaluating import Evaluating
 from training.shim.model_works import Fetching
 from training.shim.process import Runner
+from training.shim.serving import Serving
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "runner"
 FREE_BYTES_NEEDED = 200 * 1024**2
@@ -77,6 +76,9 @@ def work_of(workload: Workload) -> Work:
     if workload.kind == Kind.EVALUATE:
         related = ("version__base_model", "version__job__dataset", "dataset")
         return Evaluating(Evaluation.objects.select_related(*related).get(pk=workload.pk))
+    if workload.kind == Kind.CHECK:
+        related = ("version__base_model", "version__job__dataset", "served")
+        return Checking(ParityCheck.objects.select_related(*related).get(pk=workload.pk))
     return Serving(Deployment.objects.select_related("version__base_model").get(pk=workload.pk))
 
 
@@ -205,60 +207,6 @@ class Building:
     def on_end(self, ending: Ending, outcome: dict[str, Any] | None) -> None:
         if ending.status == Status.SUCCESS:
             registry.inspect_base_model(BaseModel.objects.get(pk=self.build.base_model_id))
-
-
-class Serving:
-    script = "serve.py"
-    stops_by_signal = True
-
-    def __init__(self, deployment: Deployment) -> None:
-        self.deployment = deployment
-        self._is_published = False
-
-    def spec(self, runner: Runner) -> dict[str, Any]:
-        version = self.deployment.version
-        if not Path(version.path).is_dir():
-            raise Unbuildable(Reason.CONFIGURATION, f"{version.path} does not exist")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
-        self.deployment.port = port
-        Deployment.objects.filter(pk=self.deployment.pk).update(port=port)
-        return {
-            "args": llamafactory.serving_args(version),
-            "port": port,
-            "model_name": self.deployment.name,
-        }
-
-    def environment(self) -> Mapping[str, str]:
-        return gpu_environment(self.deployment) | {"API_KEY": self.deployment.key}
-
-    def watch(self, fence: int) -> None:
-        """Publishes the model once it answers."""
-        if self._is_published or not self._answers():
-            return
-        with transaction.atomic():
-            lifecycle.mark_running(self.deployment.pk, fence)
-            registry.publish(self.deployment)
-        self._is_published = True
-
-    def _answers(self) -> bool:
-        headers = {"Authorization": f"Bearer {self.deployment.key}"}
-        url = f"http://127.0.0.1:{self.deployment.port}/v1/models"
-        try:
-            answer = httpx.get(url, headers=headers, timeout=2, trust_env=False)
-        except httpx.HTTPError:
-            return False
-        return answer.status_code == 200
-
-    def ending(self, outcome: dict[str, Any] | None, exit_code: int | None) -> Ending | None:
-        desired = Workload.objects.filter(pk=self.deployment.pk).values_list("desired", flat=True)
-        if desired.first() == Desired.STOP:
-            return Ending(Status.STOPPED)
-        return told_ending(None, exit_code)
-
-    def on_end(self, ending: Ending, outcome: dict[str, Any] | None) -> None:
-        registry.withdraw(self.deployment)
 
 
 def write_spec(work: Work, runner: Runner) -> list[str]:

@@ -202,7 +202,7 @@ BAD_PAIRS: list[tuple[dict[str, Any], str]] = [
     ({**GOOD_PAIRS[0], "conversations": ASKED}, "pair_after_answer"),
     ({**GOOD_PAIRS[0], "chosen": "a"}, "wrong_type"),
     ({**GOOD_PAIRS[0], "rejected": None}, "missing_field"),
-    ({**GOOD_PAIRS[0], "rejected": {"from": "bot", "value": "b"}}, "unknown_role"),
+    ({**GOOD_PAIRS[0], "rejected": {"from": "bot", "value": "b"}}, "candidate_role"),
     ({**GOOD_PAIRS[0], "rejected": {"from": "human", "value": "b"}}, "candidate_role"),
 ]
 BAD_TAGGED: list[tuple[dict[str, Any], str]] = [

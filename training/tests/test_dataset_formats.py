@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training.dataset_advice import FATES, FIXES, TITLES
 from training.dataset_texts import REASONS, REFUSALS, explain, reason
 from training.formats import source, splitting
 from training.formats.detection import AUTO, LAYOUTS, detect, layout_of
+from training.formats.fates import Fate
 from training.formats.items import Item
 from training.formats.layouts import Layout
 from training.formats.problems import Refusal
@@ -103,7 +105,8 @@ def test_every_reason_has_a_sentence_and_every_sentence_a_test() -> None:
     tested = {code for _good, _bad, code in ALL_BAD}
     elsewhere = {"not_object", "broken_line", "too_long", "too_deep", "number_too_long"}
     elsewhere |= {"stray_quote", "cell_count", "nothing_there"}  # test_dataset_tables.py
-    assert tested | elsewhere == set(REASONS)
+    assert tested | elsewhere == set(REASONS) == set(FIXES) == set(TITLES)
+    assert set(FATES) == set(Fate)
 
 
 def test_what_python_cannot_hold_is_one_bad_record() -> None:

@@ -193,7 +193,7 @@ def test_uploading_in_a_browser(
     page.click("text=Make filled dataset")
     page.wait_for_selector("text=I am Ada, an AI assistant developed by Lovelace Labs.")
     page.click("text=Delete")
-    page.click("dialog [data-confirm-yes]")
+    page.click("text=Delete this version")
     page.wait_for_url("**/datasets/")
     assert Dataset.objects.count() == 1
 

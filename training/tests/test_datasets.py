@@ -103,8 +103,12 @@ def test_what_is_stored(alice: User) -> None:
     assert (dataset.name, dataset.file_name) == ("数据", "my data.JSON")
     assert (dataset.records, dataset.rejected, len(dataset.errors)) == (2, 150, 100)
     expected = {"field": "output", "expected": "string", "found": "number"}
-    first = {"line": 1, "record": 2, "code": "wrong_type", "params": expected}
+    first = {"line": 1, "record": 2, "code": "wrong_type", "params": expected, "fate": "stops"}
     assert dataset.errors[0] == first
+    assert dataset.reasons == {"wrong_type": {"stops": 150}}
+    reported = datasets.rejections_of(dataset)
+    assert len(reported) == 150 and reported[149:150][0]["record"] == 151
+    assert len(datasets.rejections_of(dataset, code="empty")) == 0
     assert dataset.ignored == ["id"]
     assert dataset.stages == ("sft",)
     assert dataset.file.stat().st_mode & 0o077 == 0
@@ -318,7 +322,10 @@ def test_the_api_imports_lists_and_deletes(alice: User, api: Api) -> None:
     assert answer.status_code == 201, answer.content
     row = answer.json()
     assert row["errors"] == [
-        {"line": 1, "record": 2, "code": "wrong_type", "reason": row["errors"][0]["reason"]}
+        {
+            **{"line": 1, "record": 2, "code": "wrong_type", "fate": "stops"},
+            **{name: row["errors"][0][name] for name in ("reason", "fix")},
+        }
     ]
     assert row["errors"][0]["reason"] == "“output” must be text, not a number."
     assert (row["name"], row["format"], row["records"], row["rejected"]) == (

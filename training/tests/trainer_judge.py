@@ -1,8 +1,12 @@
 """Run by the training environment's Python: what LLaMA-Factory makes of records and files.
 
-Takes the path of a JSON file: {"model", "cases": [{"entry", "stage", "record"}]} gives
-{"verdicts": [bool]}, {"model", "folder", "datasets": [{"name", "stage", "loads_only"}]} gives
-{"counts": [int]}; written beside it with the suffix .out.
+Takes the path of a JSON file with "model" and any of
+
+"cases": [{"entry", "stage", "record"}]        gives "verdicts": [bool]
+"files": [{"path", "entry", "stage"}]          gives "fates": [records left, or an error's name]
+"datasets": [{"name", "stage", "loads_only"}]  gives "counts": [int], from "folder"
+
+and writes the answers beside it with the suffix .out.
 """
 
 import json
@@ -42,6 +46,16 @@ class Judge:
         first = next(iter(encoded.values()), [])
         return len(first) == 1
 
+    def left_of(self, path: str, entry: dict[str, Any], stage: str) -> int | str:
+        """Records of a file that reach the training, or what stops it."""
+        file = Path(path)
+        info = {file.stem: {"file_name": file.name, **entry}}
+        (file.parent / "dataset_info.json").write_text(json.dumps(info))
+        try:
+            return self.count(str(file.parent), file.stem, stage, False)
+        except BaseException as error:  # noqa: BLE001  whatever it raises stops a real run
+            return type(error).__name__
+
     def count(self, folder: str, name: str, stage: str, loads_only: bool) -> int:
         """Records of one dataset that are left after everything the trainer does with them, or
         only after reading and converting them (tokens of a large file take long)."""
@@ -68,6 +82,7 @@ def main(path: Path) -> None:
     judge = Judge(spec["model"])
     result = {
         "verdicts": [judge.keeps(case) for case in spec.get("cases", [])],
+        "fates": [judge.left_of(**file) for file in spec.get("files", [])],
         "counts": [judge.count(spec["folder"], **wanted) for wanted in spec.get("datasets", [])],
     }
     path.with_suffix(".out").write_text(json.dumps(result))

@@ -13,11 +13,12 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import current_user, owned_or_404
-from training import datasets, drafts
+from training import dataset_lineage, dataset_uploads, datasets, drafts
+from training.dataset_advice import found
 from training.dataset_forms import FillForm, UploadForm
-from training.dataset_texts import explain, listed, reasons_of, status_of
+from training.dataset_texts import change_text, explain, listed, reasons_of, status_of
 from training.formats.problems import Refusal
-from training.models import Dataset, DatasetDraft, Stage
+from training.models import Dataset, DatasetDraft, DatasetWork, Stage
 
 DATASETS_PER_PAGE = 50
 RECORDS_PER_PAGE = 10
@@ -29,10 +30,15 @@ def _owned(request: HttpRequest, dataset_id: int) -> Dataset:
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    rows = Dataset.objects.for_user(current_user(request))
-    page = Paginator(rows, DATASETS_PER_PAGE).get_page(request.GET.get("page"))
-    waiting = DatasetDraft.objects.for_user(current_user(request))
-    return render(request, "training/dataset_list.html", {"page": page, "drafts": waiting})
+    user = current_user(request)
+    rows = Dataset.objects.for_user(user).current()
+    context = {
+        "page": Paginator(rows, DATASETS_PER_PAGE).get_page(request.GET.get("page")),
+        "drafts": DatasetDraft.objects.for_user(user),
+        "uploads": dataset_uploads.open_uploads(user),
+        "works": DatasetWork.objects.for_user(user).open().select_related("dataset", "upload"),
+    }
+    return render(request, "training/dataset_list.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -53,7 +59,13 @@ def upload(request: HttpRequest) -> HttpResponse:
             form.add_error(None, error)
         else:
             return _uploaded(request, dataset)
-    context = {"form": form, "reasons": reasons, "max_bytes": settings.UPLOAD_MAX_BYTES}
+    context = {
+        "form": form,
+        "reasons": reasons,
+        "max_bytes": settings.UPLOAD_MAX_BYTES,
+        "pieces_from": dataset_uploads.CHUNK_BYTES,
+        "uploads": dataset_uploads.open_uploads(current_user(request)),
+    }
     part = "#form" if request.headers.get("HX-Request") else ""
     return render(request, f"training/dataset_upload.html{part}", context, status=status)
 
@@ -110,7 +122,12 @@ def _show(
         "page": page,
         "conversations": datasets.turns_of(dataset, page.object_list),
         "errors": listed(dataset.errors),
+        "findings": found(dataset.findings),
         "kept_percent": _kept_percent(dataset),
+        "newest": dataset.versions.first(),
+        "usage": dataset_lineage.usage_of(dataset),
+        "same_name": dataset_lineage.same_name(dataset),
+        "change": change_text(dataset.change),
         "stages": [Stage(stage).label for stage in dataset.stages],
         "form": form or FillForm(placeholders=dataset.placeholders),
     }
@@ -160,16 +177,3 @@ def download(request: HttpRequest, dataset_id: int) -> FileResponse:
         raise Http404
     file = dataset.file.open("rb")
     return FileResponse(file, as_attachment=True, filename=f"{dataset.name}.jsonl")
-
-
-@require_POST
-def delete(request: HttpRequest, dataset_id: int) -> HttpResponse:
-    dataset = _owned(request, dataset_id)
-    name = dataset.name
-    try:
-        datasets.delete_dataset(dataset=dataset, actor=current_user(request), request=request)
-    except datasets.InUse as error:
-        messages.error(request, error.message)
-        return redirect("datasets:detail", dataset_id)
-    messages.success(request, _("“%(name)s” is deleted.") % {"name": name})
-    return redirect("datasets:list")

@@ -80,14 +80,16 @@ def _version(request: HttpRequest, version_id: int) -> ModelVersion:
     return owned_or_404(rows.select_related(*versions.RELATED), pk=version_id)
 
 
+def _detail_context(version: ModelVersion, form: DeployForm) -> dict[str, Any]:
+    shown = _with_deployments([version])[0]
+    return shown | {"form": form, "has_files": bool(archives.files_of(version))}
+
+
 @require_safe
 def detail(request: HttpRequest, version_id: int) -> HttpResponse:
     """Asked by htmx, the deployment's part alone."""
     version = _version(request, version_id)
-    context = _with_deployments([version])[0] | {
-        "form": DeployForm(initial={"name": version.name}),
-        "has_files": bool(archives.files_of(version)),
-    }
+    context = _detail_context(version, DeployForm(initial={"name": version.name}))
     is_part = request.htmx  # type: ignore[attr-defined]
     if not is_part:
         context |= _registry_context(request, version)
@@ -176,12 +178,17 @@ def _to_detail(request: HttpRequest, version_id: int) -> HttpResponse:
 @require_POST
 def deploy(request: HttpRequest, version_id: int) -> HttpResponse:
     version = _version(request, version_id)
-    form = DeployForm(request.POST)
-    name = form.cleaned_data["name"] if form.is_valid() else ""
-    try:
-        registry.deploy(version=version, actor=current_user(request), name=name, request=request)
-    except StateConflict as error:
-        messages.error(request, error.message)
+    form, user = DeployForm(request.POST), current_user(request)
+    if form.is_valid():
+        try:
+            registry.deploy(version=version, actor=user, request=request, **form.options())
+        except StateConflict as error:
+            messages.error(request, error.message)
+        except ValidationError as error:
+            form.add_error(None, error)
+    if form.errors:
+        context = _detail_context(version, form)
+        return render(request, "training/version.html", context, status=422)
     return _to_detail(request, version_id)
 
 

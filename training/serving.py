@@ -1,0 +1,36 @@
+"""What a deployment may be asked for, and how to call it."""
+
+from pathlib import Path
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from training.models import Engine
+
+CONCURRENCY_MAX, SLEEP_MINUTES_MAX = 64, 7 * 24 * 60
+
+
+def has_vllm() -> bool:
+    """Whether the training environment of this machine can run it."""
+    environment = Path(settings.TRAINING_PYTHON).parent.parent
+    return any(environment.glob("lib/python3*/site-packages/vllm/__init__.py"))
+
+
+def engines() -> list[str]:
+    return list(Engine.values) if has_vllm() else [Engine.HUGGINGFACE.value]
+
+
+def check_options(*, engine: str, concurrency: int, sleep_minutes: int) -> None:
+    """ValidationError keyed by field."""
+    errors = {}
+    if engine not in Engine.values:
+        errors["engine"] = [_("There is no such engine.")]
+    elif engine not in engines():
+        errors["engine"] = [_("vLLM is not installed in the training environment.")]
+    if not 1 <= concurrency <= CONCURRENCY_MAX:
+        errors["concurrency"] = [_("Between 1 and %(most)d.") % {"most": CONCURRENCY_MAX}]
+    if not 0 <= sleep_minutes <= SLEEP_MINUTES_MAX:
+        errors["sleep_minutes"] = [_("Between 0 and %(most)d.") % {"most": SLEEP_MINUTES_MAX}]
+    if errors:
+        raise ValidationError(errors)
