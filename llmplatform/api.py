@@ -35,6 +35,7 @@ from training.api import (
     evaluations_router,
     groups_router,
     hub_tokens_router,
+    job_evaluation_router,
     jobs_router,
     labels_router,
     uploads_router,
@@ -109,6 +110,7 @@ api.add_router("training", groups_router)
 api.add_router("training/models", version_evaluations_router)
 api.add_router("training/evaluations", evaluations_router)
 api.add_router("training/deployments", deployments_router)
+api.add_router("training/jobs", job_evaluation_router)
 api.add_router("training", jobs_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("prompts", prompts_router)

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from training.checks import Chosen
 from training.models import BaseModel, Dataset
+from training.parallel import Sharing
 
 
 class Body(Protocol):
@@ -15,6 +16,27 @@ class Body(Protocol):
     dataset: int
     stage: str
     method: str
+
+
+class SharingBody(Protocol):
+    processes: int
+    nodes: int
+    strategy: str
+    priority: int
+    max_hours: float | None
+    idle_minutes: int | None
+
+
+def sharing_of(body: SharingBody) -> Sharing:
+    """Not judged yet."""
+    return Sharing(
+        processes=body.processes,
+        nodes=body.nodes,
+        strategy=body.strategy,
+        priority=body.priority,
+        max_hours=body.max_hours,
+        idle_minutes=body.idle_minutes,
+    )
 
 
 def chosen_base_model(user: User, wanted: int) -> BaseModel:

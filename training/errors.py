@@ -6,13 +6,13 @@ from django.utils.translation import gettext as _
 class StateConflict(Exception):
     """A verb that the state does not allow. `action` and `state` are words for programs."""
 
-    def __init__(self, action: str, state: str) -> None:
+    def __init__(self, action: str, state: str, why: str = "") -> None:
         super().__init__(f"{action} is not possible while {state}")
-        self.action, self.state = action, state
+        self.action, self.state, self.why = action, state, why
 
     @property
     def message(self) -> str:
-        return _("This is not possible in the present state.")
+        return self.why or _("This is not possible in the present state.")
 
 
 class Unbuildable(Exception):

@@ -14,7 +14,14 @@ from llmplatform.text import UNSTORABLE
 from providers.models import ProviderModel
 from training import dispatch, lifecycle
 from training.errors import StateConflict
-from training.models import Dataset, Evaluation, HeldOut, ModelVersion, TrainingJob
+from training.models import (
+    Dataset,
+    Evaluation,
+    EvaluationPlan,
+    HeldOut,
+    ModelVersion,
+    TrainingJob,
+)
 
 LIMIT_MAX, TOKENS_MAX, PROBES_MAX, CHARS_MAX = 1000, 2048, 200, 8000
 USUAL_LIMIT, USUAL_TOKENS = 50, 128
@@ -139,6 +146,74 @@ def begin(
         dispatch.look_at_queue()
     evaluation.refresh_from_db()
     return evaluation
+
+
+def plan(
+    *,
+    job: TrainingJob,
+    actor: User,
+    source: str = HeldOut.SHARE,
+    dataset: int | None = None,
+    probes: Sequence[Mapping[str, Any]] = (),
+    limit: int = USUAL_LIMIT,
+    max_new_tokens: int = USUAL_TOKENS,
+    judge: int | None = None,
+    rubric: str = "",
+    request: HttpRequest | None = None,
+) -> EvaluationPlan:
+    """Evaluate what comes of `job`. ValidationError keyed by field, StateConflict once it ended."""
+    if job.is_final:
+        raise StateConflict("plan", job.state)
+    source = source or HeldOut.SHARE
+    if source not in HeldOut.values:
+        raise ValidationError({"source": [_("There is no such source.")]})
+    if source == HeldOut.SHARE and not job.parameters.get("val_size"):
+        text = _("This training holds nothing back: set a validation share, or choose a dataset.")
+        raise ValidationError({"source": [text]})
+    if source == HeldOut.DATASET:
+        _check_other(actor, job, dataset)
+    kept = checked_probes(probes) if source == HeldOut.PROBES else []
+    _check_numbers(limit, max_new_tokens)
+    checked_judge(actor, judge)
+    options = {"source": source, "dataset": dataset, "probes": kept, "judge": judge}
+    options |= {"limit": limit, "max_new_tokens": max_new_tokens, "rubric": rubric}
+    with transaction.atomic():
+        row, _is_new = EvaluationPlan.objects.update_or_create(
+            job=job, defaults={"options": options, "problem": ""}
+        )
+        after = {"source": source}
+        audit(actor=actor, action="evaluation.plan", target=job, after=after, request=request)
+    return row
+
+
+def _check_other(actor: User, job: TrainingJob, dataset_pk: int | None) -> None:
+    found = Dataset.objects.for_user(actor).filter(pk=dataset_pk).first()
+    if found is None:
+        raise ValidationError({"dataset": [_("Choose the dataset with the examples.")]})
+    if found.sha256 == job.dataset.sha256:
+        text = _("The model has learnt these very examples. Choose some that it has not seen.")
+        raise ValidationError({"dataset": [text]})
+
+
+def unplan(*, job: TrainingJob, actor: User, request: HttpRequest | None = None) -> None:
+    with transaction.atomic():
+        EvaluationPlan.objects.filter(job=job).delete()
+        audit(actor=actor, action="evaluation.unplan", target=job, request=request)
+
+
+def begin_planned(version: ModelVersion) -> None:
+    """What was planned for its job, if anything. What stands against it by now is kept."""
+    row = EvaluationPlan.objects.filter(job=version.job).first()
+    if row is None:
+        return
+    options = dict(row.options)
+    options["dataset"] = Dataset.objects.filter(pk=options["dataset"], owner=version.owner).first()
+    try:
+        options["judge"] = checked_judge(version.owner, options["judge"])
+        begin(version=version, actor=version.owner, **options)
+    except ValidationError as error:
+        row.problem = " ".join(error.messages)
+        row.save(update_fields=["problem"])
 
 
 def stop(*, evaluation: Evaluation, actor: User, request: HttpRequest | None = None) -> None:

@@ -8,12 +8,13 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from llmplatform.text import money
 from training import argument_conflicts, checks, llamafactory, presets
 from training.argument_table import BY_NAME
 from training.estimate import Estimate, estimate
-from training.models import BaseModel, Dataset
-from training.parallel import Sharing
+from training.models import BaseModel, Dataset, Strategy
+from training.parallel import Sharing, checked_sharing, deepspeed_config, parallel_arguments
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,14 @@ class Preview:
 
 def preview(
     *,
+    owner: User,
     name: str,
+    sharing: Sharing | None = None,
     base_model: BaseModel,
     dataset: Dataset,
     stage: str,
     method: str,
     parameters: Mapping[str, Any],
-    sharing: Sharing | None = None,
 ) -> Preview:
     """ValidationError keyed by field, as create_job() would raise it."""
     chosen: checks.Chosen = {
@@ -99,6 +101,7 @@ def preview(
         "dataset": dataset,
     }
     cleaned = checks.checked(parameters, **chosen)
+    sharing = checked_sharing(sharing or Sharing(), owner=owner, stage=stage, method=method)
     args = llamafactory.preview_args(
         stage=stage,
         method=method,
@@ -106,7 +109,7 @@ def preview(
         dataset_name=dataset.name,
         parameters=cleaned,
     )
-    sharing = sharing or Sharing()
+    args |= shown_args(sharing)
     return Preview(
         estimate=estimate(
             **chosen,
@@ -115,7 +118,7 @@ def preview(
             strategy=sharing.memory_strategy,
         ),
         yaml=llamafactory.yaml_of(args),
-        command=f"llamafactory-cli train {file_name(name)}.yaml",
+        command=f"{launch_words(sharing)}llamafactory-cli train {file_name(name)}.yaml",
         notes=tuple(
             argument_conflicts.notes(
                 cleaned,
@@ -127,6 +130,24 @@ def preview(
             )
         ),
     )
+
+
+def launch_words(sharing: Sharing) -> str:
+    """What LLaMA-Factory's own command is told in its environment about several processes."""
+    if not sharing.is_parallel and sharing.strategy == Strategy.DDP:
+        return ""
+    words = f"FORCE_TORCHRUN=1 NPROC_PER_NODE={sharing.processes} "
+    return words if sharing.nodes == 1 else f"{words}NNODES={sharing.nodes} NODE_RANK=0 "
+
+
+def shown_args(sharing: Sharing) -> dict[str, Any]:
+    """With DeepSpeed's configuration in the place of the file that a job is given."""
+    args = parallel_arguments(
+        sharing.strategy, is_parallel=sharing.is_parallel, has_gpu=True, deepspeed_path=""
+    )
+    if "deepspeed" in args:
+        args["deepspeed"] = deepspeed_config(sharing.strategy)
+    return args
 
 
 def file_name(name: str) -> str:

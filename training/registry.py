@@ -8,6 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
@@ -21,6 +22,7 @@ from training.models import (
     Engine,
     Method,
     ModelVersion,
+    Stage,
     Status,
     TrainingJob,
     Workload,
@@ -100,6 +102,9 @@ def deploy(
     current = version.deployment
     if current is not None and not current.is_final:
         raise StateConflict("deploy", current.serving_state)
+    if version.lineage.get("stage") == Stage.RM:
+        why = _("A reward model scores answers; it cannot be served to give them.")
+        raise StateConflict("deploy", "reward model", why)
     deployment = Deployment(
         version=version,
         owner=version.owner,

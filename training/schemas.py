@@ -17,10 +17,8 @@ from training.models import (
     Strategy,
     TrainingJob,
 )
-from training.parallel import Sharing
 from training.refusals import explained
 from training.scheduling import place_of, queue_position
-from training.sharing_forms import sharing_initial
 
 
 class BaseModelIn(Schema):
@@ -120,27 +118,16 @@ class EstimateIn(Schema):
     parameters: dict[str, Any] = Field(
         default_factory=dict, description="LLaMA-Factory's own names."
     )
-
-
-class SharingIn(Schema):
-    """Machines, order and limits of a job. null: as the console's settings say."""
-
-    processes: int = Field(1, description="On each machine: one a GPU.")
-    nodes: int = Field(1, description="Machines; more than one must see the same storage.")
+    processes: int = Field(1, description="GPUs, or processes, on each machine.")
+    nodes: int = Field(1, description="Machines that train it together.")
     strategy: Str = Field(Strategy.DDP.value, description="ddp, zero2, zero3 or fsdp.")
-    priority: int = Field(0, description="-5 to 5; above 0 for administrators.")
-    max_hours: float | None = Field(None, description="Then it is paused; 0 is without a limit.")
-    idle_minutes: int | None = Field(
-        None, description="With GPUs that do nothing, then it is paused; 0 never."
-    )
-
-    def as_sharing(self) -> Sharing:
-        return Sharing(**self.model_dump())
+    priority: int = Field(0, description="-5 (yields) to 5 (administrators only).")
+    max_hours: float | None = Field(None, description="0: no limit; null: as the settings say.")
+    idle_minutes: int | None = Field(None, description="Of an idle GPU; as max_hours.")
 
 
 class JobIn(EstimateIn):
     name: Name
-    parallel: SharingIn = Field(default_factory=SharingIn)
     start: bool = Field(True, description="Into the queue at once.")
     allow_too_large: bool = Field(
         False, description="Although the estimate says that it fits nowhere; this is audited."
@@ -248,7 +235,14 @@ class JobOut(Answer):
 
     @staticmethod
     def resolve_parallel(job: TrainingJob) -> dict[str, Any]:
-        return sharing_initial(job)
+        return {
+            "processes": job.processes,
+            "nodes": job.node_count,
+            "strategy": job.strategy,
+            "priority": job.priority,
+            "max_hours": job.max_hours,
+            "idle_minutes": job.idle_minutes,
+        }
 
     @staticmethod
     def resolve_node(job: TrainingJob) -> str | None:

@@ -124,11 +124,22 @@ def _in_grid(error: ValidationError, values: Mapping[str, Any]) -> ValidationErr
     return ValidationError(errors)
 
 
-def plan(*, parameters: Mapping[str, Any], grid: Grid, **chosen: Any) -> Plan:
+def plan(
+    *,
+    parameters: Mapping[str, Any],
+    grid: Grid,
+    sharing: Sharing | None = None,
+    **chosen: Any,
+) -> Plan:
     """ValidationError keyed by field. `chosen`: as checks.Chosen."""
-    about = Chosen(**chosen)
+    about, share = Chosen(**chosen), sharing or Sharing()
     estimates = [
-        estimate(**about, parameters=llamafactory.DEFAULTS | cleaned)
+        estimate(
+            **about,
+            parameters=llamafactory.DEFAULTS | cleaned,
+            devices=share.processes * share.nodes,
+            strategy=share.memory_strategy,
+        )
         for cleaned in _settled(about, parameters, grid)
     ]
     times = [each.seconds for each in estimates]

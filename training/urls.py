@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import groups, job_form, jobs
+from training.views import evaluations, groups, job_form, jobs
 
 app_name = "training"
 urlpatterns = [
@@ -21,6 +21,7 @@ urlpatterns = [
     path("<uuid:job_id>/report/", jobs.report, name="report"),
     path("<uuid:job_id>/yaml/", jobs.export_yaml, name="yaml"),
     path("<uuid:job_id>/delete/", jobs.delete, name="delete"),
+    path("<uuid:job_id>/evaluation/", evaluations.after, name="evaluate-after"),
     path("<uuid:job_id>/start/", jobs.act, {"verb": "start"}, name="start"),
     path("<uuid:job_id>/pause/", jobs.act, {"verb": "pause"}, name="pause"),
     path("<uuid:job_id>/resume/", jobs.act, {"verb": "resume"}, name="resume"),

@@ -6,7 +6,11 @@ from training.api.dataset_versions import versions_of_datasets_router
 from training.api.datasets import datasets_router
 from training.api.deployments import deployments_router
 from training.api.drafts import drafts_router
-from training.api.evaluations import evaluations_router, version_evaluations_router
+from training.api.evaluations import (
+    evaluations_router,
+    job_evaluation_router,
+    version_evaluations_router,
+)
 from training.api.groups import groups_router
 from training.api.jobs import jobs_router
 from training.api.labels import labels_router
@@ -20,6 +24,7 @@ __all__ = [
     "evaluations_router",
     "groups_router",
     "hub_tokens_router",
+    "job_evaluation_router",
     "jobs_router",
     "labels_router",
     "uploads_router",

@@ -13,9 +13,10 @@ from llmplatform.schemas import Page, Paging, paginate
 from training import evaluation
 from training.errors import StateConflict
 from training.evaluation_schemas import EvaluationIn, EvaluationOut, SampleOut
-from training.models import Dataset, Evaluation, ModelVersion
+from training.models import Dataset, Evaluation, ModelVersion, TrainingJob
 
 evaluations_router = Router(tags=["Training"])
+job_evaluation_router = Router(tags=["Training"])
 version_evaluations_router = Router(tags=["Training"])
 
 
@@ -95,4 +96,27 @@ def delete_evaluation(request: HttpRequest, evaluation_id: str) -> Any:
         evaluation.delete(evaluation=row, actor=current_user(request), request=request)
     except StateConflict as error:
         raise ApiError(409, "conflict", error.message) from error
+    return 204, None
+
+
+def _job(request: HttpRequest, job_id: str) -> TrainingJob:
+    rows = TrainingJob.objects.for_user(current_user(request)).select_related("dataset")
+    return owned_or_404(rows, pk=job_id)
+
+
+@job_evaluation_router.put("{job_id}/evaluation", response={204: None})
+def plan_evaluation(request: HttpRequest, job_id: str, body: EvaluationIn) -> Any:
+    """Begins by itself once the job has succeeded; `source` share needs a `val_size`."""
+    job, user = _job(request, job_id), current_user(request)
+    try:
+        evaluation.plan(job=job, actor=user, request=request, **body.model_dump())
+    except StateConflict as error:
+        raise ApiError(409, "conflict", error.message) from error
+    return 204, None
+
+
+@job_evaluation_router.delete("{job_id}/evaluation", response={204: None})
+def unplan_evaluation(request: HttpRequest, job_id: str) -> Any:
+    job = _job(request, job_id)
+    evaluation.unplan(job=job, actor=current_user(request), request=request)
     return 204, None

@@ -9,7 +9,7 @@ from accounts.access import current_user, owned_or_404
 from llmplatform.schemas import Page, Paging, paginate
 from training import configurations, job_templates, sweeps
 from training.argument_table import ARGUMENTS, BLOCKED, GROUPS
-from training.choosing import chosen_base_model, chosen_of
+from training.choosing import chosen_base_model, chosen_of, sharing_of
 from training.group_schemas import (
     ArgumentOut,
     ImportedOut,
@@ -130,7 +130,8 @@ def list_sweeps(request: HttpRequest, paging: Query[Paging]) -> Any:
 def estimate_sweep(request: HttpRequest, body: SweepEstimateIn) -> Any:
     """How many trainings, and what they take together; starts nothing."""
     chosen = chosen_of(current_user(request), body)
-    found = sweeps.plan(parameters=body.parameters, grid=body.grid, **chosen)
+    common: dict[str, Any] = {"parameters": body.parameters, "sharing": sharing_of(body)}
+    found = sweeps.plan(grid=body.grid, **common, **chosen)
     return {
         "count": found.count,
         "time_s": found.seconds,
@@ -149,6 +150,7 @@ def create_sweep(request: HttpRequest, body: SweepIn) -> Any:
         name=body.name,
         parameters=body.parameters,
         grid=body.grid,
+        sharing=sharing_of(body),
         start=body.start,
         allow_too_large=body.allow_too_large,
         request=request,

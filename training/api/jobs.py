@@ -12,7 +12,7 @@ from accounts.access import current_user, owned_or_404
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from training import configurations, previews, report_files, services, streams
-from training.choosing import chosen_of
+from training.choosing import chosen_of, sharing_of
 from training.errors import StateConflict
 from training.models import Status, TrainingJob
 from training.schemas import EstimateIn, EstimateOut, JobIn, JobOut, LogOut, PointsOut
@@ -29,8 +29,14 @@ def _job(request: HttpRequest, job_id: str) -> TrainingJob:
 @jobs_router.post("estimate", response=EstimateOut)
 def estimate_job(request: HttpRequest, body: EstimateIn) -> Any:
     """Memory by part, whether it fits now, steps and time; nothing is started."""
-    chosen = chosen_of(current_user(request), body)
-    preview = previews.preview(name="", parameters=body.parameters, **chosen)
+    user = current_user(request)
+    preview = previews.preview(
+        owner=user,
+        name="",
+        sharing=sharing_of(body),
+        parameters=body.parameters,
+        **chosen_of(user, body),
+    )
     notes = [{"parameter": name, "text": text} for name, text in preview.notes]
     told = {"yaml": preview.yaml, "command": preview.command, "notes": notes}
     return preview.estimate.as_json() | told
@@ -52,7 +58,7 @@ def create_job(request: HttpRequest, body: JobIn) -> Any:
         owner=user,
         name=body.name,
         parameters=body.parameters,
-        sharing=body.parallel.as_sharing(),
+        sharing=sharing_of(body),
         start=body.start,
         allow_too_large=body.allow_too_large,
         request=request,

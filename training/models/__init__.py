@@ -10,6 +10,7 @@ from training.models.datasets import Dataset, DatasetFormat
 from training.models.drafts import DatasetDraft
 from training.models.evaluations import (
     Evaluation,
+    EvaluationPlan,
     EvaluationSample,
     HeldOut,
     JudgeState,
@@ -48,6 +49,7 @@ __all__ = [
     "Desired",
     "Engine",
     "Evaluation",
+    "EvaluationPlan",
     "EvaluationSample",
     "ExportFormat",
     "Forecast",

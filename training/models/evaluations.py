@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from providers.models import ProviderModel
 from training.models.datasets import Dataset
+from training.models.jobs import TrainingJob
 from training.models.registry import ModelVersion
 from training.models.workloads import Kind, Status, Workload, WorkloadQuerySet
 
@@ -83,6 +84,25 @@ class Evaluation(Workload):
             **{each: Count("pk", filter=Q(outcome=each)) for each in Outcome.values}
         )
         return {name: row[name] or 0 for name in Outcome.values}
+
+
+class EvaluationPlan(models.Model):
+    """What is evaluated once a training has succeeded.
+
+    `options`: what evaluation.begin() takes, with ids in place of rows; `problem`: why nothing
+    came of it.
+    """
+
+    job = models.OneToOneField(TrainingJob, models.CASCADE, related_name="evaluation_plan")
+    options: models.JSONField[Any] = models.JSONField(default=dict)
+    problem = models.TextField(blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("planned evaluation")
+        verbose_name_plural = _("planned evaluations")
+
+    def __str__(self) -> str:
+        return str(self.job_id)
 
 
 class Outcome(models.TextChoices):

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from training import forecasts, llamafactory, parallel, registry
+from training import evaluation, forecasts, llamafactory, parallel, registry
 from training.datasets import write_dataset_info
 from training.demo import content
 from training.errors import Unbuildable
@@ -173,7 +173,7 @@ class Training:
             summary=job.summary, output_path=job.output_path
         )
         forecasts.compare(job, outcome)
-        registry.register_version(job)
+        evaluation.begin_planned(registry.register_version(job))
 
 
 class Building:

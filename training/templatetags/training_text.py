@@ -51,6 +51,12 @@ def short(value: Any) -> str:
 
 
 @register.filter
+def measure_label(name: str) -> str:
+    """The same in an evaluation, where a loss is no training's."""
+    return _("Loss") if name == "loss" else metric_label(name)
+
+
+@register.filter
 def signed(value: float) -> str:
     """A change: with its sign, and none where there is no change."""
     return f"+{short_number(value)}" if value > 0 else short_number(value).replace("-", "−")

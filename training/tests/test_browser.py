@@ -108,7 +108,7 @@ def test_a_new_training(alice: User, live_url: str, sign_in: SignIn) -> None:
     page.goto("/training/new/")
     expect(page.get_by_text("Choose a base model and a dataset; memory")).to_be_visible()
     page.get_by_label("Dataset").select_option("pairs")
-    expect(page.get_by_label("Name")).to_have_value("pairs")
+    expect(page.get_by_label("Name", exact=True)).to_have_value("pairs")
     expect(page.get_by_role("radio", name=re.compile("^Direct preference"))).to_be_checked()
     expect(page.get_by_label("Beta")).to_be_visible()
     expect(page.get_by_text("Fits", exact=True)).to_be_visible()
@@ -124,8 +124,12 @@ def test_a_new_training(alice: User, live_url: str, sign_in: SignIn) -> None:
 
     page.get_by_label("Batch size").first.fill("0")
     expect(page.locator("#preview")).to_contain_text("Batch size: Must be at least 1")
+    expect(page.locator("[data-said=per_device_train_batch_size]")).to_have_text(
+        "Must be at least 1."
+    )
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_role("alert").first).to_contain_text("Must be at least 1")
+    expect(page).to_have_url(re.compile("/training/new/$"))
+    expect(page.get_by_text("Must be at least 1.").first).to_be_visible()
     expect(page.get_by_label("LoRA rank")).to_have_value("64")
     page.get_by_label("Batch size").first.fill("2")
     page.get_by_role("button", name="Start training").click()
@@ -134,6 +138,38 @@ def test_a_new_training(alice: User, live_url: str, sign_in: SignIn) -> None:
     made = TrainingJob.objects.get()
     assert made.parameters["lora_rank"] == 64
     assert made.stage == "dpo"
+
+
+def test_parameters_are_found_changed_and_remedied(
+    alice: User, live_url: str, sign_in: SignIn
+) -> None:
+    make_base_model()
+    make_dataset(alice)
+    make_node(gib=8)
+    page = sign_in(alice)
+    page.goto("/training/new/")
+    page.get_by_label("Dataset").select_option("identity")
+    expect(page.get_by_text("Fits", exact=True)).to_be_visible()
+
+    search = page.get_by_label("Search parameters")
+    search.fill("dropout")
+    dropout = page.get_by_label("Dropout")
+    expect(dropout).to_be_visible()
+    expect(page.get_by_label("Seed of the order")).to_be_hidden()
+    expect(page.get_by_text("It belongs to orthogonal fine-tuning")).to_be_visible()
+    dropout.fill("0.3")
+    search.fill("nothing has this name")
+    expect(page.get_by_text("Nothing found")).to_be_visible()
+    search.fill("")
+    page.get_by_label("Only changed").check()
+    expect(dropout).to_be_visible()
+    expect(page.get_by_label("Modules", exact=True).first).to_be_hidden()
+
+    page.get_by_label("Batch size").first.fill("8")
+    expect(page.get_by_text("Does not fit", exact=True)).to_be_visible()
+    page.get_by_role("button", name=re.compile("^Batch 1, accumulated 8 times")).click()
+    expect(page.get_by_label("Batch size").first).to_have_value("1")
+    expect(page.get_by_text("Fits", exact=True)).to_be_visible()
 
 
 def test_the_list_moves_by_itself(alice: User, job: TrainingJob, sign_in: SignIn) -> None:

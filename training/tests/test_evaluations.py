@@ -20,10 +20,12 @@ from training.evaluation_forms import probes_from
 from training.models import (
     Dataset,
     Evaluation,
+    EvaluationPlan,
     EvaluationSample,
     JudgeState,
     ModelVersion,
     Status,
+    TrainingJob,
 )
 from training.tests.rows import make_dataset, make_job, make_version
 
@@ -395,3 +397,50 @@ def test_samples_by_api(api: Api, alice: User, version: ModelVersion) -> None:
     assert api(alice).get(path).json()["count"] == 3
     worse = api(alice).get(f"{path}?outcome=loss").json()
     assert worse["count"] == 2 and worse["items"][0]["tuned_answer"] == "tuned says"
+
+
+# --- Planned for the end of a training ----------------------------------------
+
+
+def test_a_plan_begins_when_its_training_has_succeeded(
+    api: Api, alice: User, client: Client, tmp_path: Any
+) -> None:
+    job = make_job(alice, Status.RUNNING)
+    path = f"training/jobs/{job.pk}/evaluation"
+    refused = api(alice).client.put(f"/api/v1/{path}", {}, content_type="application/json")
+    assert refused.status_code == 422 and "source" in refused.json()["error"]["fields"]
+    assert "Evaluate afterwards" not in client.get(f"/training/{job.pk}/").content.decode()
+    job.parameters |= {"val_size": 0.2}
+    job.save()
+    file = tmp_path / "data.jsonl"
+    file.write_text("{}\n")
+    Dataset.objects.filter(pk=job.dataset_id).update(path=str(file))
+    assert "Evaluate afterwards" in client.get(f"/training/{job.pk}/").content.decode()
+    client.post(f"/training/{job.pk}/evaluation/", {"wanted": "1"})
+    assert "Do not evaluate" in client.get(f"/training/{job.pk}/").content.decode()
+    body = {"limit": 7, "max_new_tokens": 5}
+    put = api(alice).client.put(f"/api/v1/{path}", body, content_type="application/json")
+    assert put.status_code == 204
+    version = make_version(TrainingJob.objects.get(pk=job.pk))
+    evaluation.begin_planned(version)
+    row = Evaluation.objects.get()
+    assert (row.source, row.limit, row.max_new_tokens, row.is_queued) == ("share", 7, 5, True)
+    TrainingJob.objects.update(status=Status.SUCCESS)
+    put = api(alice).client.put(f"/api/v1/{path}", body, content_type="application/json")
+    assert put.status_code == 409
+    assert api(alice).delete(path).status_code == 204
+
+
+def test_a_plan_that_cannot_be_kept_says_why(alice: User, tmp_path: Any) -> None:
+    job = make_job(alice, Status.RUNNING)
+    other = stored(alice, tmp_path, sha256="3" * 64)
+    evaluation.plan(job=job, actor=alice, source="dataset", dataset=other.pk)
+    other.delete()
+    evaluation.begin_planned(make_version(job))
+    assert not Evaluation.objects.exists()
+    assert "Choose the dataset" in EvaluationPlan.objects.get().problem
+
+
+def test_without_a_plan_nothing_begins(version: ModelVersion) -> None:
+    evaluation.begin_planned(version)
+    assert not Evaluation.objects.exists()

@@ -8,14 +8,16 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import current_user, owned_or_404
 from training import evaluation, evaluation_gate, evaluation_results, streams
 from training.errors import StateConflict
 from training.evaluation_forms import EvaluationForm
-from training.models import Evaluation, ModelVersion, Outcome
+from training.models import Evaluation, ModelVersion, Outcome, TrainingJob
 from training.scheduling import queue_position
 
 SAMPLES_PER_PAGE = 20
@@ -113,3 +115,22 @@ def delete(request: HttpRequest, evaluation_id: UUID) -> HttpResponse:
         return redirect("models:evaluation", row.pk)
     messages.success(request, _("The evaluation is deleted."))
     return redirect("models:detail", version_id)
+
+
+@require_POST
+def after(request: HttpRequest, job_id: UUID) -> HttpResponse:
+    """Whether the share that a training holds back is evaluated once it has succeeded."""
+    user = current_user(request)
+    job = owned_or_404(TrainingJob.objects.for_user(user).select_related("dataset"), pk=job_id)
+    try:
+        if request.POST.get("wanted") == "1":
+            evaluation.plan(job=job, actor=user, request=request)
+        else:
+            evaluation.unplan(job=job, actor=user, request=request)
+    except StateConflict as error:
+        messages.error(request, error.message)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    if request.htmx:  # type: ignore[attr-defined]
+        return HttpResponseClientRedirect(reverse("training:detail", args=[job.pk]))
+    return redirect("training:detail", job.pk)

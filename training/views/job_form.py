@@ -15,16 +15,16 @@ from accounts.models import User
 from training import configurations, job_templates, services, sweeps
 from training.argument_table import ARGUMENTS, BLOCKED, WHY_BLOCKED, Blocked
 from training.checks import Chosen, has_gpu
-from training.fair_share import quota_of
-from training.forms import METHOD_HELP, STAGE_HELP, ImportForm, JobForm
+from training.job_forms import METHOD_HELP, STAGE_HELP, ImportForm, JobForm
 from training.models import BaseModel, Dataset, JobTemplate, Method, Stage, Sweep, TrainingJob
-from training.parallel import checked_sharing
 from training.presets import preset_buttons, preset_values
 from training.previews import Preview, preview
 from training.repairs import Repair, repair_of
-from training.sharing_forms import sharing_initial
 from training.sweeps import Plan
 from training.template_detection import detected_template
+
+# What a clone takes over besides what is trained how.
+CLONED = ("processes", "strategy", "priority", "max_hours", "idle_minutes")
 
 
 def _clone_of(user: User, raw: str) -> dict[str, Any]:
@@ -33,7 +33,8 @@ def _clone_of(user: User, raw: str) -> dict[str, Any]:
     job = owned_or_404(TrainingJob.objects.for_user(user), pk=raw)
     chosen = {"base_model": job.base_model_id, "dataset": job.dataset_id}
     name = {"name": _next_name(user, job.name), "stage": job.stage, "method": job.method}
-    return {**chosen, **name, **sharing_initial(job), **job.parameters}
+    sharing = {field: getattr(job, field) for field in CLONED} | {"nodes": job.node_count}
+    return {**chosen, **name, **sharing, **job.parameters}
 
 
 def _repair(request: HttpRequest, user: User) -> Repair | None:
@@ -176,7 +177,6 @@ def _form_context(user: User, form: JobForm) -> dict[str, Any]:
         "groups": form.groups(),
         "stage": stage,
         "method": method,
-        "quota": quota_of(user),
         "templates": JobTemplate.objects.for_user(user).select_related("owner"),
         "presets": preset_buttons(has_bf16=has_gpu()),
         "blocked": _blocked(),
@@ -234,7 +234,7 @@ def show_preview(request: HttpRequest) -> HttpResponse:
     sweep: Plan | None = None
     missing: list[str] = []
     if form.is_valid() or not {"base_model", "dataset", "stage", "method"} & form.errors.keys():
-        shown = _preview(form)
+        shown = _preview(user, form)
         sweep = _sweep_plan(form) if shown else None
     else:
         wanted = ("base_model", "dataset")
@@ -258,7 +258,7 @@ def _problems(form: JobForm) -> list[dict[str, Any]]:
     ]
 
 
-def _preview(form: JobForm) -> Preview | None:
+def _preview(user: User, form: JobForm) -> Preview | None:
     """None when create_job() would refuse it; the form then says why."""
     parameters = form.parameters()
     try:
@@ -266,10 +266,8 @@ def _preview(form: JobForm) -> Preview | None:
             sweeps.check_grid(grid)
             parameters |= {name: values[0] for name, values in grid.items()}
         name = form.cleaned_data.get("name", "")
-        sharing = checked_sharing(
-            form.sharing(), owner=form.user, stage=form.chosen[0], method=form.chosen[1]
-        )
-        return preview(name=name, parameters=parameters, sharing=sharing, **_chosen(form))
+        common: dict[str, Any] = {"owner": user, "name": name, "sharing": form.sharing()}
+        return preview(parameters=parameters, **common, **_chosen(form))
     except ValidationError as error:
         _add_errors(form, error)
         return None
@@ -281,7 +279,8 @@ def _sweep_plan(form: JobForm) -> Plan | None:
     if not grid:
         return None
     try:
-        return sweeps.plan(parameters=form.parameters(), grid=grid, **_chosen(form))
+        common: dict[str, Any] = {"parameters": form.parameters(), "sharing": form.sharing()}
+        return sweeps.plan(grid=grid, **common, **_chosen(form))
     except ValidationError as error:
         _add_errors(form, error)
         return None

@@ -1,0 +1,315 @@
+"""The form of a new training: a field for every parameter, and where and how long it runs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from training import configurations
+from training.arguments import ARGUMENTS, BY_NAME, GROUPS, Argument
+from training.forms import template_choices
+from training.models import BaseModel, Dataset, Method, Stage, Strategy
+from training.parallel import PRIORITY_HIGH, PRIORITY_LOW, PRIORITY_NORMAL, Sharing
+from training.presets import field_text
+from training.sweeps import split_values
+from training.template_detection import detected_template
+
+STAGE_HELP = {
+    Stage.SFT: _("Learn to answer like the examples."),
+    Stage.PT: _("Go on reading plain text."),
+    Stage.RM: _("Learn to score answers; the result judges, it does not chat."),
+    Stage.DPO: _("Prefer the better of two answers."),
+    Stage.KTO: _("Learn from thumbs up and down."),
+}
+METHOD_HELP = {
+    Method.LORA: _("A small adapter; the usual choice."),
+    Method.QLORA: _("An adapter on a quantised model; least memory."),
+    Method.FREEZE: _("Some layers in full."),
+    Method.FULL: _("Every weight; most memory."),
+}
+SWEPT = 3  # parameters of which a sweep tries several values
+SWEPT_KINDS = ("int", "float", "bool", "choice")
+ON_OFF = {"true": _("On"), "false": _("Off"), "": _("As LLaMA-Factory decides")}
+
+
+def default_text(argument: Argument) -> str:
+    """The default as the field would hold it; empty if LLaMA-Factory decides."""
+    return "" if argument.default is None else field_text(argument.default)
+
+
+def field_of(argument: Argument) -> forms.Field:
+    """A field that only carries the value; arguments.clean() judges it.
+
+    What is not among the main parameters stays empty until a person sets it.
+    """
+    common: dict[str, Any] = {"label": argument.label, "help_text": argument.help}
+    if argument.name == "template":
+        return forms.ChoiceField(**common, required=False, choices=template_choices())
+    initial = default_text(argument) if argument.group == "main" else None
+    return forms.CharField(**common, required=False, max_length=10_000, initial=initial)
+
+
+def options_of(argument: Argument) -> list[tuple[str, Any]]:
+    """(value, label) of a select; the empty one is the default."""
+    default = default_text(argument)
+    if argument.kind == "bool":
+        first: list[tuple[str, Any]] = [("", ON_OFF[default])]
+        return [*first, *((word, ON_OFF[word]) for word in ("true", "false") if word != default)]
+    if argument.name == "template":
+        return template_choices()
+    if argument.group == "main":
+        return [(choice, choice) for choice in argument.choices]
+    first = [("", default or ON_OFF[""])]
+    return [*first, *((choice, choice) for choice in argument.choices if choice != default)]
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value
+
+
+def _shown(name: str, value: Any) -> Any:
+    is_written = name in BY_NAME and isinstance(value, bool | float | dict)
+    return field_text(value) if is_written else value
+
+
+@dataclass(frozen=True)
+class ArgumentRow:
+    """One parameter as the page draws it."""
+
+    argument: Argument
+    field: forms.BoundField
+    fits: bool
+
+    @property
+    def value(self) -> str:
+        value = self.field.value()
+        return "" if value is None else str(value)
+
+    @property
+    def default(self) -> str:
+        return default_text(self.argument)
+
+    @property
+    def is_changed(self) -> bool:
+        return self.value not in ("", self.default)
+
+    @property
+    def is_select(self) -> bool:
+        return self.argument.kind in ("bool", "choice") or self.argument.name == "template"
+
+    @property
+    def options(self) -> list[tuple[str, Any]]:
+        return options_of(self.argument)
+
+    @property
+    def mode(self) -> str:
+        """Which keyboard a phone shows."""
+        return {"int": "numeric", "float": "decimal"}.get(self.argument.kind, "text")
+
+    @property
+    def search(self) -> str:
+        words = (self.argument.name, self.argument.label, self.argument.help)
+        return " ".join(map(str, words)).lower()
+
+
+class JobForm(forms.Form):
+    """A training job. Parameters that don't apply to the chosen stage and method are left out."""
+
+    name = forms.CharField(label=_("Name"), max_length=100)
+    base_model = forms.ModelChoiceField(
+        BaseModel.objects.none(), label=_("Base model"), empty_label=_("Choose a model")
+    )
+    dataset = forms.ModelChoiceField(
+        Dataset.objects.none(), label=_("Dataset"), empty_label=_("Choose a dataset")
+    )
+    stage = forms.ChoiceField(
+        label=_("Stage"), choices=Stage.choices, initial=Stage.SFT, widget=forms.RadioSelect
+    )
+    method = forms.ChoiceField(
+        label=_("Method"), choices=Method.choices, initial=Method.LORA, widget=forms.RadioSelect
+    )
+    processes = forms.IntegerField(
+        label=_("Devices on each machine"),
+        initial=1,
+        required=False,
+        help_text=_("GPUs, or processes on a machine without. Each works on a batch of its own."),
+    )
+    nodes = forms.IntegerField(
+        label=_("Machines"),
+        initial=1,
+        required=False,
+        help_text=_("All of them start together; they need a folder that they share."),
+    )
+    strategy = forms.ChoiceField(
+        label=_("How they share the model"), choices=Strategy.choices, required=False
+    )
+    priority = forms.TypedChoiceField(
+        label=_("Priority"),
+        coerce=int,
+        empty_value=PRIORITY_NORMAL,
+        initial=PRIORITY_NORMAL,
+        required=False,
+        help_text=_("Among your own and others' trainings that wait."),
+    )
+    max_hours = forms.FloatField(
+        label=_("Longest time (hours)"),
+        required=False,
+        help_text=_("It is stopped then. Empty: as the settings say; 0: no limit."),
+    )
+    idle_minutes = forms.IntegerField(
+        label=_("Stop when the GPU idles (minutes)"),
+        required=False,
+        help_text=_("Empty: as the settings say; 0: never."),
+    )
+    template_name = forms.CharField(label=_("Name of the template"), max_length=100, required=False)
+    template_shared = forms.BooleanField(label=_("Share with everyone"), required=False)
+    allow_too_large = forms.BooleanField(label=_("Start all the same"), required=False)
+
+    def __init__(
+        self, data: Any = None, *, user: User, initial: dict[str, Any] | None = None
+    ) -> None:
+        known = {name: _shown(name, value) for name, value in (initial or {}).items()}
+        super().__init__(data, initial=known)
+        models, datasets = self.fields["base_model"], self.fields["dataset"]
+        assert isinstance(models, forms.ModelChoiceField)
+        assert isinstance(datasets, forms.ModelChoiceField)
+        models.queryset = BaseModel.objects.for_user(user).ready()
+        priorities = [(PRIORITY_NORMAL, _("As usual")), (PRIORITY_LOW, _("Let others go first"))]
+        if user.is_admin:
+            priorities.append((PRIORITY_HIGH, _("Before everybody")))
+        priority = self.fields["priority"]
+        assert isinstance(priority, forms.ChoiceField)
+        priority.choices = priorities
+        datasets.queryset = Dataset.objects.for_user(user)
+        for argument in ARGUMENTS:
+            self.fields[argument.name] = field_of(argument)
+        for number in range(1, SWEPT + 1):
+            name = f"swept_{number}"
+            self.fields[name] = forms.CharField(label=_("Parameter"), required=False, max_length=60)
+            self.fields[f"{name}_values"] = forms.CharField(
+                label=_("Values to try"), required=False, max_length=500
+            )
+
+    def grid(self) -> dict[str, list[str]]:
+        """The values to be tried of each parameter; empty for a single training."""
+        found: dict[str, list[str]] = {}
+        for number in range(1, SWEPT + 1):
+            name = self.cleaned_data.get(f"swept_{number}", "")
+            values = self.cleaned_data.get(f"swept_{number}_values", "")
+            if name and values.strip():
+                found[name] = split_values(values)
+        return found
+
+    def sharing(self) -> Sharing:
+        """Not judged yet."""
+        known = self.cleaned_data
+        return Sharing(
+            processes=_or(known.get("processes"), 1),
+            nodes=_or(known.get("nodes"), 1),
+            strategy=known.get("strategy") or Strategy.DDP.value,
+            priority=_or(known.get("priority"), PRIORITY_NORMAL),
+            max_hours=known.get("max_hours"),
+            idle_minutes=known.get("idle_minutes"),
+        )
+
+    def sharing_fields(self) -> list[forms.BoundField]:
+        names = ("processes", "nodes", "strategy", "priority", "max_hours", "idle_minutes")
+        return [self[name] for name in names]
+
+    def is_sharing_changed(self) -> bool:
+        return any(
+            field.errors or str(field.value() or "") not in ("", "0", "1", Strategy.DDP.value)
+            for field in self.sharing_fields()
+        )
+
+    def swept_rows(self) -> list[dict[str, Any]]:
+        names = (f"swept_{number}" for number in range(1, SWEPT + 1))
+        return [{"name": self[name], "values": self[f"{name}_values"]} for name in names]
+
+    def sweepable(self) -> list[tuple[Any, list[Argument]]]:
+        """Parameters of which several values can be tried, by group."""
+        return [
+            (label, [a for a in ARGUMENTS if a.group == group and a.kind in SWEPT_KINDS])
+            for group, label in GROUPS.items()
+            if any(a.group == group and a.is_installed for a in ARGUMENTS)
+        ]
+
+    @property
+    def chosen(self) -> tuple[str, str]:
+        """Stage and method as they stand in the form."""
+        return str(self["stage"].value()), str(self["method"].value())
+
+    def parameters(self) -> dict[str, Any]:
+        """What was set, and the main parameters in any case; not judged yet."""
+        stage, method = self.chosen
+        found: dict[str, Any] = {}
+        for argument in ARGUMENTS:
+            value = self.cleaned_data.get(argument.name, "")
+            is_wanted = argument.group == "main" or value != default_text(argument)
+            if value != "" and is_wanted and argument.fits(stage=stage, method=method):
+                found[argument.name] = value
+        return found
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Sections of parameters: {"name", "label", "rows", "fits", "changed"}."""
+        stage, method = self.chosen
+        sections = []
+        for name, label in GROUPS.items():
+            rows = [
+                ArgumentRow(a, self[a.name], a.fits(stage=stage, method=method))
+                for a in ARGUMENTS
+                if a.group == name and a.is_installed
+            ]
+            if not rows:
+                continue
+            shown = [row for row in rows if row.fits]
+            changed = sum(row.is_changed for row in shown)
+            has_errors = any(row.field.errors for row in shown)
+            section = {"name": name, "label": label, "rows": rows, "fits": bool(shown)}
+            sections.append(section | {"changed": changed, "has_errors": has_errors})
+        return sections
+
+    def dataset_stages(self) -> dict[str, list[str]]:
+        """By id of the dataset, for the page."""
+        field = self.fields["dataset"]
+        assert isinstance(field, forms.ModelChoiceField)
+        rows = field.queryset
+        return {str(row.pk): list(row.stages) for row in rows or ()}
+
+    def model_templates(self) -> dict[str, str]:
+        """The chat template of each base model, for the page."""
+        field = self.fields["base_model"]
+        assert isinstance(field, forms.ModelChoiceField)
+        return {str(row.pk): detected_template(row) for row in field.queryset or ()}
+
+
+class ImportForm(forms.Form):
+    """A configuration as text or as a file."""
+
+    yaml = forms.CharField(
+        label=_("YAML"),
+        required=False,
+        max_length=configurations.MAX_BYTES,
+        widget=forms.Textarea(attrs={"rows": 14, "class": "mono", "spellcheck": "false"}),
+        help_text=_("As `llamafactory-cli train` reads it, or LLaMA Board saved it."),
+    )
+    file = forms.FileField(label=_("Or a file"), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        file = cleaned.get("file")
+        if file is None and not str(cleaned.get("yaml", "")).strip():
+            self.add_error("yaml", _("Paste a configuration, or choose a file."))
+        elif file is not None and file.size > configurations.MAX_BYTES:
+            self.add_error("file", _("This is longer than a configuration ever is (64 KB)."))
+        elif file is not None:
+            try:
+                cleaned["yaml"] = file.read().decode("utf-8-sig")
+            except UnicodeDecodeError:
+                self.add_error("file", _("This file is not text in UTF-8."))
+        return cleaned
+
+    def text(self) -> str:
+        return str(self.cleaned_data["yaml"])
