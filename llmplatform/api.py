@@ -42,6 +42,7 @@ from training.api import (
     version_evaluations_router,
     versions_of_datasets_router,
     versions_router,
+    watching_router,
     work_router,
 )
 
@@ -112,6 +113,7 @@ api.add_router("training/evaluations", evaluations_router)
 api.add_router("training/deployments", deployments_router)
 api.add_router("training/jobs", job_evaluation_router)
 api.add_router("training", jobs_router)
+api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("prompts", prompts_router)
 

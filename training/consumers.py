@@ -27,8 +27,8 @@ _in_database = partial(database_sync_to_async, thread_sensitive=False)
 
 
 class TrainingConsumer(AsyncJsonWebsocketConsumer):
-    """Query: `format=html&lang=` for pages; `metrics=`, `hardware=` and `log=` (the `next` of
-    earlier events) for what is known already."""
+    """Query: `format=html&lang=` for pages; `metrics=`, `hardware=`, `log=`, `notes=` and
+    `samples=` (the `next` of earlier events) for what is known already."""
 
     async def connect(self) -> None:
         # Refused after accepting: a browser cannot read the code of a refused handshake.
@@ -46,6 +46,8 @@ class TrainingConsumer(AsyncJsonWebsocketConsumer):
             metrics=_cursor(query, "metrics") or 0,
             hardware=_cursor(query, "hardware") or 0,
             log=_cursor(query, "log"),
+            notes=_cursor(query, "notes") or 0,
+            samples=_cursor(query, "samples") or 0,
         )
         self._task = asyncio.create_task(self._follow(watch))
 

@@ -6,7 +6,7 @@ A rough sorting of records for statistics, not a verdict on a single one.
 import re
 from collections import Counter
 
-SAMPLE_CHARS = 2000
+SAMPLE_CHARS = 600
 SCRIPTS = {
     "ja": re.compile("[\u3040-\u30ff]"),
     "ko": re.compile("[\uac00-\ud7af]"),

@@ -33,8 +33,9 @@ Words = npt.NDArray[np.uint64]
 Indices = npt.NDArray[np.intp]
 
 _random = np.random.default_rng(20240229)
-_FACTORS: Words = _random.integers(1, 2**63, PERMUTATIONS, dtype=np.uint64) * 2 + 1
-_SHIFTS: Words = _random.integers(0, 2**63, PERMUTATIONS, dtype=np.uint64)
+_FACTORS: Signature = _random.integers(1, 2**31, (PERMUTATIONS, 1), dtype=np.uint32) * 2 + 1
+_SHIFTS: Signature = _random.integers(0, 2**32, (PERMUTATIONS, 1), dtype=np.uint32)
+_MIX = np.uint64(0x9E3779B97F4A7C15)
 _PLACES: Words = _random.integers(1, 2**63, SHINGLE, dtype=np.uint64) * 2 + 1
 
 
@@ -51,8 +52,9 @@ def signature_of(text: str) -> Signature:
     if count > MAX_SHINGLES:  # those whose number says so: the same in every text
         chosen = shingles[shingles % np.uint64(-(-count // MAX_SHINGLES)) == 0]
         shingles = chosen if len(chosen) else shingles[:1]
-    mixed = shingles[:, None] * _FACTORS + _SHIFTS
-    found: Signature = (mixed >> np.uint64(32)).min(axis=0).astype(np.uint32)
+    # Of 32 bits, which processors multiply several at a time.
+    numbers = (shingles * _MIX >> np.uint64(32)).astype(np.uint32)
+    found: Signature = (numbers * _FACTORS + _SHIFTS).min(axis=1)
     return found
 
 
@@ -107,7 +109,7 @@ def _candidates(rows: npt.NDArray[np.uint32]) -> tuple[Indices, Indices]:
     before it."""
     keys = np.zeros(len(rows), np.uint64)
     for column in range(rows.shape[1]):
-        keys = keys * np.uint64(0x9E3779B97F4A7C15) + rows[:, column]
+        keys = keys * _MIX + rows[:, column]
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     is_same = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1

@@ -15,6 +15,17 @@ class StateConflict(Exception):
         return self.why or _("This is not possible in the present state.")
 
 
+class NoCheckpoint(StateConflict):
+    """There is nothing to keep yet."""
+
+    @property
+    def message(self) -> str:
+        return _(
+            "There is no complete checkpoint with an evaluation yet. They are saved every "
+            "save_steps steps, and only the last save_total_limit ones are kept."
+        )
+
+
 class Unbuildable(Exception):
     """The configuration cannot be run; `reason` is a Reason, the text says why."""
 

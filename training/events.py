@@ -3,8 +3,10 @@
 type       further fields
 job        job (as the API gives it), actions, deployment, html: {part: markup} that changed
 metrics    items: [{step, epoch, loss?, ...}], next
-hardware   items: [{at, cpu_percent, rss_bytes, gpus}], next
+hardware   items: [{at, step, cpu_percent, rss_bytes, gpus}], next
 log        first (number of the first line), lines, next
+notes      items: [{id, kind, step, at, title, text, advice, actions}], next, html?
+samples    items: [{step, position, prompt, output}], next, html?
 """
 
 from typing import Any
@@ -14,8 +16,10 @@ from django.utils.translation import gettext_lazy as _
 
 from training import pausing, scheduling, services
 from training.advice import failure_of
-from training.models import Reason, Status, TrainingJob
+from training.doctor_texts import remark_of
+from training.models import Note, Reason, Status, TrainingJob
 from training.models.workloads import ACTIVE
+from training.sample_views import sample_rows
 from training.schemas import JobOut
 from training.streams import Slice
 
@@ -50,6 +54,16 @@ def page_context(job: TrainingJob) -> dict[str, Any]:
     }
 
 
+def notes_context(job: TrainingJob) -> dict[str, Any]:
+    """The doctor's remarks, the newest first."""
+    remarks = [remark_of(note) for note in job.notes.order_by("-pk")]
+    return {"job": job, "remarks": remarks, "actions": services.allowed_actions(job)}
+
+
+def samples_context(job: TrainingJob) -> dict[str, Any]:
+    return {"job": job, "samples": sample_rows(job.pk)}
+
+
 def parts_of(job: TrainingJob) -> dict[str, str]:
     context = page_context(job)
     return {
@@ -75,6 +89,25 @@ def deployment_state(job: TrainingJob) -> str:
 
 def points_event(kind: str, points: Slice) -> dict[str, Any]:
     return {"type": kind, "items": points.items, "next": points.next}
+
+
+def notes_event(job: TrainingJob, notes: list[Note], *, with_html: bool) -> dict[str, Any]:
+    items = [remark_of(note).as_json() for note in notes]
+    event: dict[str, Any] = {"type": "notes", "items": items, "next": notes[-1].pk}
+    return event | (notes_html(job) if with_html else {})
+
+
+def notes_html(job: TrainingJob) -> dict[str, Any]:
+    markup = render_to_string("training/job_parts.html#notes", notes_context(job)).strip()
+    return {"html": {"notes": markup}}
+
+
+def samples_event(job: TrainingJob, points: Slice, *, with_html: bool) -> dict[str, Any]:
+    event = points_event("samples", points)
+    if with_html:
+        markup = render_to_string("training/job_parts.html#samples", samples_context(job)).strip()
+        event["html"] = {"samples": markup}
+    return event
 
 
 def log_event(lines: Slice) -> dict[str, Any]:

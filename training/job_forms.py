@@ -165,6 +165,16 @@ class JobForm(forms.Form):
     )
     template_name = forms.CharField(label=_("Name of the template"), max_length=100, required=False)
     template_shared = forms.BooleanField(label=_("Share with everyone"), required=False)
+    sample_prompts = forms.CharField(
+        label=_("Sample prompts"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text=_(
+            "One a line, up to eight. The model answers them at each evaluation, so that you see "
+            "what it has learned; set a validation share, or it answers at the start and the end."
+        ),
+    )
     allow_too_large = forms.BooleanField(label=_("Start all the same"), required=False)
 
     def __init__(

@@ -129,6 +129,9 @@ class EstimateIn(Schema):
 class JobIn(EstimateIn):
     name: Name
     start: bool = Field(True, description="Into the queue at once.")
+    sample_prompts: list[Str] = Field(
+        default_factory=list, max_length=50, description="Answered at each evaluation."
+    )
     allow_too_large: bool = Field(
         False, description="Although the estimate says that it fits nowhere; this is audited."
     )
@@ -210,6 +213,7 @@ class JobOut(Answer):
     method: str
     parameters: dict[str, Any]
     summary: dict[str, Any]
+    sample_prompts: list[str]
     facts: dict[str, Any]
     queue_position: int | None
     queue: QueueOut | None = Field(description="While it waits for a place: why, until when.")
@@ -271,6 +275,54 @@ class JobOut(Answer):
 class LogOut(Answer):
     lines: list[str]
     next: int
+    count: int
+
+
+class LogMatch(Answer):
+    line: int = Field(description="Its number, counted from 0.")
+    text: str
+    level: str = Field(description="error, warning, info, or nothing.")
+
+
+class LogMatchesOut(Answer):
+    items: list[LogMatch]
+    next: int | None
+
+
+class CurvesOut(Answer):
+    series: dict[str, list[tuple[int, float, float]]] = Field(description="[step, at, value] each.")
+    hardware: list[dict[str, Any]]
+    next: dict[str, int]
+
+
+class NoteOut(Answer):
+    id: int
+    kind: str = Field(description="nan, jump, flat, rising, gpu_idle or stalled.")
+    step: int
+    at: float
+    title: str
+    text: str
+    advice: str
+    actions: list[str]
+
+
+class NotesOut(Answer):
+    items: list[NoteOut]
+    next: int
+
+
+class ComparedJob(Answer):
+    id: UUID
+    name: str
+    status: str
+    parameters: dict[str, Any]
+    summary: dict[str, Any]
+    series: dict[str, list[tuple[int, float, float]]]
+
+
+class ComparisonOut(Answer):
+    jobs: list[ComparedJob]
+    different: list[str] = Field(description="Names of the settings in which they differ.")
 
 
 class PointsOut(Answer):

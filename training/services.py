@@ -1,6 +1,7 @@
 """What people do with trainings: create, start, pause, resume, stop, delete."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from training.models import (
 from training.names import checked_name
 from training.parallel import Sharing, checked_sharing
 
+# Each is answered at every evaluation, while the training waits.
+PROMPTS_MAX, PROMPT_CHARS_MAX = 8, 2000
 ACTIONS: dict[str, tuple[str, ...]] = {
     Status.PREPARING: ("pause", "stop"),
     Status.RUNNING: ("pause", "stop"),
@@ -67,6 +70,18 @@ def _refuse_too_large(found: Estimate) -> None:
     raise ValidationError({"allow_too_large": [text % shown]})
 
 
+def clean_prompts(prompts: Sequence[str]) -> list[str]:
+    """Without blanks. ValidationError keyed by "sample_prompts"."""
+    found = [text.strip() for text in prompts if text.strip()]
+    if len(found) > PROMPTS_MAX:
+        text = _("At most %(count)s prompts.") % {"count": PROMPTS_MAX}
+        raise ValidationError({"sample_prompts": [text]})
+    if any(len(each) > PROMPT_CHARS_MAX for each in found):
+        text = _("A prompt is longer than %(count)s characters.") % {"count": PROMPT_CHARS_MAX}
+        raise ValidationError({"sample_prompts": [text]})
+    return found
+
+
 def create_job(
     *,
     owner: User,
@@ -76,6 +91,7 @@ def create_job(
     stage: str = Stage.SFT,
     method: str = Method.LORA,
     parameters: dict[str, Any] | None = None,
+    sample_prompts: Sequence[str] = (),
     sharing: Sharing | None = None,
     start: bool = True,
     allow_too_large: bool = False,
@@ -113,6 +129,7 @@ def create_job(
         stage=stage,
         method=method,
         parameters=cleaned,
+        sample_prompts=clean_prompts(sample_prompts),
         sweep=sweep,
         **sharing.as_fields(),
     )

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Sum
+from django.db.models import QuerySet
 
-from training.models import HardwareSample, LogChunk, Metric
+from training.models import HardwareSample, LogChunk, Metric, Note, Sample
 
 LOG_LINES_MAX = 2000
 POINTS_MAX = 2000
@@ -32,30 +32,30 @@ def metrics_after(workload_id: UUID, after: int, limit: int = POINTS_MAX) -> Sli
 def hardware_after(workload_id: UUID, after: int, limit: int = POINTS_MAX) -> Slice:
     rows = HardwareSample.objects.filter(workload_id=workload_id, pk__gt=after).order_by("pk")
     found = list(rows[:limit])
-    items = [
-        {
-            "at": row.at.timestamp(),
-            "cpu_percent": row.cpu_percent,
-            "rss_bytes": row.rss_bytes,
-            "gpus": row.gpus,
-        }
-        for row in found
-    ]
-    return Slice(items, found[-1].pk if found else after)
+    return Slice([row.as_row() for row in found], found[-1].pk if found else after)
 
 
 def log_length(workload_id: UUID) -> int:
     """How many lines there are."""
-    total = LogChunk.objects.filter(workload_id=workload_id).aggregate(total=Sum("count"))["total"]
-    return int(total or 0)
+    chunks = LogChunk.objects.filter(workload_id=workload_id).order_by("-first")
+    last = chunks.values_list("first", "count").first()
+    return sum(last) if last else 0
+
+
+def chunks_from(workload_id: UUID, line: int) -> QuerySet[LogChunk]:
+    """The chunk that holds `line`, and those behind it, in order."""
+    chunks = LogChunk.objects.filter(workload_id=workload_id)
+    before = chunks.filter(first__lte=line).order_by("-first").values_list("first", flat=True)
+    return chunks.filter(first__gte=before.first() or 0).order_by("first")
 
 
 def log_after(workload_id: UUID, after: int, limit: int = LOG_LINES_MAX) -> Slice:
     """Lines from number `after` on, counted from 0."""
-    chunks = LogChunk.objects.filter(workload_id=workload_id).annotate(end=F("first") + F("count"))
     lines: list[str] = []
     position = after
-    for chunk in chunks.filter(end__gt=after).order_by("first").iterator(chunk_size=50):
+    for chunk in chunks_from(workload_id, after).iterator(chunk_size=20):
+        if chunk.first + chunk.count <= position:
+            continue
         here = chunk.text.split("\n")[: chunk.count]
         position = max(position, chunk.first)
         lines += here[position - chunk.first :]
@@ -68,6 +68,20 @@ def log_after(workload_id: UUID, after: int, limit: int = LOG_LINES_MAX) -> Slic
 
 def log_tail(workload_id: UUID, count: int) -> Slice:
     return log_after(workload_id, max(0, log_length(workload_id) - count), count)
+
+
+def notes_after(workload_id: UUID, after: int) -> list[Note]:
+    return list(Note.objects.filter(workload_id=workload_id, pk__gt=after).order_by("pk"))
+
+
+def samples_after(workload_id: UUID, after: int, limit: int = POINTS_MAX) -> Slice:
+    rows = Sample.objects.filter(workload_id=workload_id, pk__gt=after).order_by("pk")[:limit]
+    found = list(rows)
+    items = [
+        {"step": row.step, "position": row.position, "prompt": row.prompt, "output": row.output}
+        for row in found
+    ]
+    return Slice(items, found[-1].pk if found else after)
 
 
 def latest_by_step(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import evaluations, groups, job_form, jobs
+from training.views import evaluations, groups, job_form, jobs, watching
 
 app_name = "training"
 urlpatterns = [
@@ -17,6 +17,8 @@ urlpatterns = [
     path("sweeps/", groups.sweep_list, name="sweeps"),
     path("sweeps/<uuid:sweep_id>/", groups.sweep_detail, name="sweep"),
     path("sweeps/<uuid:sweep_id>/stop/", groups.stop_sweep, name="sweep-stop"),
+    path("compare/", watching.compare, name="compare"),
+    path("<uuid:job_id>/keep-best/", watching.keep_best, name="keep-best"),
     path("<uuid:job_id>/", jobs.detail, name="detail"),
     path("<uuid:job_id>/report/", jobs.report, name="report"),
     path("<uuid:job_id>/yaml/", jobs.export_yaml, name="yaml"),

@@ -30,6 +30,8 @@ class Watch:
     metrics: int = 0
     hardware: int = 0
     log: int | None = None
+    notes: int = 0
+    samples: int = 0
     is_final: bool = False
     _job: dict[str, Any] = field(default_factory=dict)
     _parts: dict[str, str] = field(default_factory=dict)
@@ -42,7 +44,12 @@ class Watch:
             raise JobGone
         self.is_final = job.is_final
         with translation.override(self.language or translation.get_language()):
-            return [*self._job_news(job), *self._points(), *self._lines()]
+            return [
+                *self._job_news(job),
+                *self._points(),
+                *self._lines(),
+                *self._remarks(job),
+            ]
 
     def _job_news(self, job: TrainingJob) -> Iterator[dict[str, Any]]:
         event = events.job_event(job)
@@ -56,6 +63,8 @@ class Watch:
         changed = {part: html for part, html in parts.items() if self._parts.get(part) != html}
         self._parts = parts
         yield event | {"html": changed}
+        if self.notes:  # what a note offers depends on the state
+            yield {"type": "notes", "items": [], "next": self.notes} | events.notes_html(job)
 
     def _points(self) -> Iterator[dict[str, Any]]:
         while (points := streams.metrics_after(self.job_id, self.metrics)).items:
@@ -71,3 +80,13 @@ class Watch:
         while (lines := streams.log_after(self.job_id, self.log)).items:
             self.log = lines.next
             yield events.log_event(lines)
+
+    def _remarks(self, job: TrainingJob) -> Iterator[dict[str, Any]]:
+        """What the doctor remarked, and what the model answered."""
+        is_page = self.language is not None
+        if notes := streams.notes_after(self.job_id, self.notes):
+            self.notes = notes[-1].pk
+            yield events.notes_event(job, notes, with_html=is_page)
+        while (samples := streams.samples_after(self.job_id, self.samples)).items:
+            self.samples = samples.next
+            yield events.samples_event(job, samples, with_html=is_page)

@@ -22,24 +22,43 @@ export function ticks(low, high, count) {
   return found;
 }
 
-export function scaleOf(lines, width, height, pad) {
+// Powers of ten between two logarithms, and the values between them where there are few.
+export function logTicks(low, high) {
+  const found = [], steps = high - low < 2 ? [1, 2, 5] : [1];
+  for (let power = Math.floor(low); power <= high; power += 1) {
+    for (const n of steps) {
+      const at = power + Math.log10(n);
+      if (at >= low && at <= high) found.push(n * 10 ** power);
+    }
+  }
+  return found;
+}
+
+// `range` [x0, x1] shows a part; `isLog` maps values by their logarithm, those above zero only.
+export function scaleOf(lines, width, height, pad, { range = null, isLog = false } = {}) {
   let [x0, x1, y0, y1] = [Infinity, -Infinity, Infinity, -Infinity];
   for (const { points } of lines) {
     for (const [x, y] of points) {
+      if (range && (x < range[0] || x > range[1])) continue;
       if (x < x0) x0 = x;
       if (x > x1) x1 = x;
-      if (y < y0) y0 = y;
-      if (y > y1) y1 = y;
+      const value = isLog ? Math.log10(y) : y;
+      if (!Number.isFinite(value)) continue;
+      if (value < y0) y0 = value;
+      if (value > y1) y1 = value;
     }
   }
-  if (x0 === x1) x1 = x0 + 1;
-  const room = (y1 - y0) * 0.08 || Math.abs(y1) * 0.1 || 1;
-  [y0, y1] = [y0 >= 0 && y0 - room < 0 ? 0 : y0 - room, y1 + room];
+  if (range) [x0, x1] = range;
+  if (!(x1 > x0)) x1 = x0 + 1;
+  if (y0 > y1) [y0, y1] = [0, 1];
+  const room = (y1 - y0) * 0.08 || (isLog ? 0.1 : Math.abs(y1) * 0.1 || 1);
+  [y0, y1] = [!isLog && y0 >= 0 && y0 - room < 0 ? 0 : y0 - room, y1 + room];
   const inner = { width: width - pad.left - pad.right, height: height - pad.top - pad.bottom };
   return {
     x0, x1, y0, y1,
+    marks: isLog ? logTicks(y0, y1) : ticks(y0, y1, 5),
     x: (v) => pad.left + ((v - x0) / (x1 - x0)) * inner.width,
-    y: (v) => height - pad.bottom - ((v - y0) / (y1 - y0)) * inner.height,
+    y: (v) => height - pad.bottom - (((isLog ? Math.log10(v) : v) - y0) / (y1 - y0)) * inner.height,
     back: (px) => x0 + ((px - pad.left) / inner.width) * (x1 - x0),
   };
 }
@@ -55,4 +74,24 @@ export function thin(points, limit) {
   }
   if (kept.at(-1) !== points.at(-1)) kept.push(points.at(-1));
   return kept;
+}
+
+// An exponential mean; `weight` 0 leaves the points as they are. The beginning is not pulled to 0.
+export function smooth(points, weight) {
+  if (!weight) return points;
+  let [mean, left] = [0, 1];
+  return points.map(([x, y]) => {
+    mean = weight * mean + (1 - weight) * y;
+    left *= weight;
+    return [x, mean / (1 - left)];
+  });
+}
+
+// The points within `range` and one beyond each end, so that lines go on to the edge.
+export function within(points, range) {
+  if (!range) return points;
+  const first = points.findIndex(([x]) => x >= range[0]);
+  if (first < 0) return points.slice(-1);
+  const behind = points.findIndex(([x]) => x > range[1]);
+  return points.slice(Math.max(0, first - 1), behind < 0 ? undefined : behind + 1);
 }

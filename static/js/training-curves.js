@@ -1,33 +1,86 @@
-// The curves of a job: points arrive in pieces, a step that is told again replaces the former one,
-// and the charts are drawn once a frame.
+// The curves of a job. At first the server tells each in few points, then new ones follow; who looks
+// closer gets the points of that part. A step that is told again replaces the former point.
+import { smooth } from "./chart-axis.js";
 import { update } from "./chart.js";
+import { View } from "./training-view.js";
 const GIB = 1024 ** 3;
 const NAMED_BY_CHART = new Set(["cpu", "memory"]);
+const FINER_AFTER_MS = 150;
 
 export class Curves {
-  constructor(page) {
-    this.metrics = new Map();
-    this.hardware = new Map();
+  constructor(page, address) {
+    this.address = address;
+    this.series = { metrics: new Map(), hardware: new Map() };
+    this.finer = null;
+    this.marks = [];
     this.charts = [...page.querySelectorAll("[data-curve]")];
     this.isDue = false;
+    this.view = new View(page, () => this.request(), (range) => this.lookCloser(range));
     this.draw();
   }
 
+  // The cursors to go on from.
+  async load() {
+    const answer = await fetch(this.address);
+    if (!answer.ok) return {};
+    const { series, hardware, next } = await answer.json();
+    for (const [name, points] of Object.entries(series)) {
+      this.series.metrics.set(name, new Map(points.map((point) => [point[0], point])));
+    }
+    this.addHardware(hardware);
+    return next;
+  }
+
+  put(kind, name, key, point) {
+    if (!Number.isFinite(point[2])) return;
+    if (!this.series[kind].has(name)) this.series[kind].set(name, new Map());
+    this.series[kind].get(name).set(key, point);
+  }
+
   addMetrics(rows) {
-    for (const row of rows) this.metrics.set(row.step, { ...this.metrics.get(row.step), ...row });
+    for (const { step, at, epoch, ...values } of rows) {
+      for (const [name, value] of Object.entries(values)) this.put("metrics", name, step, [step, at, value]);
+    }
     this.request();
   }
 
   addHardware(samples) {
-    for (const sample of samples) {
-      const row = { cpu: sample.cpu_percent, memory: sample.rss_bytes === null ? null : sample.rss_bytes / GIB };
-      for (const gpu of sample.gpus) {
-        row[`gpu ${gpu.index}`] = gpu.percent;
-        row[`gpu_memory ${gpu.index}`] = gpu.used_bytes / GIB;
+    for (const { at, step, cpu_percent: cpu, rss_bytes: rss, gpus } of samples) {
+      const put = (name, value) => this.put("hardware", name, at, [step ?? 0, at, value]);
+      put("cpu", cpu);
+      put("memory", rss === null ? NaN : rss / GIB);
+      for (const gpu of gpus) {
+        put(`gpu ${gpu.index}`, gpu.percent);
+        put(`gpu_memory ${gpu.index}`, gpu.used_bytes / GIB);
       }
-      this.hardware.set(sample.at, row);
     }
     this.request();
+  }
+
+  addMarks(items) {
+    for (const { step, at, title } of items) this.marks.push({ step, at, text: title });
+    this.request();
+  }
+
+  // The part of the run in which a step lies.
+  around(step) {
+    const limits = this.view.limits;
+    if (!limits || this.view.axis !== "step") return;
+    const room = Math.max(20, (limits[1] - limits[0]) / 10);
+    this.view.look([Math.max(limits[0], step - room), Math.min(limits[1], step + room)]);
+  }
+
+  lookCloser(range) {
+    clearTimeout(this.timer);
+    this.finer = null;
+    if (!range || this.view.axis !== "step") return;
+    const query = new URLSearchParams({ first: Math.max(0, Math.floor(range[0])), last: Math.max(0, Math.ceil(range[1])) });
+    this.timer = setTimeout(async () => {
+      const answer = await fetch(`${this.address}?${query}`);
+      if (!answer.ok || this.view.range !== range) return;
+      this.finer = (await answer.json()).series;
+      this.request();
+    }, FINER_AFTER_MS);
   }
 
   request() {
@@ -36,24 +89,40 @@ export class Curves {
     requestAnimationFrame(() => { this.isDue = false; this.draw(); });
   }
 
+  pointsOf(kind, name) {
+    const known = this.series[kind].get(name);
+    if (!known) return [];
+    const all = [...known.values()];
+    const told = kind === "metrics" && this.finer?.[name];
+    if (!told?.length) return all.sort((a, b) => a[1] - b[1]);
+    const [first, last] = [told[0][0], told.at(-1)[0]];
+    return [...all.filter((p) => p[0] < first), ...told, ...all.filter((p) => p[0] > last)].sort((a, b) => a[0] - b[0]);
+  }
+
   draw() {
+    const losses = this.pointsOf("metrics", "loss");
+    if (losses.length) this.view.limits = [losses[0], losses.at(-1)].map((point) => this.view.x(point));
     for (const chart of this.charts) {
-      const rows = [...this[chart.dataset.curve]].sort((a, b) => a[0] - b[0]);
-      const series = this.namesIn(chart, rows).map((name) => ({
-        name: NAMED_BY_CHART.has(name) ? chart.dataset.label : name.replace(/^(gpu_memory|gpu) /, "GPU "),
-        points: rows.filter(([, row]) => Number.isFinite(row[name])).map(([x, row]) => [x, row[name]]),
-      }));
+      const kind = chart.dataset.curve, names = this.namesIn(chart);
+      const lines = names.map((name) => this.line(chart, name, this.pointsOf(kind, name)));
       const card = chart.closest("[data-optional]");
-      if (card) card.hidden = series.length === 0;
-      update(chart, series);
+      if (card) card.hidden = lines.length === 0;
+      const marks = kind === "metrics" && names.includes("loss") ? this.marks.map((mark) => ({ x: this.view.x([mark.step, mark.at]), text: mark.text })) : [];
+      update(chart, lines, { ...this.view.prepare(chart), marks });
     }
   }
 
+  line(chart, name, points) {
+    const pairs = points.map((point) => [this.view.x(point), point[2]]);
+    const smoothed = smooth(pairs, this.view.smooth);
+    const title = NAMED_BY_CHART.has(name) ? chart.dataset.label : name.replace(/^(gpu_memory|gpu) /, "GPU ");
+    return { name: title, points: smoothed, pale: this.view.smooth ? pairs : null };
+  }
+
   // "gpu" stands for each GPU there is.
-  namesIn(chart, rows) {
+  namesIn(chart) {
     const wanted = chart.dataset.names.split(",");
     if (!chart.closest("[data-optional]")) return wanted;
-    const known = Object.keys(rows.at(-1)?.[1] || {});
-    return known.filter((name) => wanted.some((each) => name.startsWith(`${each} `)));
+    return [...this.series.hardware.keys()].filter((name) => wanted.some((each) => name.startsWith(`${each} `)));
   }
 }

@@ -3,12 +3,15 @@
 import { isLeaving } from "./leaving.js";
 import { Curves } from "./training-curves.js";
 import { Terminal } from "./training-log.js";
+import { LogSearch } from "./training-log-search.js";
 import { toast } from "./toasts.js";
 
 const GONE = [4401, 4404];
 const page = document.querySelector("[data-training-job]");
-const curves = new Curves(page);
-const terminal = new Terminal(page.querySelector("[data-log]"), page.querySelector("[data-log-follow]"));
+const address = `/api/v1/training/jobs/${page.dataset.trainingJob}`;
+const curves = new Curves(page, `${address}/curves`);
+const terminal = new Terminal(page.querySelector("[data-log]"), page.querySelector("[data-log-follow]"), `${address}/logs`);
+new LogSearch(page, terminal, `${address}/logs/search`);
 const cursors = {};
 let wait = 500;
 
@@ -19,6 +22,7 @@ function show(event) {
     window.htmx.process(part);
     document.dispatchEvent(new CustomEvent("htmx:load", { detail: { elt: part } }));
   }
+  if (!event.actions) return;
   for (const form of page.querySelectorAll("[data-verb]")) {
     form.hidden = !event.actions.includes(form.dataset.verb);
   }
@@ -29,6 +33,8 @@ const handlers = {
   metrics: (event) => curves.addMetrics(event.items),
   hardware: (event) => curves.addHardware(event.items),
   log: (event) => terminal.append(event.first, event.lines),
+  notes: (event) => { show(event); curves.addMarks(event.items); },
+  samples: show,
 };
 
 function connect() {
@@ -50,4 +56,11 @@ function connect() {
   });
 }
 
+page.addEventListener("click", ({ target }) => {
+  const step = Number(target.closest("[data-show-step]")?.dataset.showStep);
+  if (step) curves.around(step);
+});
+
+// What there is comes in few points; the socket goes on from there.
+Object.assign(cursors, await curves.load());
 connect();

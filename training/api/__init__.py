@@ -15,6 +15,7 @@ from training.api.groups import groups_router
 from training.api.jobs import jobs_router
 from training.api.labels import labels_router
 from training.api.registry import versions_router
+from training.api.watching import watching_router
 
 __all__ = [
     "base_models_router",
@@ -31,5 +32,6 @@ __all__ = [
     "version_evaluations_router",
     "versions_of_datasets_router",
     "versions_router",
+    "watching_router",
     "work_router",
 ]

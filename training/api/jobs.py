@@ -5,17 +5,15 @@ from typing import Any, Literal
 
 from django.http import HttpRequest, HttpResponse
 from ninja import Query, Router
-from ninja import Schema as NinjaSchema
-from pydantic import Field
 
 from accounts.access import current_user, owned_or_404
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
-from training import configurations, previews, report_files, services, streams
+from training import configurations, previews, report_files, services
 from training.choosing import chosen_of, sharing_of
 from training.errors import StateConflict
 from training.models import Status, TrainingJob
-from training.schemas import EstimateIn, EstimateOut, JobIn, JobOut, LogOut, PointsOut
+from training.schemas import EstimateIn, EstimateOut, JobIn, JobOut
 
 jobs_router = Router(tags=["Training"])
 RELATED = ("node", "version", "base_model", "dataset")
@@ -58,6 +56,7 @@ def create_job(request: HttpRequest, body: JobIn) -> Any:
         owner=user,
         name=body.name,
         parameters=body.parameters,
+        sample_prompts=body.sample_prompts,
         sharing=sharing_of(body),
         start=body.start,
         allow_too_large=body.allow_too_large,
@@ -119,31 +118,6 @@ def resume_job(request: HttpRequest, job_id: str) -> Any:
 def stop_job(request: HttpRequest, job_id: str) -> Any:
     """For good."""
     return _act(services.stop, request, job_id)
-
-
-class Cursor(NinjaSchema):
-    """`after` is the `next` of the answer before; 0 at first."""
-
-    after: int = Field(0, ge=0, le=2**53)
-    limit: int = Field(1000, ge=1, le=5000)
-
-
-@jobs_router.get("jobs/{job_id}/logs", response=LogOut)
-def job_logs(request: HttpRequest, job_id: str, cursor: Query[Cursor]) -> Any:
-    found = streams.log_after(_job(request, job_id).pk, cursor.after, cursor.limit)
-    return {"lines": found.items, "next": found.next}
-
-
-@jobs_router.get("jobs/{job_id}/metrics", response=PointsOut)
-def job_metrics(request: HttpRequest, job_id: str, cursor: Query[Cursor]) -> Any:
-    found = streams.metrics_after(_job(request, job_id).pk, cursor.after, cursor.limit)
-    return {"items": found.items, "next": found.next}
-
-
-@jobs_router.get("jobs/{job_id}/hardware", response=PointsOut)
-def job_hardware(request: HttpRequest, job_id: str, cursor: Query[Cursor]) -> Any:
-    found = streams.hardware_after(_job(request, job_id).pk, cursor.after, cursor.limit)
-    return {"items": found.items, "next": found.next}
 
 
 @jobs_router.get("jobs/{job_id}/report", url_name="job-report")

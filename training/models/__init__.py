@@ -25,7 +25,15 @@ from training.models.nodes import Node, NodeSample, Slot
 from training.models.parity import ParityCheck
 from training.models.registry import Deployment, Engine, Label, LabelMove, LabelWaiver, ModelVersion
 from training.models.sharing import GpuQuota, Member, SharingSettings, SlotUse
-from training.models.story import HardwareSample, LogChunk, Metric
+from training.models.story import (
+    CurveBlock,
+    HardwareSample,
+    LogChunk,
+    Metric,
+    Note,
+    NoteKind,
+    Sample,
+)
 from training.models.workloads import (
     LEASE,
     Desired,
@@ -39,6 +47,7 @@ from training.models.workloads import (
 __all__ = [
     "LEASE",
     "BaseModel",
+    "CurveBlock",
     "Dataset",
     "DatasetDraft",
     "DatasetFormat",
@@ -75,9 +84,12 @@ __all__ = [
     "ModelVersion",
     "Node",
     "NodeSample",
+    "Note",
+    "NoteKind",
     "Outcome",
     "ParityCheck",
     "Reason",
+    "Sample",
     "SharingSettings",
     "Slot",
     "SlotUse",

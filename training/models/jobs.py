@@ -57,6 +57,10 @@ class TrainingJob(Workload):
         _("method"), max_length=10, choices=Method.choices, default=Method.LORA
     )
     parameters: models.JSONField[Any] = models.JSONField(_("parameters"), default=dict)
+    # Answered by the model at each evaluation, so that one sees it learn.
+    sample_prompts: models.JSONField[Any] = models.JSONField(
+        _("sample prompts"), default=list, blank=True
+    )
     sweep = models.ForeignKey(
         "training.Sweep",
         models.SET_NULL,

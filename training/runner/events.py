@@ -6,6 +6,7 @@ started     max_steps, num_epochs, trainable_parameters, all_parameters, version
 progress    step, max_steps, epoch
 metrics     step, epoch, loss?, eval_loss?, learning_rate?, grad_norm?, ...
 hardware    cpu_percent, rss_bytes, gpus: [{index, name, percent, used_bytes, total_bytes, celsius}]
+samples     step, items: [{position, prompt, output}]
 checkpoint  step, path (once it is complete)
 swanlab     run_id, mode, logdir, url? or error
 paused      step, checkpoint

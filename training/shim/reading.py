@@ -9,6 +9,8 @@ from typing import Any
 BATCH_BYTES = 1_000_000
 LINE_MAX_CHARS = 2_000
 ANSI = re.compile(r"\x1b\[[0-9;?]*[ -/]*[@-~]|\x1b[@-_]")
+# A progress bar as tqdm draws it: "Loading weights:  40%|####      | 2/5 [00:01<00:02, 1.9it/s]".
+BAR = re.compile(r"^([^|]*?)\s*\d{1,3}%\|[^|]*\|\s*\S+/\S+ \[[^\]]*\]")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -39,11 +41,20 @@ def events(data: bytes) -> Iterator[dict[str, Any]]:
 
 def log_lines(data: bytes) -> list[str]:
     """As people read them: no colours, no overwritten progress bars, no control characters."""
-    lines = []
+    lines: list[str] = []
+    last_title: str | None = None
     for raw in data.decode("utf-8", "replace").split("\n"):
         text = ANSI.sub("", raw.rstrip("\r"))
         text = CONTROL.sub("", text.rpartition("\r")[2])
-        lines.append(text[:LINE_MAX_CHARS])
+        bar = BAR.match(text)
+        if bar and (rest := text[bar.end() :].strip()):  # words that ran into the bar
+            text, bar = rest, None
+        title = bar[1] if bar else None
+        if title is not None and title == last_title:
+            lines[-1] = text[:LINE_MAX_CHARS]  # the same bar, further on
+        else:
+            lines.append(text[:LINE_MAX_CHARS])
+        last_title = title
     if lines and not lines[-1]:
         lines.pop()
     return lines

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Sum
-
-from training import lifecycle
-from training.models import HardwareSample, LogChunk, Metric, TrainingJob, Workload
+from training import curve_blocks, lifecycle
+from training.models import HardwareSample, LogChunk, Metric, Note, Sample, TrainingJob, Workload
+from training.rounds import Rounds
 from training.shim.continuity import Continuity
 from training.shim.reading import events, log_lines
+from training.streams import log_length
 
 Event = dict[str, Any]
 TERMINAL = ("finished", "paused", "stopped", "failed")
@@ -43,6 +43,8 @@ class Recorder:
         self.changes: dict[str, Any] = {}
         self.outcome: Event | None = None
         self._continuity = Continuity(workload)
+        self._rounds = Rounds(workload)
+        self._points = 0
         self._last_progress: tuple[float, int] | None = None
         self._handlers: dict[str, Callable[[Event], None]] = {
             "started": self._on_started,
@@ -50,6 +52,7 @@ class Recorder:
             "metrics": self._on_metrics,
             "hardware": self._on_hardware,
             "checkpoint": self._on_checkpoint,
+            "samples": self._on_samples,
             "swanlab": self._on_swanlab,
         }
 
@@ -62,6 +65,11 @@ class Recorder:
         if handler is not None:
             handler(event)
 
+    def look(self, now: float) -> None:
+        """Now and then, also while nothing is told."""
+        if self.outcome is None:
+            self._rounds.look(now)
+
     def _job_changes(self, **changes: Any) -> None:
         TrainingJob.objects.filter(pk=self.workload.pk).update(**changes)
 
@@ -69,13 +77,17 @@ class Recorder:
         lifecycle.mark_running(self.workload.pk, self.fence, step=event["step"])
         self._continuity.resumed(event["step"])
         # A resumed run tells again what an earlier attempt told after its last checkpoint.
-        Metric.objects.filter(workload=self.workload, step__gt=event["step"]).delete()
+        curve_blocks.forget_after(self.workload.pk, event["step"])
+        for rows in (Note.objects, Sample.objects):
+            rows.filter(workload=self.workload, step__gt=event["step"]).delete()
+        self._rounds.begin()
         names = ("trainable_parameters", "all_parameters", "versions", "num_epochs")
         self._job_changes(facts={name: event[name] for name in names if name in event})
         self.changes |= {"step": event["step"], "max_steps": event["max_steps"]}
         self._last_progress = (event["at"], event["step"])
 
     def _on_progress(self, event: Event) -> None:
+        self._rounds.progress(event["step"], event["at"])
         self.changes |= {
             "step": event["step"],
             "max_steps": event["max_steps"],
@@ -93,6 +105,7 @@ class Recorder:
     def _on_metrics(self, event: Event) -> None:
         self._continuity.told(event)
         values = {name: value for name, value in event.items() if name not in NOT_VALUES}
+        self._rounds.metrics(event["step"], values, event["at"])
         Metric.objects.create(
             workload=self.workload,
             step=event["step"],
@@ -100,15 +113,33 @@ class Recorder:
             values=values,
             at=_at(event),
         )
+        self._points += 1
+        if self._points % curve_blocks.BLOCK_POINTS == 0:
+            curve_blocks.roll_up(self.workload.pk)
+
+    def _on_samples(self, event: Event) -> None:
+        for item in event["items"]:
+            Sample.objects.update_or_create(
+                workload=self.workload,
+                step=event["step"],
+                position=item["position"],
+                defaults={
+                    "prompt": item["prompt"],
+                    "output": item["output"],
+                    "at": _at(event),
+                },
+            )
 
     def _on_hardware(self, event: Event) -> None:
         HardwareSample.objects.create(
             workload=self.workload,
             at=_at(event),
+            step=self._last_progress[1] if self._last_progress else None,
             cpu_percent=event.get("cpu_percent"),
             rss_bytes=event.get("rss_bytes"),
             gpus=event.get("gpus") or [],
         )
+        self._rounds.hardware(event["at"], event.get("gpus") or [])
 
     def _on_checkpoint(self, event: Event) -> None:
         self._job_changes(checkpoint=event["path"], checkpoint_step=event["step"])
@@ -122,8 +153,7 @@ class Recorder:
         lines = log_lines(data)
         if not lines:
             return
-        chunks = LogChunk.objects.filter(workload=self.workload)
-        first = chunks.aggregate(total=Sum("count"))["total"] or 0
+        first = log_length(self.workload.pk)
         room = LOG_MAX_LINES - first
         if room <= 0:
             return

@@ -152,6 +152,7 @@ class Supervision:
                 self.recorder.apply(event)
                 self._limits.note(event)
             self.recorder.add_log(log)
+            self.recorder.look(time.time())
             desired = self.workload.renew(
                 self.fence, events_offset=events_at, log_offset=log_at, **self.recorder.changes
             )

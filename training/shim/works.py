@@ -23,6 +23,7 @@ from training.models import (
     ParityCheck,
     Reason,
     Status,
+    Strategy,
     TrainingJob,
     Workload,
 )
@@ -117,6 +118,8 @@ class Training:
             "args": args,
             "events_path": str(runner.events),
             "control_path": str(runner.control),
+            # Where the weights are cut up, one process alone cannot ask the model anything.
+            "sample_prompts": job.sample_prompts if job.strategy == Strategy.DDP else [],
             "swanlab": {
                 "project": settings.SWANLAB_PROJECT,
                 "experiment": f"{job.name}-{runner.folder.name}",

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from accounts.models import User
-from training.models import Status, TrainingJob
+from training.models import Note, Status, TrainingJob
 from training.tests.rows import (
     add_hardware,
     add_log,
@@ -220,3 +220,47 @@ def test_accessibility(alice: User, job: TrainingJob, sign_in: SignIn) -> None:
         page.wait_for_load_state("networkidle")
         found = Axe().run(page)
         assert found.violations_count == 0, f"{url}\n{found.generate_report()}"
+
+
+def test_looking_closer_and_comparing(alice: User, job: TrainingJob, sign_in: SignIn) -> None:
+    Note.objects.create(workload=job, kind="jump", step=15, facts={"before": 1, "after": 4})
+    add_metrics(other := make_job(alice, Status.SUCCESS, name="other"), 60)
+    page = sign_in(alice)
+    page.goto(f"/training/{job.pk}/")
+    chart = page.locator("[data-curve=metrics]").first
+    expect(chart.locator(".chart-mark")).to_have_count(1)
+    expect(page.get_by_text("The loss jumped").first).to_be_visible()
+    page.get_by_label("Logarithmic").check()
+    page.get_by_label("Smoothing").fill("0.6")
+    expect(chart.locator(".pale")).to_have_count(2)
+    chart.locator("svg").focus()
+    page.keyboard.press("+")
+    whole = page.get_by_role("button", name="Whole run")
+    expect(whole).to_be_visible()
+    whole.click()
+    expect(whole).to_be_hidden()
+
+    page.goto(f"/training/compare/?job={job.pk}&job={other.pk}")
+    expect(page.locator("[data-compare][data-ready]")).to_be_visible()
+    expect(page.locator("[data-curve]").first.locator(".curve")).to_have_count(2)
+
+
+def test_a_long_log(alice: User, job: TrainingJob, sign_in: SignIn) -> None:
+    add_log(job, [f"line {i}" for i in range(2, 8000)], 2)
+    page = sign_in(alice)
+    page.goto(f"/training/{job.pk}/")
+    log = page.get_by_role("log")
+    expect(log).to_contain_text("line 7999")
+    page.get_by_role("searchbox").fill("LINE 1234")
+    page.get_by_role("button", name="Search", exact=True).click()
+    expect(page.get_by_text("1 found")).to_be_visible()
+    page.locator("[data-log-matches] button").click()
+    expect(log.locator(".is-sought")).to_have_text("line 1234\n")
+    assert "line 7999" not in log.inner_text()
+    add_log(job, ["news"], 8000)
+    page.get_by_label("Follow").check()
+    expect(log).to_contain_text("news")
+    for _reload in range(3):
+        page.reload()
+        expect(log).to_contain_text("news")
+        assert log.inner_text().count("line 7999") == 1

@@ -34,7 +34,8 @@ def _clone_of(user: User, raw: str) -> dict[str, Any]:
     chosen = {"base_model": job.base_model_id, "dataset": job.dataset_id}
     name = {"name": _next_name(user, job.name), "stage": job.stage, "method": job.method}
     sharing = {field: getattr(job, field) for field in CLONED} | {"nodes": job.node_count}
-    return {**chosen, **name, **sharing, **job.parameters}
+    prompts = {"sample_prompts": "\n".join(job.sample_prompts)}
+    return {**chosen, **name, **sharing, **prompts, **job.parameters}
 
 
 def _repair(request: HttpRequest, user: User) -> Repair | None:
@@ -213,7 +214,8 @@ def _create(request: HttpRequest, form: JobForm) -> TrainingJob | Sweep | None:
     try:
         if grid := form.grid():
             return sweeps.create_sweep(grid=grid, **common, **_chosen(form))
-        return services.create_job(**common, **_chosen(form))
+        prompts = form.cleaned_data["sample_prompts"].splitlines()
+        return services.create_job(**common, **_chosen(form), sample_prompts=prompts)
     except ValidationError as error:
         _add_errors(form, error)
         return None

@@ -18,7 +18,7 @@ from accounts.models import User
 from training import configurations, report_files, reports, services
 from training.curves import add_sparklines
 from training.errors import StateConflict
-from training.events import page_context
+from training.events import notes_context, page_context, samples_context
 from training.models import Status, TrainingJob
 from training.models.workloads import ACTIVE
 from training.previews import file_name
@@ -70,7 +70,8 @@ def _job(request: HttpRequest, job_id: UUID) -> TrainingJob:
 @require_safe
 def detail(request: HttpRequest, job_id: UUID) -> HttpResponse:
     job = _job(request, job_id)
-    context = page_context(job) | {"yaml": reports.configuration_of(job), "verbs": tuple(VERBS)}
+    context = page_context(job) | notes_context(job) | samples_context(job)
+    context |= {"yaml": reports.configuration_of(job), "verbs": tuple(VERBS)}
     return render(request, "training/job.html", context)
 
 
