@@ -1,11 +1,14 @@
 """A provider that answers at once: what remains of a call's time is the gateway's.
 
 `python -m benchmarks._openai <port>`. A model named `m-<tokens>-<gap ms>` streams so many tokens so
-far apart.
+far apart. The last message is the caller's mark, which every answer repeats; a token reads
+`t<number>:<mark>:<ns when the request was read>:<ns when it was sent> `, by the clock that all
+processes of this machine share.
 """
 
 import asyncio
 import sys
+import time
 from typing import Any
 
 import orjson
@@ -16,9 +19,6 @@ WHOLE = {
     "object": "chat.completion",
     "created": 1,
     "model": "m",
-    "choices": [
-        {"index": 0, "message": {"role": "assistant", "content": "ok"}, "finish_reason": "stop"}
-    ],
     "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6},
 }
 MODELS = ("m-1-0", "m-20-5", "m-100-15")
@@ -28,6 +28,11 @@ def _chunk(delta: dict[str, str], reason: str | None = None) -> bytes:
     choice = {"index": 0, "delta": delta, "finish_reason": reason}
     whole = {"id": "up", "object": "chat.completion.chunk", "created": 1, "model": "m"}
     return b"data: " + orjson.dumps(whole | {"choices": [choice]}) + b"\n\n"
+
+
+def _whole(mark: str) -> dict[str, Any]:
+    message = {"role": "assistant", "content": f"ok {mark}"}
+    return WHOLE | {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
 
 
 async def _body(receive: Any) -> bytes:
@@ -43,10 +48,11 @@ async def provider(scope: Any, receive: Any, send: Any) -> None:
     raw = await _body(receive)
     if scope["method"] == "GET":
         answer: dict[str, Any] = {"data": [{"id": name} for name in MODELS]}
-        is_stream, tokens, gap_s = False, 0, 0.0
+        is_stream, tokens, gap_s, mark, read_ns = False, 0, 0.0, "", 0
     else:
         request = orjson.loads(raw)
-        answer, is_stream = WHOLE, bool(request.get("stream"))
+        read_ns, mark = time.monotonic_ns(), str(request["messages"][-1]["content"])
+        answer, is_stream = _whole(mark), bool(request.get("stream"))
         _name, count, gap_ms = request["model"].split("-")
         tokens, gap_s = int(count), int(gap_ms) / 1000
     kind = b"text/event-stream" if is_stream else b"application/json"
@@ -56,7 +62,7 @@ async def provider(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.body", "body": orjson.dumps(answer)})
         return
     for number in range(tokens):
-        data = _chunk({"content": f"token{number} "})
+        data = _chunk({"content": f"t{number}:{mark}:{read_ns}:{time.monotonic_ns()} "})
         await send({"type": "http.response.body", "body": data, "more_body": True})
         await asyncio.sleep(gap_s)
     end = _chunk({}, "stop") + b"data: [DONE]\n\n"

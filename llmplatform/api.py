@@ -33,6 +33,7 @@ from training.api import (
     deployments_router,
     drafts_router,
     evaluations_router,
+    exports_router,
     groups_router,
     hub_tokens_router,
     job_evaluation_router,
@@ -40,6 +41,7 @@ from training.api import (
     labels_router,
     uploads_router,
     version_evaluations_router,
+    version_exports_router,
     versions_of_datasets_router,
     versions_router,
     watching_router,
@@ -107,6 +109,8 @@ api.add_router("training/base-models", base_models_router)
 api.add_router("training/hub-tokens", hub_tokens_router)
 api.add_router("training/models", versions_router)
 api.add_router("training/models", labels_router)
+api.add_router("training/models", version_exports_router)
+api.add_router("training/exports", exports_router)
 api.add_router("training", groups_router)
 api.add_router("training/models", version_evaluations_router)
 api.add_router("training/evaluations", evaluations_router)

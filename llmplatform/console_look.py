@@ -64,6 +64,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             _list(_("Jobs"), "model_training", "training_trainingjob"),
             _list(_("Deployments"), "rocket_launch", "training_deployment"),
             _list(_("Model versions"), "inventory_2", "training_modelversion"),
+            _list(_("Exceptions for labels"), "verified_user", "training_labelwaiver"),
             _list(_("Base models"), "foundation", "training_basemodel"),
             _list(_("Datasets"), "dataset", "training_dataset"),
             _list(_("Nodes"), "dns", "training_node"),

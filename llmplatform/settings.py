@@ -275,6 +275,8 @@ TRAINING_SWEEP_MAX_JOBS = read_int("TRAINING_SWEEP_MAX_JOBS", 32)
 TRAINING_PACKAGES = frozenset(read_list("TRAINING_PACKAGES"))
 # Folders base models may be loaded from; anything else needs an administrator's setting.
 BASE_MODEL_ROOTS = [PLATFORM_DATA / "models", *map(Path, read_list("BASE_MODEL_ROOTS"))]
+# convert_hf_to_gguf.py of a copy of llama.cpp; without it nothing is exported as GGUF.
+GGUF_CONVERTER = read_text("GGUF_CONVERTER")
 # What downloads show to a hub when the person who wants them has no token of their own.
 HF_TOKEN = read_text("HF_TOKEN")
 MODELSCOPE_API_TOKEN = read_text("MODELSCOPE_API_TOKEN")

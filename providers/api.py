@@ -28,6 +28,7 @@ from providers.schemas import (
     ProviderOut,
     ProviderPatch,
     RefreshOut,
+    RehearsalOut,
     TestOut,
     UndoOut,
     UsageOut,
@@ -63,6 +64,19 @@ def create_provider(request: HttpRequest, body: ProviderIn) -> Any:
     return 201, services.create_provider(actor=user, request=request, **given)
 
 
+@providers_router.post("test", response=RehearsalOut)
+def rehearse(request: HttpRequest, body: ProviderIn) -> Any:
+    """Asks as a new connection would, with the models it would have. Nothing is saved."""
+    given = body.model_dump(exclude_none=True)
+    draft = services.unsaved_provider(actor=current_user(request), **given)
+    found = services.rehearse_connection(draft)
+    models = [
+        {"model_id": row.model_id, "types": list(row.types), "evidence": row.evidence}
+        for row in found.models
+    ]
+    return _tested(found.result) | {"models": models}
+
+
 @providers_router.get("{provider_id}", response=ProviderOut)
 def get_provider(request: HttpRequest, provider_id: int) -> Provider:
     return owned_or_404(Provider.objects.for_user(current_user(request)), pk=provider_id)
@@ -92,7 +106,10 @@ def delete_provider(request: HttpRequest, provider_id: int) -> Any:
 
 @providers_router.post("{provider_id}/test", response=TestOut)
 def test_provider(request: HttpRequest, provider_id: int) -> Any:
-    result = services.check_connection(_editable(request, provider_id))
+    return _tested(services.check_connection(_editable(request, provider_id)))
+
+
+def _tested(result: services.TestResult) -> dict[str, Any]:
     error = result.error
     shown = {"code": error.code, "message": str(error.advice)} if error else None
     return {"ok": result.ok, "latency_ms": result.latency_ms, "error": shown}

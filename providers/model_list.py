@@ -160,9 +160,8 @@ def _spelled(model_id: str) -> str:
 
 def _find_renamed(plan: RefreshPlan) -> None:
     """Only where there is one of each: a guess between several helps nobody."""
-    gone, new = Counter(), Counter()
-    gone.update(_spelled(model.model_id) for model in plan.missing)
-    new.update(_spelled(row.model_id) for row in plan.added)
+    gone = Counter(_spelled(model.model_id) for model in plan.missing)
+    new = Counter(_spelled(row.model_id) for row in plan.added)
     rows = {_spelled(row.model_id): row for row in plan.added}
     for model in list(plan.missing):
         key = _spelled(model.model_id)

@@ -151,7 +151,7 @@ class TierForm(forms.Form):
     """Other rates for a whole call whose input is longer."""
 
     above_input_tokens = forms.IntegerField(
-        label=_("Above so many input tokens"), min_value=1, max_value=2**31 - 1, required=False
+        label=_("Input above, tokens"), min_value=1, max_value=2**31 - 1, required=False
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

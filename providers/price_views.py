@@ -68,7 +68,7 @@ def _price_page(
 ) -> HttpResponse:
     data = request.POST if request.method == "POST" else None
     form = TablePriceForm(data, initial=initial)
-    formset = TierFormSet(data, initial=tiers, prefix="tiers")
+    formset: Any = TierFormSet(data, initial=tiers, prefix="tiers")
     if row is not None:
         for name in ("provider_slug", "model_pattern"):
             form.fields[name].disabled = True

@@ -161,6 +161,10 @@ class ListedOut(Answer):
         return str(row["evidence"] if isinstance(row, dict) else row.type_evidence)
 
 
+class RehearsalOut(TestOut):
+    models: list[ListedOut]
+
+
 class UndoOut(Answer):
     models: int = Field(description="How many are as they were before.")
 

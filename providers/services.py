@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -56,7 +56,7 @@ def _snapshot(provider: Provider) -> dict[str, Any]:
     return {name: getattr(provider, name) for name in AUDITED}
 
 
-def create_provider(
+def unsaved_provider(
     *,
     actor: User,
     preset: str = "",
@@ -65,7 +65,6 @@ def create_provider(
     base_url: str = "",
     api_key: str = "",
     is_shared: bool = False,
-    request: PageRequest | None = None,
     **given: Any,
 ) -> Provider:
     """A provider from a preset or a kind. ValidationError keyed by field, with all that is wrong.
@@ -94,6 +93,13 @@ def create_provider(
         lambda: _set_key(provider, api_key),
         lambda: _check_secret(provider),
     )
+    return provider
+
+
+def create_provider(*, actor: User, request: PageRequest | None = None, **given: Any) -> Provider:
+    """What `unsaved_provider` makes, saved."""
+    provider = unsaved_provider(actor=actor, **given)
+    kind = provider.kind
     with transaction.atomic():
         provider.save()
         after = _snapshot(provider)
@@ -115,7 +121,25 @@ def change_provider(
 
     A new host, also one to sign in at, needs the key again, or it would be sent to somebody else.
     """
-    before, old_hosts, old_way = _snapshot(provider), _hosts(provider), _way(provider)
+    before = _snapshot(provider)
+    change_unsaved(provider, api_key, **changes)
+    with transaction.atomic():
+        provider.save()
+        after = _snapshot(provider) | ({"api_key": "changed"} if api_key else {})
+        audit(
+            actor=actor,
+            action="provider.update",
+            target=provider,
+            before=before,
+            after=after,
+            request=request,
+        )
+    return provider
+
+
+def change_unsaved(provider: Provider, api_key: str | None = None, **changes: Any) -> None:
+    """Of `change_provider` all but the saving."""
+    old_hosts, old_way = _hosts(provider), _way(provider)
     for name in changes.keys() & {"name", "base_url", "is_enabled"}:
         setattr(provider, name, changes[name])
     all_of(
@@ -129,18 +153,6 @@ def change_provider(
         raise ValidationError({"api_key": [_("Enter the key again when the host changes.")]})
     if _way(provider) != old_way:
         provider.forget_test()
-    with transaction.atomic():
-        provider.save()
-        after = _snapshot(provider) | ({"api_key": "changed"} if api_key else {})
-        audit(
-            actor=actor,
-            action="provider.update",
-            target=provider,
-            before=before,
-            after=after,
-            request=request,
-        )
-    return provider
 
 
 def _hosts(provider: Provider) -> list[tuple[str, str]]:
@@ -334,6 +346,29 @@ def check_connection(provider: Provider) -> TestResult:
     return TestResult(error is None, ms, error)
 
 
+@dataclass(frozen=True)
+class Rehearsal:
+    """What a connection would be like; `models` are what it would have."""
+
+    result: TestResult
+    models: Sequence[ListedModel] = ()
+
+
+def rehearse_connection(provider: Provider) -> Rehearsal:
+    """Asks as `provider` says, saved or not, and keeps nothing of it."""
+    listed: list[ListedModel] = []
+
+    def ask() -> None:
+        known = _known_models(provider)
+        if known:
+            async_to_sync(_ask)(provider.target(known[0].model_id))
+        rows = known or async_to_sync(_list_models)(provider.target())[0]
+        listed.extend(looked_up(provider, rows))
+
+    ms, error = _timed(ask)
+    return Rehearsal(TestResult(error is None, ms, error), listed)
+
+
 def _timed(work: Callable[[], object]) -> tuple[int, ProviderError | None]:
     """Milliseconds, and what went wrong."""
     started, error = time.monotonic(), None
@@ -412,7 +447,13 @@ def refresh_models(
 
 
 def publish_model(
-    *, name: str, base_url: str, api_key: str, model_id: str, owner: User
+    *,
+    name: str,
+    base_url: str,
+    api_key: str,
+    model_id: str,
+    owner: User,
+    model_type: str = "chat",
 ) -> ProviderModel:
     """A deployment of our own as a provider model of its owner; here alone loopback is allowed."""
     with transaction.atomic():
@@ -422,7 +463,11 @@ def publish_model(
         provider.set_key(api_key)
         provider.save()
         return ProviderModel.objects.create(
-            provider=provider, model_id=model_id, name=name[:200], types=["chat"]
+            provider=provider,
+            model_id=model_id,
+            name=name[:200],
+            types=[model_type],
+            main_type=model_type,
         )
 
 

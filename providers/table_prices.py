@@ -133,7 +133,7 @@ def _nothing(name: str) -> Any:
 
 
 def _check(row: ModelPrice) -> None:
-    problems: dict[str, list[str]] = {}
+    problems: dict[str, Any] = {}
     if row.provider_slug != ANY and row.provider_slug not in BY_SLUG:
         problems["provider_slug"] = [_("There is no such preset.")]
     if not row.model_pattern:

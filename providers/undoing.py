@@ -71,7 +71,7 @@ def _restore(model: ProviderModel, before: dict[str, Any], *, is_back: bool) -> 
 
 def _remove(added: list[ProviderModel]) -> None:
     pks = [model.pk for model in added]
-    used = set(AliasMember.objects.filter(model__in=pks).values_list("model", flat=True))
+    used: set[Any] = set(AliasMember.objects.filter(model__in=pks).values_list("model", flat=True))
     used |= set(CallRecord.objects.filter(model__in=pks).values_list("model", flat=True))
     used |= {model.pk for model in added if model.edited or model.own_prices.exists()}
     ProviderModel.objects.filter(pk__in=used).update(missing_since=timezone.now())

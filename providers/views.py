@@ -31,6 +31,8 @@ from providers.types import ListedModel
 from providers.undoing import undo_refresh, undoable_at
 
 MODELS_PER_PAGE = 50
+# The button of the form that asks the provider and saves nothing.
+TRY = "try"
 
 
 @require_safe
@@ -63,6 +65,9 @@ def create(request: HttpRequest, slug: str) -> HttpResponse:
         form.initial = {**initial, "is_shared": user.is_admin}
     elif form.is_valid():
         try:
+            if TRY in request.POST:
+                draft = services.unsaved_provider(actor=user, preset=slug, **form.values)
+                return _form_page(request, {"form": form, "preset": preset}, draft)
             provider = services.create_provider(
                 actor=user, preset=preset.slug, request=request, **form.values
             )
@@ -75,10 +80,18 @@ def create(request: HttpRequest, slug: str) -> HttpResponse:
     return _form_page(request, {"form": form, "preset": preset})
 
 
-def _form_page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
-    """With JavaScript only the form comes back, and a key that was typed stays in the browser."""
+def _form_page(
+    request: HttpRequest, context: dict[str, Any], draft: Provider | None = None
+) -> HttpResponse:
+    """With JavaScript only the form comes back, and a key that was typed stays in the browser.
+    `draft`: what the form says is asked, and nothing is saved."""
+    if draft is not None:
+        found = services.rehearse_connection(draft)
+        shown = [(row, evidence_of(row)) for row in found.models[:MODELS_PER_PAGE]]
+        context |= {"rehearsal": found, "found": shown}
     is_wrong = bool(context["form"].errors)
-    part = "#form" if is_wrong and request.headers.get("HX-Request") else ""
+    is_part = (is_wrong or draft is not None) and request.headers.get("HX-Request")
+    part = "#form" if is_part else ""
     template = f"providers/form.html{part}"
     return render(request, template, context, status=422 if is_wrong else 200)
 
@@ -165,6 +178,11 @@ def edit(request: HttpRequest, provider_id: int) -> HttpResponse:
     form = ProviderForm(request.POST or None, preset=preset, may_share=False, initial=initial)
     if form.is_valid():
         try:
+            if TRY in request.POST:
+                draft = Provider.objects.get(pk=provider.pk)
+                services.change_unsaved(draft, **form.values)
+                context = {"form": form, "preset": preset, "provider": provider}
+                return _form_page(request, context, draft)
             services.change_provider(provider=provider, actor=user, request=request, **form.values)
         except ValidationError as error:
             put_on(form, error)

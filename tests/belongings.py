@@ -26,6 +26,7 @@ from training.models import (
     Evaluation,
     EvaluationSample,
     JobTemplate,
+    ModelExport,
     ModelVersion,
     Status,
     Sweep,
@@ -147,6 +148,12 @@ def _evaluation(owner: User) -> Parameters:
     return {"evaluation_id": evaluation.pk}
 
 
+def _export(owner: User) -> Parameters:
+    version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
+    row = ModelExport.objects.create(owner=owner, name=CANARY, version=version)
+    return {"export_id": row.pk}
+
+
 def _deployment(owner: User) -> Parameters:
     version = ModelVersion.objects.create(owner=owner, job=_made_job(owner), name=CANARY)
     deployment = Deployment.objects.create(owner=owner, name=CANARY, version=version)
@@ -227,6 +234,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/training/jobs/<job_id>": _job,
     "models/base/<int:base_id>/": _base_model,
     "api/v1/training/base-models/<base_id>": _base_model,
+    "models/exports/<uuid:export_id>/": _export,
+    "api/v1/training/exports/<export_id>": _export,
     "models/<int:version_id>/": _version,
     "api/v1/training/models/<version_id>": _version,
     "models/deployments/<uuid:deployment_id>/": _deployment,

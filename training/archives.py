@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from training.models import ModelVersion
+from training.models import ModelExport, ModelVersion
 from training.previews import file_name
 
 BLOCK = 1024**2
@@ -42,7 +42,7 @@ class _Sink:
         return joined
 
 
-def files_of(version: ModelVersion) -> list[Path]:
+def files_of(version: ModelVersion | ModelExport) -> list[Path]:
     """Plain files right in its folder, never through a link; none when it is not here."""
     folder = Path(version.path)
     if not version.path or not folder.resolve().is_relative_to(settings.TRAINING_ROOT.resolve()):
@@ -75,7 +75,7 @@ async def _in_thread(blocks: Iterator[bytes]) -> AsyncIterator[bytes]:
 
 
 def response(
-    version: ModelVersion, *, actor: User, request: HttpRequest
+    version: ModelVersion | ModelExport, *, actor: User, request: HttpRequest
 ) -> HttpResponseBase | None:
     """None when the files are gone."""
     files = files_of(version)

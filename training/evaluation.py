@@ -187,7 +187,7 @@ def plan(
 
 
 def _check_other(actor: User, job: TrainingJob, dataset_pk: int | None) -> None:
-    found = Dataset.objects.for_user(actor).filter(pk=dataset_pk).first()
+    found = Dataset.objects.for_user(actor).filter(pk=dataset_pk or 0).first()
     if found is None:
         raise ValidationError({"dataset": [_("Choose the dataset with the examples.")]})
     if found.sha256 == job.dataset.sha256:

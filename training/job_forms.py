@@ -10,7 +10,7 @@ from accounts.models import User
 from training import configurations
 from training.arguments import ARGUMENTS, BY_NAME, GROUPS, Argument
 from training.forms import template_choices
-from training.models import BaseModel, Dataset, Method, Stage, Strategy
+from training.models import BaseModel, Dataset, Method, ModelVersion, Stage, Strategy
 from training.parallel import PRIORITY_HIGH, PRIORITY_LOW, PRIORITY_NORMAL, Sharing
 from training.presets import field_text
 from training.sweeps import split_values
@@ -114,6 +114,13 @@ class ArgumentRow:
         return " ".join(map(str, words)).lower()
 
 
+class VersionChoice(forms.ModelChoiceField):
+    """Versions by model and number."""
+
+    def label_from_instance(self, obj: ModelVersion) -> str:
+        return obj.title
+
+
 class JobForm(forms.Form):
     """A training job. Parameters that don't apply to the chosen stage and method are left out."""
 
@@ -163,6 +170,13 @@ class JobForm(forms.Form):
         required=False,
         help_text=_("Empty: as the settings say; 0: never."),
     )
+    start_version = VersionChoice(
+        ModelVersion.objects.none(),
+        label=_("Go on from"),
+        required=False,
+        empty_label=_("The base model itself"),
+        help_text=_("A version of yours that this training takes further."),
+    )
     template_name = forms.CharField(label=_("Name of the template"), max_length=100, required=False)
     template_shared = forms.BooleanField(label=_("Share with everyone"), required=False)
     sample_prompts = forms.CharField(
@@ -193,6 +207,10 @@ class JobForm(forms.Form):
         assert isinstance(priority, forms.ChoiceField)
         priority.choices = priorities
         datasets.queryset = Dataset.objects.for_user(user)
+        versions = self.fields["start_version"]
+        assert isinstance(versions, VersionChoice)
+        mine = ModelVersion.objects.for_user(user).current()
+        versions.queryset = mine.select_related("family")
         for argument in ARGUMENTS:
             self.fields[argument.name] = field_of(argument)
         for number in range(1, SWEPT + 1):

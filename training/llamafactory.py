@@ -99,6 +99,12 @@ def runner_args(
         parameters=job.parameters,
     )
     args |= {"dataset_dir": str(data), "output_dir": str(output)}
+    start = job.start_version
+    if start is not None and start.is_adapter:
+        # Its weights are trained further; rank and modules stay what they are.
+        args |= {"model_name_or_path": start.base_path, "adapter_name_or_path": start.path}
+    elif start is not None:
+        args["model_name_or_path"] = start.path
     if job.checkpoint:
         args["resume_from_checkpoint"] = job.checkpoint
     if not has_gpu:
@@ -113,13 +119,22 @@ def serving_args(version: ModelVersion) -> dict[str, Any]:
         args["template"] = version.template
     if not version.is_adapter or version.base_model is None:
         return args | {"model_name_or_path": version.path}
-    args |= {"model_name_or_path": version.base_model.location, "finetuning_type": "lora"}
+    args |= {"model_name_or_path": version.base_path, "finetuning_type": "lora"}
     args["adapter_name_or_path"] = version.path
     method = version.lineage.get("method")
     if method == Method.QLORA:
         bits = version.lineage.get("parameters", {}).get("quantization_bit", 4)
         args |= {"quantization_bit": bits, "quantization_method": "bnb"}
     return args
+
+
+def export_args(version: ModelVersion) -> dict[str, Any]:
+    """What its export is given: the adapter is merged into the model at full precision, also where
+    it was trained on a quantised one."""
+    args = serving_args(version)
+    left_out = ("infer_backend", "quantization_bit", "quantization_method")
+    kept = {name: value for name, value in args.items() if name not in left_out}
+    return kept | {"export_device": "cpu", "export_size": 5, "export_legacy_format": False}
 
 
 def base_serving_args(version: ModelVersion) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import base_models, deployments, evaluations, labels, registry
+from training.views import base_models, deployments, evaluations, exports, labels, registry
 
 app_name = "models"
 urlpatterns = [
@@ -12,6 +12,7 @@ urlpatterns = [
     path("base/<int:base_id>/change/", base_models.change, name="change-base"),
     path("base/<int:base_id>/download/", base_models.download, name="download-base"),
     path("base/<int:base_id>/cancel/", base_models.cancel, name="cancel-base"),
+    path("base/<int:base_id>/serve/", base_models.serve, name="serve-base"),
     path("base/<int:base_id>/delete/", base_models.delete, name="delete-base"),
     path("tokens/", base_models.tokens, name="tokens"),
     path("<int:version_id>/evaluate/", evaluations.create, name="evaluate"),
@@ -28,6 +29,11 @@ urlpatterns = [
     path("<int:version_id>/label/", labels.move, name="label"),
     path("<int:version_id>/unlabel/", labels.take, name="unlabel"),
     path("<int:version_id>/rollback/", labels.roll_back, name="rollback"),
+    path("<int:version_id>/export/", exports.create, name="export"),
+    path("exports/<uuid:export_id>/stop/", exports.stop, name="export-stop"),
+    path("exports/<uuid:export_id>/delete/", exports.delete, name="export-delete"),
+    path("exports/<uuid:export_id>/download/", exports.download, name="export-download"),
+    path("exports/<uuid:export_id>/register/", exports.register, name="export-register"),
     path("<int:version_id>/deploy/", registry.deploy, name="deploy"),
     path("<int:version_id>/undeploy/", registry.undeploy, name="undeploy"),
     path("<int:version_id>/download/", registry.download, name="download"),

@@ -40,6 +40,7 @@ def register_version(job: TrainingJob) -> ModelVersion:
         defaults={
             "owner": job.owner,
             "base_model": job.base_model,
+            "parent": job.start_version,
             "node": job.node,
             "name": job.name,
             "path": str(path),
@@ -149,7 +150,12 @@ def publish(deployment: Deployment) -> None:
         move_model(row.provider_model, url)
     else:
         model = publish_model(
-            name=row.name, base_url=url, api_key=row.key, model_id=row.name, owner=row.owner
+            name=row.name,
+            base_url=url,
+            api_key=row.key,
+            model_id=row.name,
+            owner=row.owner,
+            model_type="embedding" if row.engine == Engine.EMBEDDING else "chat",
         )
         Deployment.objects.filter(pk=row.pk).update(provider_model=model)
         if parity.is_possible(row.version):

@@ -2,11 +2,13 @@
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
-from training.models import LabelMove
+from training.models import LabelMove, ModelExport
+from training.schemas import JobError, workload_error
 
 
 class VersionFilter(Schema):
@@ -110,3 +112,41 @@ class ComparisonOut(Answer):
     left: int
     right: int
     rows: list[DifferenceOut]
+
+
+class ExportIn(Schema):
+    format: Str = Field("merged", max_length=10, description="merged or gguf.")
+
+
+class BaseFromExport(Schema):
+    name: Str = Field("", max_length=100, description="That of the version unless given.")
+
+
+class ExportOut(Answer):
+    id: UUID
+    version: int
+    format: str
+    status: str
+    progress: float
+    size_bytes: int
+    node: str | None
+    error: JobError | None
+    is_here: bool = Field(description="Whether its files can be downloaded.")
+    created_at: datetime
+    finished_at: datetime | None
+
+    @staticmethod
+    def resolve_version(export: ModelExport) -> int:
+        return export.version_id
+
+    @staticmethod
+    def resolve_status(export: ModelExport) -> str:
+        return str(export.state)
+
+    @staticmethod
+    def resolve_node(export: ModelExport) -> str | None:
+        return export.node.name if export.node else None
+
+    @staticmethod
+    def resolve_error(export: ModelExport) -> dict[str, str] | None:
+        return workload_error(export)

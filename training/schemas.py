@@ -16,6 +16,7 @@ from training.models import (
     Stage,
     Strategy,
     TrainingJob,
+    Workload,
 )
 from training.refusals import explained
 from training.scheduling import place_of, queue_position
@@ -52,6 +53,15 @@ class JobError(Answer):
     detail: str
 
 
+def workload_error(work: Workload) -> dict[str, str] | None:
+    """With the code of the runner's own refusal where there is one."""
+    if not work.reason:
+        return None
+    said = explained(work.detail)
+    code = work.detail.partition(":")[0] if said else work.reason
+    return {"code": code, "message": said or work.get_reason_display(), "detail": work.detail}
+
+
 class DownloadOut(Answer):
     id: UUID
     status: str
@@ -71,11 +81,7 @@ class DownloadOut(Answer):
 
     @staticmethod
     def resolve_error(fetch: ModelFetch) -> dict[str, str] | None:
-        if not fetch.reason:
-            return None
-        said = explained(fetch.detail) or fetch.get_reason_display()
-        code = fetch.detail.partition(":")[0] if explained(fetch.detail) else fetch.reason
-        return {"code": code, "message": said, "detail": fetch.detail}
+        return workload_error(fetch)
 
 
 class BaseModelOut(Answer):
@@ -134,6 +140,9 @@ class JobIn(EstimateIn):
     )
     allow_too_large: bool = Field(
         False, description="Although the estimate says that it fits nowhere; this is audited."
+    )
+    start_version: int | None = Field(
+        None, description="A model version of yours that the training takes further."
     )
 
 

@@ -24,6 +24,7 @@ from training.models import (
     Desired,
     Method,
     ModelBuild,
+    ModelVersion,
     Stage,
     Status,
     Sweep,
@@ -70,6 +71,22 @@ def _refuse_too_large(found: Estimate) -> None:
     raise ValidationError({"allow_too_large": [text % shown]})
 
 
+def check_start(version: ModelVersion, *, base_model: BaseModel, method: str) -> None:
+    """Whether a training with this method can go on from `version`. ValidationError by field."""
+    if version.base_model_id != base_model.pk:
+        text = _("This version was made from another base model.")
+    elif not version.is_here:
+        text = _("The files of this version are not here any more.")
+    elif version.is_adapter and method not in (Method.LORA, Method.QLORA):
+        text = _(
+            "This version is an adapter, which only LoRA and QLoRA can take further. Export it as "
+            "a merged model and make a base model of that for the other methods."
+        )
+    else:
+        return
+    raise ValidationError({"start_version": [text]})
+
+
 def clean_prompts(prompts: Sequence[str]) -> list[str]:
     """Without blanks. ValidationError keyed by "sample_prompts"."""
     found = [text.strip() for text in prompts if text.strip()]
@@ -96,6 +113,7 @@ def create_job(
     start: bool = True,
     allow_too_large: bool = False,
     sweep: Sweep | None = None,
+    start_version: ModelVersion | None = None,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
@@ -111,6 +129,8 @@ def create_job(
         "dataset": dataset,
     }
     cleaned = checks.checked(parameters or {}, **chosen)
+    if start_version is not None:
+        check_start(start_version, base_model=base_model, method=method)
     sharing = checked_sharing(sharing or Sharing(), owner=owner, stage=stage, method=method)
     expected = estimate(
         **chosen,
@@ -131,6 +151,7 @@ def create_job(
         parameters=cleaned,
         sample_prompts=clean_prompts(sample_prompts),
         sweep=sweep,
+        start_version=start_version,
         **sharing.as_fields(),
     )
     with transaction.atomic():

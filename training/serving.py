@@ -18,7 +18,8 @@ def has_vllm() -> bool:
 
 
 def engines() -> list[str]:
-    return list(Engine.values) if has_vllm() else [Engine.HUGGINGFACE.value]
+    """Those that generate, and are installed."""
+    return [Engine.HUGGINGFACE.value, *([Engine.VLLM.value] if has_vllm() else [])]
 
 
 def check_options(*, engine: str, concurrency: int, sleep_minutes: int) -> None:
@@ -26,7 +27,7 @@ def check_options(*, engine: str, concurrency: int, sleep_minutes: int) -> None:
     errors = {}
     if engine not in Engine.values:
         errors["engine"] = [_("There is no such engine.")]
-    elif engine not in engines():
+    elif engine == Engine.VLLM and not has_vllm():
         errors["engine"] = [_("vLLM is not installed in the training environment.")]
     if not 1 <= concurrency <= CONCURRENCY_MAX:
         errors["concurrency"] = [_("Between 1 and %(most)d.") % {"most": CONCURRENCY_MAX}]

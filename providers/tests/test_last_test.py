@@ -91,3 +91,38 @@ def test_what_changed_while_it_was_asked_is_not_called_tested(acme: Provider) ->
     assert services.check_connection(old).ok, "the address that it had"
     acme.refresh_from_db()
     assert acme.tested_at is None and acme.base_url == "http://127.0.0.1:9/v1"
+
+
+def test_unsaved_values_can_be_tested(
+    acme: Provider, admin_user: User, client_for: Pages, api: Any
+) -> None:
+    """By page and by API: what would be there, and nothing of it is saved."""
+    client, before = client_for(admin_user), Provider.objects.count()
+    form = {"name": "New", "base_url": acme.base_url, "api_key": KEY, "try": "1"}
+    page = client.post("/providers/new/custom/", form)
+    assert page.status_code == 200 and "It has 1 model." in page.text
+    assert "Nothing is saved yet" in page.text and 'value="New"' in page.text
+    assert KEY not in page.text
+    wrong = client.post("/providers/new/custom/", form | {"api_key": "sk-wrong-key-12345"})
+    assert "refuses the API key" in wrong.text
+    odd = client.post("/providers/new/custom/", form | {"base_url": "nonsense"})
+    assert odd.status_code == 422
+    body = {"kind": "openai", "name": "New", "base_url": acme.base_url, "api_key": KEY}
+    told = api(admin_user).post("providers/test", **body).json()
+    assert told["ok"] and told["models"] == [
+        {"model_id": "m", "types": ["chat"], "evidence": "name", "was": None}
+    ]
+    assert not api(admin_user).post("providers/test", **body | {"api_key": "sk-x"}).json()["ok"]
+    assert Provider.objects.count() == before
+
+
+def test_unsaved_changes_are_tested_with_the_stored_key(
+    acme: Provider, admin_user: User, client_for: Pages
+) -> None:
+    client, path = client_for(admin_user), f"/providers/{acme.pk}/edit/"
+    form = {"name": "Renamed", "base_url": acme.base_url, "try": "1"}
+    assert "It has 1 model." in client.post(path, form).text
+    elsewhere = client.post(path, form | {"base_url": "http://127.0.0.1:9/v1"})
+    assert elsewhere.status_code == 422 and "Enter the key again" in elsewhere.text
+    acme.refresh_from_db()
+    assert acme.name == "Acme" and acme.tested_at is None

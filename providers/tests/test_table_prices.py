@@ -65,7 +65,7 @@ def test_an_edit_is_a_row_of_its_own(admin_user: User) -> None:
     assert (new.model_pattern, new.valid_from, new.is_edited) == ("gpt-x", TODAY, True)
     assert (new.main_type, new.context_tokens) == ("chat", 1000), "what it can do is known still"
     assert cost(TODAY - timedelta(days=1)) == ("USD", 2) and cost(TODAY) == ("CNY", 9)
-    event = AuditEvent.objects.get(action="price.set")
+    event: Any = AuditEvent.objects.get(action="price.set")
     assert event.after["input_per_mtok"] == "9" and event.after["tiers"] == [TIER]
 
 
@@ -77,7 +77,8 @@ def test_a_second_one_of_the_day_corrects_the_first(admin_user: User) -> None:
         )  # fmt: skip
     assert ModelPrice.objects.filter(model_pattern="gpt-x").count() == 2
     assert cost(TODAY) == ("USD", 2) and cost(TOMORROW) == ("USD", 9)
-    assert AuditEvent.objects.latest("pk").before["input_per_mtok"] == "8"
+    event: Any = AuditEvent.objects.latest("pk")
+    assert event.before["input_per_mtok"] == "8"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,9 @@
-from training.admin.assets import BaseModelAdmin, DatasetAdmin, ModelVersionAdmin
+from training.admin.assets import (
+    BaseModelAdmin,
+    DatasetAdmin,
+    LabelWaiverAdmin,
+    ModelVersionAdmin,
+)
 from training.admin.nodes import NodeAdmin
 from training.admin.workloads import DeploymentAdmin, ModelBuildAdmin, TrainingJobAdmin
 
@@ -6,6 +11,7 @@ __all__ = [
     "BaseModelAdmin",
     "DatasetAdmin",
     "DeploymentAdmin",
+    "LabelWaiverAdmin",
     "ModelBuildAdmin",
     "ModelVersionAdmin",
     "NodeAdmin",

@@ -15,8 +15,8 @@ from unfold.decorators import display
 from accounts.access import current_user
 from accounts.models import User
 from llmplatform.audited_admin import AuditedAdmin, ReadOnlyAdmin, rehearse
-from training import base_models
-from training.models import BaseModel, Dataset, ModelVersion
+from training import base_models, labels
+from training.models import BaseModel, Dataset, LabelWaiver, ModelVersion
 
 UNKNOWN = "–"
 
@@ -172,3 +172,58 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def serving(self, version: ModelVersion) -> str:
         newest = max(version.deployments.all(), key=lambda row: row.created_at, default=None)
         return newest.state_label if newest else UNKNOWN
+
+
+class NewWaiverForm(forms.ModelForm[LabelWaiver]):
+    """`actor`, whom the admin sets, makes the exception."""
+
+    actor: User
+
+    class Meta:
+        model = LabelWaiver
+        fields = ("version", "label", "reason")
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        if not self.errors:
+            rehearse(self, self.write)
+
+    def write(self, request: HttpRequest | None = None) -> LabelWaiver:
+        return labels.waive(actor=self.actor, request=request, **self.cleaned_data)
+
+
+@admin.register(LabelWaiver)
+class LabelWaiverAdmin(AuditedAdmin):
+    """Given here, never changed; taken back by deleting."""
+
+    audit_noun = "label_waiver"
+    list_display = ("version", "label", "reason", "actor", "at")
+    list_select_related = ("version__family", "actor")
+    search_fields = ("version__name", "reason")
+    autocomplete_fields = ("version",)
+
+    def get_fields(self, request: HttpRequest, obj: LabelWaiver | None = None) -> Any:
+        given = ("version", "label", "reason")
+        return given if obj is None else (*given, "actor", "at")
+
+    def has_change_permission(self, request: HttpRequest, obj: LabelWaiver | None = None) -> bool:
+        return False
+
+    def get_form(
+        self,
+        request: HttpRequest,
+        obj: LabelWaiver | None = None,
+        change: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        if obj is not None:
+            return super().get_form(request, obj, change, **kwargs)
+        form = super().get_form(request, obj, change, form=NewWaiverForm, **kwargs)
+        form.actor = current_user(request)
+        return form
+
+    def save_model(self, request: HttpRequest, obj: LabelWaiver, form: Any, change: bool) -> None:
+        obj.pk = form.write(request).pk
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Its service has recorded it."""

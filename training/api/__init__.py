@@ -11,6 +11,7 @@ from training.api.evaluations import (
     job_evaluation_router,
     version_evaluations_router,
 )
+from training.api.exports import exports_router, version_exports_router
 from training.api.groups import groups_router
 from training.api.jobs import jobs_router
 from training.api.labels import labels_router
@@ -23,6 +24,7 @@ __all__ = [
     "deployments_router",
     "drafts_router",
     "evaluations_router",
+    "exports_router",
     "groups_router",
     "hub_tokens_router",
     "job_evaluation_router",
@@ -30,6 +32,7 @@ __all__ = [
     "labels_router",
     "uploads_router",
     "version_evaluations_router",
+    "version_exports_router",
     "versions_of_datasets_router",
     "versions_router",
     "watching_router",

@@ -8,15 +8,17 @@ from ninja import Query, Router
 from accounts.access import current_user, owned_or_404
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
-from training import base_models
+from training import base_models, plain_serving
 from training.errors import StateConflict
 from training.models import BaseModel, HubToken
 from training.schemas import (
     BaseModelChange,
     BaseModelIn,
     BaseModelOut,
+    DeployIn,
     HubTokenIn,
     HubTokenOut,
+    ModelVersionOut,
 )
 
 base_models_router = Router(tags=["Training"])
@@ -112,3 +114,16 @@ def forget_hub_token(request: HttpRequest, hub: str) -> Any:
     if not base_models.forget_hub_token(owner=current_user(request), hub=hub, request=request):
         raise Http404
     return 204, None
+
+
+@base_models_router.post("{base_id}/deploy", response={202: ModelVersionOut})
+def deploy_base_model(request: HttpRequest, base_id: int, body: DeployIn | None = None) -> Any:
+    """Serve it as it is; an embedding model answers `/v1/embeddings`. It becomes a version."""
+    user = current_user(request)
+    base_model = owned_or_404(BaseModel.objects.for_user(user), pk=base_id)
+    options = body.model_dump(exclude={"engine"}) if body else {}
+    try:
+        row = plain_serving.deploy(base_model=base_model, actor=user, request=request, **options)
+    except StateConflict as error:
+        raise ApiError(409, "conflict", error.message) from error
+    return 202, row.version

@@ -3,16 +3,19 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from ninja import Query, Router
 
 from accounts.access import current_user, owned_or_404
+from accounts.models import User
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from training import configurations, previews, report_files, services
 from training.choosing import chosen_of, sharing_of
 from training.errors import StateConflict
-from training.models import Status, TrainingJob
+from training.models import ModelVersion, Status, TrainingJob
 from training.schemas import EstimateIn, EstimateOut, JobIn, JobOut
 
 jobs_router = Router(tags=["Training"])
@@ -60,10 +63,21 @@ def create_job(request: HttpRequest, body: JobIn) -> Any:
         sharing=sharing_of(body),
         start=body.start,
         allow_too_large=body.allow_too_large,
+        start_version=_start_version(user, body.start_version),
         request=request,
         **chosen_of(user, body),
     )
     return 201, job
+
+
+def _start_version(user: User, pk: int | None) -> ModelVersion | None:
+    """ValidationError where there is no such version of this person."""
+    if pk is None:
+        return None
+    found = ModelVersion.objects.for_user(user).filter(pk=pk).first()
+    if found is None:
+        raise ValidationError({"start_version": [_("There is no such model version.")]})
+    return found
 
 
 @jobs_router.get("jobs/{job_id}", response=JobOut)

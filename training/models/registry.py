@@ -126,6 +126,7 @@ class Engine(models.TextChoices):
 
     HUGGINGFACE = "huggingface", "LLaMA-Factory"
     VLLM = "vllm", "vLLM"
+    EMBEDDING = "embedding", _("Embedding model")
 
 
 class Label(models.Model):

@@ -19,6 +19,7 @@ from training.models import (
     Kind,
     Metric,
     ModelBuild,
+    ModelExport,
     ModelFetch,
     ParityCheck,
     Reason,
@@ -31,7 +32,7 @@ from training.runner.checkpoints import newest_complete_checkpoint
 from training.shim.checking import Checking
 from training.shim.endings import Ending, gpu_environment, told_ending
 from training.shim.evaluating import Evaluating
-from training.shim.model_works import Fetching
+from training.shim.model_works import Exporting, Fetching
 from training.shim.process import Runner
 from training.shim.serving import Serving
 
@@ -74,6 +75,9 @@ def work_of(workload: Workload) -> Work:
         return Building(ModelBuild.objects.select_related("base_model").get(pk=workload.pk))
     if workload.kind == Kind.FETCH:
         return Fetching(ModelFetch.objects.select_related("base_model").get(pk=workload.pk))
+    if workload.kind == Kind.EXPORT:
+        related = ("version__base_model", "version__parent", "version__family")
+        return Exporting(ModelExport.objects.select_related(*related).get(pk=workload.pk))
     if workload.kind == Kind.EVALUATE:
         related = ("version__base_model", "version__job__dataset", "dataset")
         return Evaluating(Evaluation.objects.select_related(*related).get(pk=workload.pk))

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from training.curves import number as short_number
 from training.models import Status, Workload
+from training.refusals import explained
 
 register = template.Library()
 
@@ -170,3 +171,9 @@ def lineage_label(name: str) -> str:
         "method": _("Method"),
     }
     return known.get(name) or metric_label(name)
+
+
+@register.filter
+def refusal(detail: str) -> str:
+    """Why a model was refused, in words; empty for other failures."""
+    return explained(detail)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client
+from django.urls import reverse
 
 from accounts.models import AuditEvent, User
 from providers.errors import NoSuchModel
@@ -185,6 +186,24 @@ def test_an_exception_for_somebody_elses_version(
     assert LabelWaiver.objects.get().actor == admin_user
     with pytest.raises(ValidationError):
         labels.waive(version=version, label="production", reason="so there", actor=alice)
+
+
+def test_the_console_makes_an_exception(
+    admin_user: User, make: MakeVersion, client_for: ClientFor, gate: None
+) -> None:
+    version, client = make(), client_for(admin_user)
+    url = reverse("admin:training_labelwaiver_add")
+    sent = {"version": version.pk, "label": "production", "reason": ""}
+    assert "reason" in client.post(url, sent).context["adminform"].form.errors
+    assert client.post(url, sent | {"reason": "Agreed with the customer"}).status_code == 302
+    assert labels.standing_against(version, "production") == []
+    assert AuditEvent.objects.filter(action="label.waive").count() == 1
+    row = LabelWaiver.objects.get()
+    shown = client.get(reverse("admin:training_labelwaiver_change", args=[row.pk]))
+    assert "Agreed with the customer" in shown.content.decode()
+    delete = reverse("admin:training_labelwaiver_delete", args=[row.pk])
+    assert client.post(delete, {"post": "yes"}).status_code == 302
+    assert labels.standing_against(version, "production")
 
 
 def test_the_route_follows_the_label_and_goes_back(

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
-from training import base_models
+from training import base_models, plain_serving
 from training.errors import StateConflict
 from training.forms import BaseModelForm, ChangeBaseModelForm, HubTokenForm
 from training.models import BaseModel, Hub, HubToken, ModelFetch
@@ -151,3 +151,18 @@ def tokens(request: HttpRequest) -> HttpResponse:
     status = 422 if form.errors else 200
     context = {"form": form, "rows": rows}
     return render(request, "training/hub_tokens.html", context, status=status)
+
+
+@require_POST
+def serve(request: HttpRequest, base_id: int) -> HttpResponse:
+    """As it is; the page of its version goes on from there."""
+    base_model, user = _base_model(request, base_id), current_user(request)
+    try:
+        row = plain_serving.deploy(base_model=base_model, actor=user, request=request)
+    except StateConflict:
+        version = plain_serving.as_version(base_model, user)
+        return redirect("models:detail", version.pk)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+        return redirect("models:base", base_model.pk)
+    return redirect("models:detail", row.version_id)

@@ -16,7 +16,16 @@ from training import configurations, job_templates, services, sweeps
 from training.argument_table import ARGUMENTS, BLOCKED, WHY_BLOCKED, Blocked
 from training.checks import Chosen, has_gpu
 from training.job_forms import METHOD_HELP, STAGE_HELP, ImportForm, JobForm
-from training.models import BaseModel, Dataset, JobTemplate, Method, Stage, Sweep, TrainingJob
+from training.models import (
+    BaseModel,
+    Dataset,
+    JobTemplate,
+    Method,
+    ModelVersion,
+    Stage,
+    Sweep,
+    TrainingJob,
+)
 from training.presets import preset_buttons, preset_values
 from training.previews import Preview, preview
 from training.repairs import Repair, repair_of
@@ -73,6 +82,7 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
         initial["base_model"] = int(wanted)
     elif "base_model" not in initial:
         initial["base_model"] = _only(BaseModel.objects.for_user(user).ready())
+    initial |= _continued(user, request.GET.get("version", ""))
     if initial.get("base_model") and "template" not in initial:
         model = BaseModel.objects.for_user(user).filter(pk=initial["base_model"]).first()
         initial["template"] = detected_template(model) if model else ""
@@ -80,6 +90,18 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
     slug = request.GET.get("preset", "")
     initial |= preset_values(slug, stage=stage, method=method, has_bf16=has_gpu())
     return {name: value for name, value in initial.items() if value is not None}
+
+
+def _continued(user: User, raw: str) -> dict[str, Any]:
+    """The beginning of a training that takes a version further."""
+    found = ModelVersion.objects.for_user(user).filter(pk=raw) if raw.isdecimal() else None
+    version = found.select_related("family").first() if found is not None else None
+    if version is None:
+        return {}
+    chosen = {"start_version": version.pk, "base_model": version.base_model_id}
+    method = version.lineage.get("method") if version.is_adapter else None
+    name = version.family.name if version.family else version.name
+    return chosen | {"name": _next_name(user, name)} | ({"method": method} if method else {})
 
 
 def _blocked() -> list[Blocked]:
@@ -201,6 +223,19 @@ def _chosen(form: JobForm) -> Chosen:
     }
 
 
+def _start_version(form: JobForm) -> ModelVersion | None:
+    """What the training goes on from. ValidationError where it cannot."""
+    version: ModelVersion | None = form.cleaned_data.get("start_version")
+    if version is None:
+        return None
+    if form.grid():
+        text = _("Several values are tried from the base model only.")
+        raise ValidationError({"start_version": [text]})
+    chosen = _chosen(form)
+    services.check_start(version, base_model=chosen["base_model"], method=chosen["method"])
+    return version
+
+
 def _create(request: HttpRequest, form: JobForm) -> TrainingJob | Sweep | None:
     """None when it is refused; the form then says why."""
     common: dict[str, Any] = {
@@ -212,10 +247,11 @@ def _create(request: HttpRequest, form: JobForm) -> TrainingJob | Sweep | None:
         "request": request,
     }
     try:
+        start = _start_version(form)
         if grid := form.grid():
             return sweeps.create_sweep(grid=grid, **common, **_chosen(form))
-        prompts = form.cleaned_data["sample_prompts"].splitlines()
-        return services.create_job(**common, **_chosen(form), sample_prompts=prompts)
+        common |= {"sample_prompts": form.cleaned_data["sample_prompts"].splitlines()}
+        return services.create_job(**common, **_chosen(form), start_version=start)
     except ValidationError as error:
         _add_errors(form, error)
         return None
@@ -264,6 +300,7 @@ def _preview(user: User, form: JobForm) -> Preview | None:
     """None when create_job() would refuse it; the form then says why."""
     parameters = form.parameters()
     try:
+        _start_version(form)
         if grid := form.grid():
             sweeps.check_grid(grid)
             parameters |= {name: values[0] for name, values in grid.items()}

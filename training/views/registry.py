@@ -13,7 +13,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from training import archives, labels, lineage, registry, versions
+from training import archives, exports, labels, lineage, registry, versions
 from training.errors import StateConflict
 from training.forms import DeployForm, VersionForm
 from training.models import BaseModel, Deployment, Label, ModelFamily, ModelVersion
@@ -91,10 +91,22 @@ def detail(request: HttpRequest, version_id: int) -> HttpResponse:
     version = _version(request, version_id)
     context = _detail_context(version, DeployForm(initial={"name": version.name}))
     is_part = request.htmx  # type: ignore[attr-defined]
+    if is_part and request.GET.get("part") == "exports":
+        shown = context | _export_context(version)
+        return render(request, "training/version_exports.html", shown)
     if not is_part:
         context |= _registry_context(request, version)
     name = "training/version.html#deployment" if is_part else "training/version.html"
     return render(request, name, context)
+
+
+def _export_context(version: ModelVersion) -> dict[str, Any]:
+    rows = list(version.exports.order_by("-created_at")[:10])
+    return {
+        "exports": rows,
+        "exports_move": any(not export.is_final for export in rows),
+        "export_formats": exports.available_formats(),
+    }
 
 
 def _registry_context(request: HttpRequest, version: ModelVersion) -> dict[str, Any]:
@@ -102,7 +114,7 @@ def _registry_context(request: HttpRequest, version: ModelVersion) -> dict[str, 
     user, family = current_user(request), version.family
     others = ModelVersion.objects.for_user(user).exclude(pk=version.pk).select_related("family")
     former = labels.former_version(family, PRODUCTION) if family is not None else None
-    return {
+    return _export_context(version) | {
         "known_labels": [name for name in known_labels(user) if name not in version.labels],
         "problems": labels.standing_against(version, PRODUCTION),
         "waiver": version.waivers.filter(label=PRODUCTION).first(),
