@@ -8,7 +8,7 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import LIMITS, ApiKey, Language, Theme
+from accounts.models import LIMITS, ApiKey, ChannelKind, Language, Theme
 
 
 class SignInForm(forms.Form):
@@ -54,6 +54,29 @@ class PasswordForm(forms.Form):
 class PreferencesForm(forms.Form):
     language = forms.ChoiceField(label=_("Language"), choices=Language.choices)
     theme = forms.ChoiceField(label=_("Theme"), choices=Theme.choices)
+
+
+class ChannelForm(forms.Form):
+    """Where to send notices."""
+
+    kind = forms.ChoiceField(label=_("Kind"), choices=ChannelKind.choices)
+    name = forms.CharField(label=_("Name"), max_length=100)
+    address = forms.CharField(
+        label=_("Address"),
+        max_length=1000,
+        required=False,
+        help_text=_(
+            "The address that the robot's settings show, or your own endpoint. E-mail goes to "
+            "your account's address."
+        ),
+    )
+    secret = forms.CharField(
+        label=_("Signing secret"),
+        max_length=200,
+        required=False,
+        help_text=_("Where the robot asks for a signature; webhooks are signed with it."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
 
 
 class ScopeField(forms.MultipleChoiceField):

@@ -1,10 +1,12 @@
 """Verbs about people: register, sign in, change a password, and the audit trail."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import authenticate, password_validation
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
@@ -14,12 +16,15 @@ from django.dispatch import Signal
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from accounts.models import (
     LIMITS,
     ApiKey,
     AuditEvent,
     AuthSession,
+    Delivery,
+    NoticeChannel,
     PlatformSettings,
     RegistrationMode,
     User,
@@ -27,6 +32,7 @@ from accounts.models import (
 )
 from accounts.models.tokens import digest
 from accounts.models.user import normal_email
+from accounts.types import Notice
 from llmplatform.text import validate_name
 
 logger = logging.getLogger(__name__)
@@ -73,6 +79,21 @@ def audit(
         before=before,
         after=after,
     )
+
+
+def notify(user: User, make: Callable[[], Notice]) -> int:
+    """Through every enabled channel of `user`; `make` is called in their language. How many.
+
+    Call it in the transaction of what it tells: the worker sends it afterwards.
+    """
+    channels = list(NoticeChannel.objects.for_user(user).filter(is_enabled=True))
+    if not channels:
+        return 0
+    with override(user.language or settings.LANGUAGE_CODE):
+        notice = asdict(make())
+    for channel in channels:
+        Delivery.objects.create(channel=channel, notice=notice)
+    return len(channels)
 
 
 def check_new_password(password: str, user: User | None = None) -> None:

@@ -171,7 +171,7 @@ def send_pieces(client: httpx.Client, path: Path, upload_id: str, *, stop_after:
 
 
 class Peak(threading.Thread):
-    """The largest that a process of the background work grows to (an idle one: about 80 MB)."""
+    """The largest that a process of the background work grows to (an idle one: 130 MB)."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)

@@ -189,6 +189,11 @@ else:
         (_queue / "control").mkdir(parents=True, exist_ok=True)
 CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     "training.beat": {"task": "training.tasks.beat", "schedule": 3, "options": {"expires": 10}},
+    "accounts.send_notices": {
+        "task": "accounts.tasks.send_notices",
+        "schedule": 10,
+        "options": {"expires": 20},
+    },
     "chat.reap": {"task": "chat.tasks.reap", "schedule": 15, "options": {"expires": 15}},
     "training.forget": {"task": "training.tasks.forget", "schedule": 3600},
 }
@@ -223,6 +228,15 @@ SIMPLE_JWT = {
     "USER_ID_CLAIM": "sub",
     "UPDATE_LAST_LOGIN": False,
 }
+
+# --- Mail: only notices that people ask for ------------------------------------
+EMAIL_HOST = read_text("EMAIL_HOST")
+EMAIL_PORT = read_int("EMAIL_PORT", 587)
+EMAIL_HOST_USER = read_text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = read_text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = read_bool("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = read_text("EMAIL_FROM", "llmplatform@localhost")
 
 # --- Language and time -------------------------------------------------------
 LANGUAGE_CODE = "en"

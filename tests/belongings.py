@@ -8,7 +8,7 @@ Put CANARY into every name and text: nobody else may ever see it.
 from collections.abc import Callable
 from io import BytesIO
 
-from accounts.models import ApiKey, User
+from accounts.models import ApiKey, NoticeChannel, User
 from chat import services as chats
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
@@ -43,6 +43,13 @@ def _key(owner: User) -> Parameters:
     labels = {"model_label": CANARY, "provider_label": CANARY}
     CallRecord.objects.create(user=owner, api_key=key, source="gateway", status="done", **labels)
     return {"key_id": key.pk}
+
+
+def _channel(owner: User) -> Parameters:
+    channel = NoticeChannel(user=owner, kind="webhook", name=CANARY)
+    channel.keep(address="https://example.com/hook", secret="")
+    channel.save()
+    return {"channel_id": channel.pk}
 
 
 def _echo(owner: User) -> Provider:
@@ -200,6 +207,7 @@ def _answer(owner: User) -> Parameters:
 
 BELONGINGS: dict[str, Make] = {
     "accounts/keys/<int:key_id>/": _key,
+    "accounts/notices/<int:channel_id>/": _channel,
     "api/v1/keys/<key_id>": _key,
     "providers/<int:provider_id>/": _provider,
     "providers/<int:provider_id>/models/<int:model_id>/": _provider_model,

@@ -20,8 +20,17 @@ ALSO_PUBLIC = {"accounts.access"}
 SHARED = {
     f"llmplatform.{name}"
     for name in (
-        *("audited_admin", "charts", "encryption", "env", "errors", "schemas", "spreadsheets"),
-        *("text",),
+        *(
+            "addresses",
+            "audited_admin",
+            "charts",
+            "encryption",
+            "env",
+            "errors",
+            "schemas",
+            "spreadsheets",
+        ),
+        *("outbound", "text"),
     )
 }
 EDGES = {"views", "api", "consumers", "tasks", "admin"}

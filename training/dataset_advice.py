@@ -15,7 +15,6 @@ FIXES: dict[str, str | Promise] = {
     ),
     "too_long": gettext_lazy("Cut it into several records: no model reads so much at once."),
     "too_deep": gettext_lazy("Flatten it; texts need no such nesting."),
-    "number_too_long": gettext_lazy("Write the number as text, between quotation marks."),
     "missing_field": gettext_lazy(
         "Add it. If it has another name in your file, map the columns when you upload it."
     ),
@@ -48,7 +47,6 @@ TITLES: dict[str, str | Promise] = {
     "broken_line": gettext_lazy("Not valid JSON"),
     "too_long": gettext_lazy("Too long"),
     "too_deep": gettext_lazy("Nested too deeply"),
-    "number_too_long": gettext_lazy("A number with too many digits"),
     "missing_field": gettext_lazy("A field is missing"),
     "wrong_type": gettext_lazy("A field of another type"),
     "empty": gettext_lazy("A field is empty"),

@@ -122,6 +122,8 @@ def _append_dataset(dataset: Dataset, actor: User, other: Dataset) -> DatasetWor
 
 def same_columns(dataset: Dataset, other: Dataset) -> bool:
     """Whether the records of one can stand among those of the other."""
+    if not (dataset.layout and other.layout):
+        return False
     ours = layout_of(dataset.format, dataset.layout)
     return ours == layout_of(other.format, other.layout)
 

@@ -8,8 +8,10 @@ one group, as is whatever is alike to one of them.
 data.groups: uint32 for each record, the index (from 0) of the first record of its group.
 """
 
+import mmap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -87,29 +89,54 @@ def _find(dataset: Dataset, draft: Path, progress: Progress) -> Groups:
     with draft.open("wb") as target:
         for text in progress.counted(texts_of(dataset.file, layout)):
             target.write(signature_of(text).tobytes())
-    signatures = np.memmap(draft, np.uint32, "r", shape=(dataset.records, PERMUTATIONS))
-    return grouped(signatures, progress)
+    with draft.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
+        # Pages that were looked at are given back, or all of the file would stay in memory.
+        groups = grouped(_Mapped(pages), progress)
+    return groups
 
 
-def grouped(signatures: npt.NDArray[np.uint32], progress: Progress | None = None) -> Groups:
+class _Mapped:
+    """Signatures in a file, by index; gives the memory back after each look."""
+
+    def __init__(self, pages: mmap.mmap) -> None:
+        self.pages = pages
+        self.count = len(pages) // (4 * PERMUTATIONS)
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, chosen: Any) -> npt.NDArray[np.uint32]:
+        rows = np.frombuffer(self.pages, np.uint32).reshape(self.count, PERMUTATIONS)
+        found: npt.NDArray[np.uint32] = rows[chosen].copy()
+        del rows
+        self.pages.madvise(mmap.MADV_DONTNEED)
+        return found
+
+
+Signatures = npt.NDArray[np.uint32] | _Mapped
+
+
+def grouped(signatures: Signatures, progress: Progress | None = None) -> Groups:
     """The first record of each one's group."""
     first = np.arange(len(signatures), dtype=np.uint32)
     for band in range(BANDS):
         if progress is not None:
             progress.reach(len(signatures))
-        left, right = _candidates(signatures[:, band * ROWS : (band + 1) * ROWS])
+        left, right = _candidates(signatures, slice(band * ROWS, (band + 1) * ROWS))
         for start in range(0, len(left), PAIRS_AT_ONCE):
             chosen = slice(start, start + PAIRS_AT_ONCE)
             _join(first, signatures, left[chosen], right[chosen])
     return first
 
 
-def _candidates(rows: npt.NDArray[np.uint32]) -> tuple[Indices, Indices]:
+def _candidates(signatures: Signatures, band: slice) -> tuple[Indices, Indices]:
     """Pairs that are equal in this band: each record with the first of its kind, and the one
     before it."""
-    keys = np.zeros(len(rows), np.uint64)
-    for column in range(rows.shape[1]):
-        keys = keys * _MIX + rows[:, column]
+    keys = np.zeros(len(signatures), np.uint64)
+    for start in range(0, len(keys), PAIRS_AT_ONCE):
+        here = slice(start, start + PAIRS_AT_ONCE)
+        for column in signatures[here, band].T:
+            keys[here] = keys[here] * _MIX + column
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     is_same = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1
@@ -118,7 +145,7 @@ def _candidates(rows: npt.NDArray[np.uint32]) -> tuple[Indices, Indices]:
     return left, np.concatenate([order[is_same], order[is_same]])
 
 
-def _join(first: Groups, signatures: npt.NDArray[np.uint32], left: Indices, right: Indices) -> None:
+def _join(first: Groups, signatures: Signatures, left: Indices, right: Indices) -> None:
     """Make one group of each pair that is alike; `first` stays flat."""
     apart = first[left] != first[right]
     left, right = left[apart], right[apart]

@@ -13,6 +13,7 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from training import telling
 from training.models import (
     LEASE,
     Desired,
@@ -212,6 +213,7 @@ def lose(workload: Workload) -> bool:
         if changed:
             _free_slots(workload.pk)
             _record(workload.pk, Status.FAILED, Reason.NODE_LOST)
+            telling.tell_end(workload.pk)
     return bool(changed)
 
 
@@ -273,4 +275,6 @@ def settle(
             return False
         _free_slots(workload_id)
         _record(workload_id, status, reason)
+        if is_final:
+            telling.tell_end(workload_id)
     return True

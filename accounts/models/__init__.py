@@ -1,5 +1,6 @@
 from accounts.models.audit import AuditEvent
 from accounts.models.limits import LIMITS, UserLimits
+from accounts.models.notices import ChannelKind, Delivery, NoticeChannel
 from accounts.models.platform import PlatformSettings, RegistrationMode
 from accounts.models.tokens import ApiKey, AuthSession, RefreshToken
 from accounts.models.user import Language, Role, Theme, User, UserManager
@@ -9,7 +10,10 @@ __all__ = [
     "ApiKey",
     "AuditEvent",
     "AuthSession",
+    "ChannelKind",
+    "Delivery",
     "Language",
+    "NoticeChannel",
     "PlatformSettings",
     "RefreshToken",
     "RegistrationMode",

@@ -17,12 +17,13 @@ class Fate(StrEnum):
     STOPS = "stops"
 
 
-KEPT = {"empty", "media", "text_beside_calls", "too_long"}
+KEPT = {"empty", "text_beside_calls", "too_long"}
 DROPPED = {"no_turns", "role_order", "no_answer", "pair_after_answer"}
 # Roles that a conversation may have, in both of its spellings.
 KNOWN_ROLES = {"human", "gpt", "user", "assistant", "system", "observation", "tool"}
 KNOWN_ROLES |= {"function_call"}
 QUESTIONS = {"instruction", "text"}
+MEDIA = ("images", "videos", "audios")
 
 
 def fate_of(code: str, params: Mapping[str, str | int], format: str) -> Fate:
@@ -67,10 +68,16 @@ def _of_cells(params: Mapping[str, str | int]) -> Fate:
     return Fate.DROPPED if is_short else Fate.STOPS
 
 
+def _of_media(params: Mapping[str, str | int]) -> Fate:
+    """A column of pictures is not looked at; a text that is none cannot be read."""
+    return Fate.KEPT if params.get("field") in MEDIA else Fate.STOPS
+
+
 _BY_CODE: dict[str, Callable[[Mapping[str, str | int]], Fate]] = {
     "missing_field": _of_missing,
     "turn_missing_field": _of_missing_in_turn,
     "candidate_role": _of_candidate,
     "unstorable": _of_unstorable,
     "cell_count": _of_cells,
+    "media": _of_media,
 }

@@ -8,12 +8,12 @@ from typing import Any
 import orjson
 
 from llmplatform.text import UNSTORABLE
+from training.formats.fates import MEDIA
 from training.formats.problems import Problem, short, type_name
 
 Record = Mapping[str, Any]
 MAX_DEPTH = 32
 MAX_PLACEHOLDERS = 20
-MEDIA = ("images", "videos", "audios")
 PLACEHOLDER = re.compile(r"\{\{\s*([A-Za-z_]\w{0,39})\s*\}\}")
 
 

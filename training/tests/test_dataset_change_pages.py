@@ -232,12 +232,8 @@ def test_an_upload_survives_a_lost_network_and_a_reload(
     page.set_input_files("input[type=file]", file)
     page.fill("input[name=name]", "the big one")
     page.click("form[data-upload] button[type=submit]")
-    page.wait_for_function(
-        "document.querySelector('[data-progress-text]').textContent.includes('lost')"
-    )
-    page.wait_for_function(
-        "document.querySelector('[data-progress-text]').textContent.includes('sent')"
-    )
+    page.wait_for_selector("[data-progress-text]:has-text('lost')")
+    page.wait_for_selector("[data-progress-text]:has-text('sent')")
     while lost["count"] <= 5:
         page.wait_for_timeout(100)
     page.unroute("**/uploads/*?offset=*")

@@ -299,3 +299,29 @@ def test_a_table_is_read_as_the_api_is_told(alice: User, api: Callable[[User], A
         answer = api(alice).client.post("/api/v1/datasets", {"file": file, **options})
         assert answer.status_code == status, answer.content
     assert store(alice, b"text\nonce\n", "a.csv").format == "text"
+
+
+@pytest.mark.browser
+def test_mapping_in_a_browser(alice: User, sign_in: Callable[[User], Any]) -> None:
+    """A table with other names, uploaded, mapped with a live preview, imported."""
+    page = sign_in(alice)
+    page.goto("/datasets/new/")
+    rows = ["编号;标题;说明", "1;怎么重置密码？;在设置里点击。", "2;怎么付款？;用支付宝。"]
+    table = "\n".join(rows).encode()
+    page.set_input_files(
+        "input[type=file]", {"name": "faq.csv", "mimeType": "text/csv", "buffer": table}
+    )
+    assert page.locator("[data-reading]").get_attribute("open") is not None
+    assert page.is_visible("select[name=delimiter]") and not page.is_visible("select[name=split]")
+    page.click("form[data-upload] button[type=submit]")
+    page.wait_for_url("**/datasets/drafts/**")
+    assert "怎么付款？" in page.inner_text("main")
+    page.select_option("select[name=column_instruction]", "标题")
+    page.wait_for_selector(
+        "select[name=column_instruction] option[value='标题'][selected]", state="attached"
+    )
+    page.select_option("select[name=column_output]", "说明")
+    page.wait_for_selector(".turn-answer:has-text('用支付宝。')")
+    page.click("button[value=import]")
+    page.wait_for_selector("text=2 records")
+    assert Dataset.objects.get().mapping["columns"] == {"instruction": "标题", "output": "说明"}
