@@ -22,6 +22,8 @@ INTERNAL = {
     "PYTEST_XDIST_WORKER",
     "API_KEY",
     "VIRTUAL_ENV",
+    "RANK",
+    "WORLD_SIZE",
 }
 # Options that every Django command has.
 COMMON_OPTIONS = {

@@ -12,17 +12,26 @@ samples    items: [{step, position, prompt, output}], next, html?
 from typing import Any
 
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
 
-from training import scheduling, services
+from training import pausing, scheduling, services
 from training.advice import failure_of
 from training.doctor_texts import remark_of
-from training.models import Note, Status, TrainingJob
+from training.models import Note, Reason, Status, TrainingJob
+from training.models.workloads import ACTIVE
 from training.sample_views import sample_rows
 from training.schemas import JobOut
 from training.streams import Slice
 
 # The parts of the job page that change while one looks at it, and the partials they are made of.
 PARTS = ("head", "progress", "outcome", "side")
+PAUSED_BY = {
+    Reason.TIME_LIMIT: _(
+        "Paused when the maximum duration was reached. Everything is saved: resume it for another "
+        "stretch as long."
+    ),
+    Reason.IDLE: _("Paused because its GPUs had nothing to do. Everything is saved."),
+}
 
 
 def group_of(workload_id: object) -> str:
@@ -31,12 +40,16 @@ def group_of(workload_id: object) -> str:
 
 def page_context(job: TrainingJob) -> dict[str, Any]:
     """What the parts are made from; page and socket use the same."""
+    place = scheduling.place_of(job)
     return {
         "job": job,
         "actions": services.allowed_actions(job),
         "failure": failure_of(job) if job.status == Status.FAILED else None,
         "version": getattr(job, "version", None),
-        "position": scheduling.queue_position(job),
+        "position": place.position if place else None,
+        "place": place,
+        "paused_by": PAUSED_BY.get(job.reason, "") if job.status == Status.PAUSED else "",
+        "cannot_pause": pausing.why_not(job) if job.status in ACTIVE else "",
         "transitions": list(job.transitions.all()),
     }
 

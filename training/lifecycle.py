@@ -26,7 +26,7 @@ from training.models import (
     Transition,
     Workload,
 )
-from training.models.workloads import ACTIVE, FINAL, WAITING
+from training.models.workloads import ACTIVE, FINAL, WAITING, WorkloadQuerySet
 
 
 def _record(workload_id: UUID, status: str, reason: str = "") -> None:
@@ -78,7 +78,11 @@ def enqueue(workload: Workload) -> bool:
         rows = Workload.objects.filter(pk=workload.pk, status__in=WAITING)
         was_paused = rows.filter(status=Status.PAUSED).exists()
         moved = rows.exclude(status=Status.PENDING, desired=Desired.RUN).update(
-            status=Status.PENDING, desired=Desired.RUN, queued_at=timezone.now(), finished_at=None
+            status=Status.PENDING,
+            desired=Desired.RUN,
+            queued_at=timezone.now(),
+            finished_at=None,
+            reason="",
         )
         if moved and was_paused:
             _record(workload.pk, Status.PENDING)
@@ -211,6 +215,35 @@ def lose(workload: Workload) -> bool:
             _record(workload.pk, Status.FAILED, Reason.NODE_LOST)
             telling.tell_end(workload.pk)
     return bool(changed)
+
+
+def _back_into_queue(rows: WorkloadQuerySet[Workload], workload_id: UUID, reason: str) -> bool:
+    with transaction.atomic():
+        changed = rows.update(
+            status=Status.PENDING,
+            fence=F("fence") + 1,
+            restarts=F("restarts") + 1,
+            lease_expires_at=None,
+            pid=None,
+        )
+        if changed:
+            _free_slots(workload_id)
+            _record(workload_id, Status.PENDING, reason)
+    return bool(changed)
+
+
+def requeue_lost(workload: Workload) -> bool:
+    """Its node fell silent, and another one can go on from its checkpoint."""
+    rows = Workload.objects.filter(
+        pk=workload.pk, status__in=ACTIVE, desired=Desired.RUN, lease_expires_at__lt=Now()
+    )
+    return _back_into_queue(rows, workload.pk, Reason.NODE_LOST) or lose(workload)
+
+
+def requeue(workload_id: UUID, fence: int) -> bool:
+    """A part of the run was lost: all places are given back, and it waits for new ones."""
+    rows = Workload.objects.held(workload_id, fence).filter(desired=Desired.RUN)
+    return _back_into_queue(rows, workload_id, Reason.NODE_LOST)
 
 
 def settle(

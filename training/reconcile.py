@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import IO
@@ -18,13 +19,17 @@ from django.conf import settings
 from django.utils import timezone
 
 from training import lifecycle
-from training.models import Node, Workload
+from training.models import Kind, Member, Node, Workload
+from training.models.workloads import MAX_RESTARTS
 from training.shim import locks
 
 logger = logging.getLogger(__name__)
 
 # A lease that ran out this long ago on a node that is silent, too, is given up.
 NODE_LOST_AFTER = timedelta(minutes=5)
+# Where others see its files, they take it over; a shim that cannot reach the database ends its run
+# before that (supervision.ALONE_AT_MOST).
+MOVED_AFTER = timedelta(minutes=20)
 SUSPEND_WITHIN_S = 60.0
 
 
@@ -32,8 +37,13 @@ def shim_lock(workload: Workload) -> Path:
     return workload.folder / "shim.lock"
 
 
-def reconcile(workload: Workload) -> None:
-    """See to it that a shim watches `workload`, which this node holds the lease of."""
+def reconcile(
+    workload: Workload, start: Callable[[Workload, int, IO[str]], None] | None = None
+) -> None:
+    """See to it that a shim watches `workload`, which this node holds the lease of.
+
+    `start` is given the lock, which the shim inherits; a process of its own if it is None.
+    """
     try:
         lock = locks.take(shim_lock(workload))
     except locks.Held:
@@ -45,14 +55,28 @@ def reconcile(workload: Workload) -> None:
             logger.warning("%s: its shim is gone; starting another", workload.pk)
             fence = lifecycle.take_over(workload, is_new_attempt=False)
         if fence is not None:
-            start_shim(workload, fence, lock)
+            (start or start_shim)(workload, fence, lock)
+
+
+def join(member: Member) -> None:
+    """See to it that this node does its part in a run that another one leads."""
+    try:
+        lock = locks.take(member.workload.folder / f"shim-{member.rank}.lock")
+    except locks.Held:
+        return
+    with lock:
+        _start(member.workload, ["member", str(member.pk)], lock)
 
 
 def start_shim(workload: Workload, fence: int, lock: IO[str]) -> None:
+    _start(workload, [str(workload.pk), str(fence)], lock)
+
+
+def _start(workload: Workload, arguments: list[str], lock: IO[str]) -> None:
     """The shim inherits the lock, so that at no moment a second one could be started."""
     with (workload.folder / "shim.log").open("ab") as log:
         shim = subprocess.Popen(
-            [sys.executable, "-m", "training.shim", str(workload.pk), str(fence)],
+            [sys.executable, "-m", "training.shim", *arguments],
             cwd=settings.BASE_DIR,
             stdin=subprocess.DEVNULL,
             stdout=log,
@@ -66,16 +90,32 @@ def start_shim(workload: Workload, fence: int, lock: IO[str]) -> None:
 def reconcile_node(node: Node) -> None:
     for workload in Workload.objects.active().filter(node=node):
         reconcile(workload)
+    parts = Member.objects.filter(node=node, has_ended=False).select_related("workload")
+    for member in parts:
+        join(member)
 
 
 def reap() -> int:
     """Give up on what a lost node held; how many that were."""
-    limit = timezone.now() - NODE_LOST_AFTER
-    lost = 0
-    for workload in Workload.objects.active().filter(lease_expires_at__lt=limit):
-        if workload.node is None or not workload.node.is_live:
+    now, lost = timezone.now(), 0
+    rows = Workload.objects.active().filter(lease_expires_at__lt=now - NODE_LOST_AFTER)
+    for workload in rows.select_related("node"):
+        if workload.node is not None and workload.node.is_live:
+            continue
+        if not _can_move(workload):
             lost += lifecycle.lose(workload)
+        elif workload.lease_expires_at and workload.lease_expires_at < now - MOVED_AFTER:
+            lost += lifecycle.requeue_lost(workload)
     return lost
+
+
+def _can_move(workload: Workload) -> bool:
+    """Whether another node sees its checkpoints, and it is worth another attempt."""
+    if workload.kind != Kind.TRAIN or workload.restarts >= MAX_RESTARTS or workload.node is None:
+        return False
+    storage = workload.node.storage_id
+    others = Node.objects.available().exclude(pk=workload.node_id)
+    return bool(storage) and others.filter(storage_id=storage).exists()
 
 
 def suspend_node(node: Node, *, wait_s: float = SUSPEND_WITHIN_S) -> int:
@@ -90,6 +130,8 @@ def suspend_node(node: Node, *, wait_s: float = SUSPEND_WITHIN_S) -> int:
         if pid:
             os.kill(pid, signal.SIGTERM)
             shims[workload.pk] = workload
+    for member in Member.objects.filter(node=node).select_related("workload"):
+        _leave(member)
     deadline = time.monotonic() + wait_s
     while any(locks.holder(shim_lock(w)) is not None for w in shims.values()):
         if time.monotonic() > deadline:
@@ -97,6 +139,13 @@ def suspend_node(node: Node, *, wait_s: float = SUSPEND_WITHIN_S) -> int:
             break
         time.sleep(0.1)
     return len(shims)
+
+
+def _leave(member: Member) -> None:
+    """The leader notices, and the run goes on from its checkpoint when there are places again."""
+    pid = locks.holder(member.workload.folder / f"shim-{member.rank}.lock")
+    if pid:
+        os.kill(pid, signal.SIGTERM)
 
 
 def _kill_all(workloads: list[Workload]) -> None:

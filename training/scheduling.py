@@ -34,6 +34,12 @@ class Place:
     def reason(self) -> str:
         return self.waiting.text_for(self.workload.owner_id)
 
+    @property
+    def expected_in_s(self) -> float | None:
+        if self.expected_at is None:
+            return None
+        return max(0.0, (self.expected_at - timezone.now()).total_seconds())
+
     def as_json(self) -> dict[str, Any]:
         return {
             "position": self.position,

@@ -19,7 +19,7 @@ from training.models import (
     Workload,
 )
 from training.refusals import explained
-from training.scheduling import queue_position
+from training.scheduling import place_of, queue_position
 
 
 class BaseModelIn(Schema):
@@ -193,6 +193,16 @@ class EstimateOut(Answer):
     command: str
 
 
+class QueueOut(Answer):
+    position: int
+    reason: str = Field(
+        description="next, busy, kept, quota, no_node, node_away, draining, too_few, memory, "
+        "storage or movers."
+    )
+    message: str
+    expected_at: datetime | None
+
+
 class JobOut(Answer):
     id: UUID
     name: str
@@ -215,6 +225,9 @@ class JobOut(Answer):
     sample_prompts: list[str]
     facts: dict[str, Any]
     queue_position: int | None
+    queue: QueueOut | None = Field(description="While it waits for a place: why, until when.")
+    parallel: dict[str, Any]
+    continuity: list[dict[str, Any]] = Field(description="Each resume, and how it went on.")
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
@@ -227,6 +240,22 @@ class JobOut(Answer):
     @staticmethod
     def resolve_queue_position(job: TrainingJob) -> int | None:
         return queue_position(job)
+
+    @staticmethod
+    def resolve_queue(job: TrainingJob) -> dict[str, Any] | None:
+        place = place_of(job)
+        return place.as_json() if place else None
+
+    @staticmethod
+    def resolve_parallel(job: TrainingJob) -> dict[str, Any]:
+        return {
+            "processes": job.processes,
+            "nodes": job.node_count,
+            "strategy": job.strategy,
+            "priority": job.priority,
+            "max_hours": job.max_hours,
+            "idle_minutes": job.idle_minutes,
+        }
 
     @staticmethod
     def resolve_node(job: TrainingJob) -> str | None:

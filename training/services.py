@@ -15,14 +15,13 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from training import checks, dispatch, forecasts, lifecycle, llamafactory
+from training import checks, dispatch, forecasts, lifecycle, llamafactory, pausing
 from training.errors import StateConflict
 from training.estimate import Estimate, estimate
 from training.models import (
     BaseModel,
     Dataset,
     Desired,
-    Kind,
     Method,
     ModelBuild,
     ModelVersion,
@@ -51,7 +50,7 @@ def allowed_actions(workload: Workload) -> tuple[str, ...]:
         found: tuple[str, ...] = ("pause", "stop") if workload.is_queued else ("start", "stop")
     else:
         found = ACTIONS.get(workload.state, ())
-    if workload.kind != Kind.TRAIN:
+    if "pause" in found and pausing.why_not(workload):
         found = tuple(action for action in found if action != "pause")
     return found
 

@@ -183,6 +183,10 @@ class Workload(models.Model):
         return self.status in FINAL
 
     @property
+    def is_parallel(self) -> bool:
+        return self.node_count * self.processes > 1
+
+    @property
     def is_queued(self) -> bool:
         return self.status == Status.PENDING and self.desired == Desired.RUN
 

@@ -11,6 +11,7 @@ import psutil
 from control import PAUSE, STOP, Control
 from events import EventLog
 from gpus import gpus
+from together import agree, wait_for_all, world
 from transformers import TrainerCallback
 
 PROGRESS_EVERY_S = 0.5
@@ -47,7 +48,8 @@ class ControlCallback(TrainerCallback):
         self._control.begin()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> Any:
-        asked = self._control.asked()
+        words = (None, PAUSE, STOP)
+        asked = words[agree(words.index(self._control.asked()))]
         if asked == STOP:
             raise Stopped(state.global_step)
         if asked == PAUSE and state.global_step < state.max_steps:
@@ -56,12 +58,14 @@ class ControlCallback(TrainerCallback):
         return control
 
     def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if self._control.asked() == STOP:  # nothing is kept, so no need to end the step
+        # Nothing is kept, so no need to end the step; several processes leave it together.
+        if world() == 1 and self._control.asked() == STOP:
             raise Stopped(state.global_step)
 
     on_prediction_step = on_substep_end
 
     def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        wait_for_all()  # each writes a part of the checkpoint
         folder = Path(args.output_dir) / f"checkpoint-{state.global_step}"
         self._events.write("checkpoint", step=state.global_step, path=str(folder))
         if self._is_pausing:

@@ -72,6 +72,9 @@ class Control:
         asked = (self._read_file(), self._by_signal)
         return STOP if STOP in asked else asked[0] or asked[1]
 
+    def asked_by_file(self) -> str | None:
+        return self._read_file()
+
     def _read_file(self) -> str | None:
         try:
             status = self._path.stat()

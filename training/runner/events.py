@@ -43,12 +43,16 @@ class EventLog:
     starts afresh behind what was left of it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, only: frozenset[str] | None = None) -> None:
+        """`only`: the kinds to write; None for all of them."""
+        self._only = only
         self._file = path.open("ab", buffering=0)
         self._is_torn = False
         self._lock = threading.Lock()
 
     def write(self, kind: str, /, **fields: Any) -> None:
+        if self._only is not None and kind not in self._only:
+            return
         event = {"type": kind, "at": round(time.time(), 3), **plain(fields)}
         line = json.dumps(event, ensure_ascii=False, default=str, allow_nan=False)
         with self._lock:

@@ -13,6 +13,8 @@ WORDS = (
         "out_of_memory",
         ("out of memory", "can't allocate memory", "cannot allocate memory", "bad_alloc"),
     ),
+    # The words of a process whose partner is gone.
+    ("killed", ("connection closed by peer", "connection reset by peer")),
     (
         "disk_full",
         ("no space left on device", "disk quota exceeded", "pytorchstreamwriter failed"),
@@ -70,7 +72,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def kind_of(error: BaseException) -> str:
-    """out_of_memory, disk_full, data, model, configuration or unknown."""
+    """out_of_memory, killed, disk_full, data, model, configuration or unknown."""
     errors = list(chain(error))
     if any(isinstance(one, MemoryError) for one in errors):
         return "out_of_memory"

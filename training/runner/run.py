@@ -3,7 +3,8 @@
 The spec: {"args": LLaMA-Factory's own arguments, typed; "events_path"; "control_path";
 "sample_prompts"?: answered at each evaluation; "swanlab": {"enabled"?, "project", "experiment",
 "logdir", "mode"} or null}. Exit code 0: global step reached max steps; 75: paused; 76: stopped;
-1: failed. events.py has the events it writes.
+1: failed. events.py has the events it writes. With RANK and WORLD_SIZE in the environment it is
+one of several processes, of which all but the first tell only of failures.
 """
 
 import json
@@ -18,6 +19,7 @@ from typing import Any
 from control import PAUSE, Control, Interrupted
 from events import EventLog
 from failures import kind_of, message_of
+from together import allow_cpu_devices, rank, world
 
 EXIT_PAUSED, EXIT_STOPPED, EXIT_FAILED = 75, 76, 1
 QUIET = {
@@ -53,11 +55,16 @@ def train(spec: dict[str, Any], control: Control, events: EventLog) -> None:
     from sampling import SampleCallback
 
     control.prepare()
+    allow_cpu_devices()
     story = StoryCallback(events)
-    HardwareSampler(events).start()
-    samples = SampleCallback(spec.get("sample_prompts") or [], events)
-    callbacks = [story, samples, ControlCallback(control, events)]
-    swanlab = spec.get("swanlab")
+    is_first = rank() == 0
+    if is_first:
+        HardwareSampler(events).start()
+    # One process alone cannot ask a model that is shared out among several.
+    is_whole = not ({"deepspeed", "fsdp"} & args.keys())
+    prompts = spec.get("sample_prompts") if is_first and is_whole else None
+    callbacks = [story, SampleCallback(prompts or [], events), ControlCallback(control, events)]
+    swanlab = spec.get("swanlab") if is_first else None
     mirror = SwanLabMirror(swanlab, events) if swanlab and swanlab.get("enabled", True) else None
     if mirror is not None:
         callbacks.append(mirror)
@@ -82,6 +89,10 @@ def tell_interrupted(spec: dict[str, Any], control: Control, events: EventLog) -
     if control.asked() == PAUSE:
         events.write("paused", step=step, checkpoint=checkpoint)
         return EXIT_PAUSED
+    if world() > 1 and control.asked_by_file() is None:
+        text = "another process of this run has ended"
+        events.write("failed", kind="killed", error_type="Interrupted", message=text)
+        return EXIT_FAILED
     events.write("stopped", step=step)
     return EXIT_STOPPED
 
@@ -104,7 +115,8 @@ def main(spec_path: Path) -> int:
     spec = json.loads(spec_path.read_text(encoding="utf-8"))
     control = Control(Path(spec["control_path"]))
     control.listen()
-    events = EventLog(Path(spec["events_path"]))
+    told = frozenset({"failed"}) if rank() else None
+    events = EventLog(Path(spec["events_path"]), only=told)
     events.write("loading")
     os.environ.update(QUIET)
     try:

@@ -1,4 +1,6 @@
-"""`python -m training.shim <workload id> <fence>`; its lock is inherited from whoever starts it."""
+"""`python -m training.shim <workload id> <fence>`, or `… member <id>` beside the leader of a run on
+several nodes; its lock is inherited from whoever starts it.
+"""
 
 import os
 import sys
@@ -19,5 +21,20 @@ def main(workload_id: str, fence: int) -> int:
     return 0
 
 
+def take_part(member_id: int) -> int:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
+    django.setup()
+    from training.models import Member
+    from training.shim.membership import Membership
+
+    member = Member.objects.select_related("node").filter(pk=member_id, has_ended=False).first()
+    if member is None:
+        return 3
+    Membership(member).run()
+    return 0
+
+
 if __name__ == "__main__":
+    if sys.argv[1] == "member":
+        sys.exit(take_part(int(sys.argv[2])))
     sys.exit(main(sys.argv[1], int(sys.argv[2])))

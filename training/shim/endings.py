@@ -16,7 +16,8 @@ class Ending:
 
 
 def gpu_environment(workload: Workload) -> dict[str, str]:
-    indices = [str(slot.index) for slot in workload.slots.filter(is_gpu=True)]
+    slots = workload.slots.filter(is_gpu=True, node_id=workload.node_id).order_by("index")
+    indices = [str(slot.index) for slot in slots]
     return {"CUDA_VISIBLE_DEVICES": ",".join(indices)} if indices else {}
 
 

@@ -31,17 +31,20 @@ PASSED_ON = (
     *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "CUDA_HOME", "OMP_NUM_THREADS"),
     *("SWANLAB_API_KEY", "SWANLAB_API_HOST", "SWANLAB_WEB_HOST", "MODELSCOPE_CACHE"),
     "MODELSCOPE_ENDPOINT",
+    *("NCCL_SOCKET_IFNAME", "NCCL_IB_DISABLE", "NCCL_P2P_DISABLE", "NCCL_DEBUG"),
+    *("GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME"),
     *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "USE_MODELSCOPE_HUB"),
 )
 MARK = "LLMPLATFORM_WORKLOAD"
 
 
 class Runner:
-    """One attempt's process; `folder` is the attempt's."""
+    """One attempt's process on this node, the one with `rank`; `folder` is the attempt's."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rank: int = 0) -> None:
         self.folder = folder
-        self.lock = folder.parent / "runner.lock"
+        self._suffix = f"-{rank}" if rank else ""
+        self.lock = folder.parent / f"runner{self._suffix}.lock"
         self._child: subprocess.Popen[bytes] | None = None
 
     @property
@@ -50,7 +53,7 @@ class Runner:
 
     @property
     def log(self) -> Path:
-        return self.folder / "log.txt"
+        return self.folder / f"log{self._suffix}.txt"
 
     @property
     def control(self) -> Path:
@@ -62,7 +65,7 @@ class Runner:
 
     @property
     def _identity(self) -> Path:
-        return self.folder / "runner.json"
+        return self.folder / f"runner{self._suffix}.json"
 
     def was_started(self) -> bool:
         return self._identity.exists()
@@ -72,8 +75,9 @@ class Runner:
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         environment |= {MARK: workload_id, "PYTHONUNBUFFERED": "1"} | dict(extra)
         with locks.take(self.lock) as lock, self.log.open("ab") as log:
+            descriptor = [str(lock.fileno())] if command[1].endswith("launch.py") else []
             self._child = subprocess.Popen(
-                command,
+                [*command, *descriptor],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -93,6 +97,18 @@ class Runner:
         if self._child is not None:
             return self._child.pid if self._child.poll() is None else None
         return locks.holder(self.lock) or None
+
+    def age_s(self) -> float | None:
+        """Seconds since it was started, by the clock of the boot; None while nothing lives."""
+        pid = self.pid
+        if not pid:
+            return None
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            started = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+            return time.clock_gettime(time.CLOCK_BOOTTIME) - started
+        except (OSError, ValueError, IndexError, AttributeError):
+            return time.time() - float(json.loads(self._identity.read_text())["started"])
 
     def is_alive(self) -> bool:
         if self._child is not None and self._child.poll() is None:

@@ -7,6 +7,7 @@ from typing import Any
 from training import curve_blocks, lifecycle
 from training.models import HardwareSample, LogChunk, Metric, Note, Sample, TrainingJob, Workload
 from training.rounds import Rounds
+from training.shim.continuity import Continuity
 from training.shim.reading import events, log_lines
 from training.streams import log_length
 
@@ -20,7 +21,13 @@ NOT_VALUES = ("type", "at", "step", "epoch")
 def last_outcome(told: bytes) -> Event | None:
     """How the run ended, by its own words; None if it said nothing of the kind."""
     found = [event for event in events(told) if event["type"] in TERMINAL]
-    return found[-1] if found else None
+    failed = [event for event in found if event["type"] == "failed"]
+    return failed[0] if failed else found[-1] if found else None
+
+
+def weightier(known: Event | None, told: Event) -> Event:
+    """Of several processes the first that failed knows why; the others only see that it is gone."""
+    return known if known is not None and known["type"] == "failed" else told
 
 
 def _at(event: Event) -> datetime:
@@ -35,6 +42,7 @@ class Recorder:
         self.fence = fence
         self.changes: dict[str, Any] = {}
         self.outcome: Event | None = None
+        self._continuity = Continuity(workload)
         self._rounds = Rounds(workload)
         self._points = 0
         self._last_progress: tuple[float, int] | None = None
@@ -50,7 +58,7 @@ class Recorder:
 
     def apply(self, event: Event) -> None:
         if event["type"] in TERMINAL:
-            self.outcome = event
+            self.outcome = weightier(self.outcome, event)
             if "step" in event:
                 self.changes["step"] = event["step"]
         handler = self._handlers.get(event["type"])
@@ -67,6 +75,7 @@ class Recorder:
 
     def _on_started(self, event: Event) -> None:
         lifecycle.mark_running(self.workload.pk, self.fence, step=event["step"])
+        self._continuity.resumed(event["step"])
         # A resumed run tells again what an earlier attempt told after its last checkpoint.
         curve_blocks.forget_after(self.workload.pk, event["step"])
         for rows in (Note.objects, Sample.objects):
@@ -94,6 +103,7 @@ class Recorder:
         self._last_progress = (event["at"], event["step"])
 
     def _on_metrics(self, event: Event) -> None:
+        self._continuity.told(event)
         values = {name: value for name, value in event.items() if name not in NOT_VALUES}
         self._rounds.metrics(event["step"], values, event["at"])
         Metric.objects.create(

@@ -9,21 +9,26 @@ from types import FrameType
 from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
 
-from training import dispatch, lifecycle
+from training import dispatch, lifecycle, pausing
+from training.diagnosis import diagnose
 from training.errors import Unbuildable
 from training.models import Desired, Reason, Status, Workload
 from training.models.workloads import MAX_RESTARTS
-from training.shim import locks, works
+from training.shim import launching, locks, works
 from training.shim.endings import Ending
+from training.shim.limits import Limits
+from training.shim.log_file import LogFile
 from training.shim.nudging import nudge
 from training.shim.process import Runner
-from training.shim.reading import events, whole_lines
+from training.shim.reading import events, log_lines, whole_lines
 from training.shim.recording import Recorder, last_outcome
+from training.shim.watchfulness import Members, Stranded
 
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.3
 RENEW_EVERY_S = 5.0
+LIMITS = (Reason.TIME_LIMIT, Reason.IDLE)
 SAVE_GRACE_S = 120.0
 SIGNAL_GRACE_S = 10.0
 RETRY_DATABASE_EVERY_S = 2.0
@@ -36,17 +41,31 @@ class Fenced(Exception):
 class Supervision:
     """Supervises `workload` under the lease with this `fence`."""
 
-    def __init__(self, workload: Workload, fence: int) -> None:
+    def __init__(
+        self,
+        workload: Workload,
+        fence: int,
+        *,
+        work: works.Work | None = None,
+        runner: Runner | None = None,
+    ) -> None:
+        """`work` and `runner`: the workload's own, unless they are given."""
         self.workload = workload
         self.fence = fence
-        self.work = works.work_of(workload)
-        self.runner = Runner(workload.folder / f"attempt-{workload.attempt}")
+        self.work = work or works.work_of(workload)
+        self.runner = runner or Runner(workload.folder / f"attempt-{workload.attempt}")
         self.recorder = Recorder(workload, fence)
         self.is_suspending = False
         self._events_at = workload.events_offset
         self._log_at = workload.log_offset
         self._renewed_at = 0.0
         self._asked_at: float | None = None
+        self._log = LogFile(self.runner.log)
+        self._limits = Limits(workload, self.runner.age_s)
+        self._limit: str | None = None
+        self._members = Members(workload)
+        self._is_torn = False
+        self._stranded = Stranded(workload)
 
     def run(self) -> None:
         signal.signal(signal.SIGTERM, self._on_term)
@@ -73,7 +92,8 @@ class Supervision:
             told = self.runner.events.read_bytes() if self.runner.events.exists() else b""
             self.recorder.outcome = last_outcome(told)
             return
-        command = works.write_spec(self.work, self.runner)
+        alone = works.write_spec(self.work, self.runner)
+        command = launching.prepare(self.workload, self.runner, alone)
         try:
             self.runner.start(command, str(self.workload.pk), self.work.environment())
         except (OSError, locks.Held) as error:
@@ -96,18 +116,32 @@ class Supervision:
                 has_more = self._write(is_ended)
                 if not is_ended:
                     self.work.watch(self.fence)
+                    self._watch_members()
+                self._stranded.heard()
             except DatabaseFailure:
-                logger.exception("%s: the database does not answer", self.workload.pk)
-                connection.close()
-                time.sleep(RETRY_DATABASE_EVERY_S)
+                self._wait_for_database()
                 continue
             if not has_more:
                 return
 
+    def _wait_for_database(self) -> None:
+        """Raises Fenced once another node may have taken over."""
+        logger.exception("%s: the database does not answer", self.workload.pk)
+        connection.close()
+        if self._stranded.is_over():
+            raise Fenced
+        time.sleep(RETRY_DATABASE_EVERY_S)
+
+    def _watch_members(self) -> None:
+        if self._members.is_one_lost():
+            logger.warning("%s: a node of this run is lost", self.workload.pk)
+            self._is_torn = True
+            self.runner.kill()
+
     def _write(self, is_ended: bool) -> bool:
         """One batch; whether there may be more. Raises Fenced."""
         told, events_at = whole_lines(self.runner.events, self._events_at, is_ended=is_ended)
-        log, log_at = whole_lines(self.runner.log, self._log_at, is_ended=is_ended)
+        log, log_at = self._log.read(self._log_at, is_ended=is_ended)
         is_news = bool(told or log)
         if not is_news and time.monotonic() - self._renewed_at < RENEW_EVERY_S:
             self._obey(self._desired())
@@ -116,6 +150,7 @@ class Supervision:
             self.recorder.changes = {}
             for event in events(told):
                 self.recorder.apply(event)
+                self._limits.note(event)
             self.recorder.add_log(log)
             self.recorder.look(time.time())
             desired = self.workload.renew(
@@ -125,7 +160,7 @@ class Supervision:
                 raise Fenced
         for name, value in self.recorder.changes.items():
             setattr(self.workload, name, value)
-        self._events_at, self._log_at = events_at, log_at
+        self._events_at, self._log_at = events_at, self._log.cut(log_at)
         self._renewed_at = time.monotonic()
         self._obey(desired)
         if is_news:
@@ -139,6 +174,9 @@ class Supervision:
         return str(row[0])
 
     def _obey(self, desired: str) -> None:
+        self._limit = self._limit or self._limits.passed()
+        if desired == Desired.RUN and self._limit:
+            desired = Desired.PAUSE if self._can_pause() else Desired.STOP
         if desired == Desired.RUN and not self.is_suspending:
             return
         by_signal = self.work.stops_by_signal
@@ -152,6 +190,9 @@ class Supervision:
         if now - self._asked_at > (SIGNAL_GRACE_S if by_signal else SAVE_GRACE_S):
             self.runner.kill()
 
+    def _can_pause(self) -> bool:
+        return not pausing.why_not(self.workload)
+
     def _settle(self) -> None:
         """The runner is gone: what does its end mean?"""
         outcome, exit_code = self.recorder.outcome, self.runner.exit_code()
@@ -159,13 +200,46 @@ class Supervision:
         desired = self._desired_at_last()
         if self.is_suspending and (ending is None or ending.status != Status.SUCCESS):
             ending = Ending(Status.STOPPED if desired == Desired.STOP else Status.PAUSED)
+        elif self._limit and ending and ending.status in (Status.PAUSED, Status.STOPPED):
+            ending = self._at_limit(ending, desired)
+        elif self._is_torn and desired == Desired.RUN and self._requeue():
+            return
         elif ending is None or ending.reason == Reason.KILLED:
             ending = self._broken_off(ending, desired)
             if ending is None:
                 return
         elif ending.status == Status.PAUSED and desired == Desired.STOP:
             ending = Ending(Status.STOPPED)
-        self._finish(ending, outcome)
+        self._finish(self._diagnosed(ending), outcome)
+
+    def _diagnosed(self, ending: Ending) -> Ending:
+        """With what the log says of the cause."""
+        if ending.status != Status.FAILED or ending.reason in LIMITS:
+            return ending
+        lines = log_lines(self._log.tail())
+        exit_code = self.runner.exit_code()
+        found = diagnose(lines, exit_code=exit_code, told=ending.reason)
+        detail = ending.detail
+        if found.proof is not None and ending.reason in ("", Reason.UNKNOWN, Reason.KILLED):
+            detail = lines[found.proof].strip()
+        return Ending(ending.status, found.reason, detail)
+
+    def _at_limit(self, ending: Ending, desired: str) -> Ending:
+        if desired == Desired.STOP:
+            return Ending(Status.STOPPED)
+        if desired == Desired.PAUSE:
+            return ending
+        status = Status.PAUSED if ending.status == Status.PAUSED else Status.FAILED
+        return Ending(status, self._limit or "")
+
+    def _requeue(self) -> bool:
+        """Into the queue with what is saved; False when that has been tried often enough."""
+        self.workload.refresh_from_db()
+        if self.workload.restarts >= MAX_RESTARTS:
+            return False
+        done = lifecycle.requeue(self.workload.pk, self.fence)
+        dispatch.look_at_queue()
+        return done
 
     def _broken_off(self, ending: Ending | None, desired: str) -> Ending | None:
         """It died without a word. None: another attempt has begun."""
@@ -179,16 +253,19 @@ class Supervision:
         fence = lifecycle.take_over(self.workload, is_new_attempt=True)
         if fence is not None:
             self.workload.refresh_from_db()
-            Supervision(self.workload, fence).run()
+            self._go_on(fence)
         return None
+
+    def _go_on(self, fence: int) -> None:
+        """With another attempt, under the same lock."""
+        Supervision(self.workload, fence).run()
 
     def _desired_at_last(self) -> str:
         while True:
             try:
                 return self._desired()
             except DatabaseFailure:
-                connection.close()
-                time.sleep(RETRY_DATABASE_EVERY_S)
+                self._wait_for_database()
 
     def _finish(self, ending: Ending, outcome: dict[str, object] | None) -> None:
         while True:
@@ -208,8 +285,6 @@ class Supervision:
                         lifecycle.enqueue(self.workload)
                 break
             except DatabaseFailure:
-                logger.exception("%s: the end could not be written yet", self.workload.pk)
-                connection.close()
-                time.sleep(RETRY_DATABASE_EVERY_S)
+                self._wait_for_database()
         nudge(self.workload.pk)
         dispatch.look_at_queue()  # a place is free

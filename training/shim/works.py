@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from training import evaluation, forecasts, llamafactory, registry
+from training import evaluation, forecasts, llamafactory, parallel, registry
 from training.datasets import write_dataset_info
 from training.demo import content
 from training.errors import Unbuildable
@@ -17,6 +17,7 @@ from training.models import (
     Deployment,
     Evaluation,
     Kind,
+    Metric,
     ModelBuild,
     ModelExport,
     ModelFetch,
@@ -101,13 +102,21 @@ class Training:
             raise Unbuildable(Reason.DISK_FULL, "less than 200 MB are free")
         self._find_checkpoint()
         data.mkdir(exist_ok=True)
+        has_gpu = job.slots.filter(is_gpu=True).exists()
         args = llamafactory.runner_args(
             job,
             output=runner.folder / "output",
             data=data,
             dataset_names=write_dataset_info(data, [job.dataset]),
-            has_gpu=job.slots.filter(is_gpu=True).exists(),
+            has_gpu=has_gpu,
+        ) | parallel.parallel_arguments(
+            job.strategy,
+            is_parallel=job.is_parallel,
+            has_gpu=has_gpu,
+            deepspeed_path=str(runner.folder / "deepspeed.json"),
         )
+        if (deepspeed := parallel.deepspeed_config(job.strategy)) is not None:
+            (runner.folder / "deepspeed.json").write_text(json.dumps(deepspeed, indent=2))
         (runner.folder / "config.yaml").write_text(llamafactory.yaml_of(args), encoding="utf-8")
         return {
             "args": args,
@@ -126,7 +135,7 @@ class Training:
     def _find_checkpoint(self) -> None:
         """After a crash the database may know less than the disk."""
         found = [
-            newest_complete_checkpoint(output)
+            newest_complete_checkpoint(output, self.job.processes * self.job.node_count)
             for output in sorted(self.job.folder.glob("attempt-*/output"))
         ]
         complete = [folder for folder in found if folder is not None]
@@ -148,7 +157,16 @@ class Training:
             is_whole = 0 < outcome["max_steps"] <= outcome["step"]
             if not is_whole or exit_code not in (0, None):
                 return Ending(Status.FAILED, Reason.UNKNOWN, "the training did not reach its end")
+            if self._has_diverged():
+                text = "the gradients were NaN at the end, and with them the weights"
+                return Ending(Status.FAILED, Reason.DIVERGED, text)
         return told_ending(outcome, exit_code)
+
+    def _has_diverged(self) -> bool:
+        """The trainer replaces a loss that is NaN, so the gradients tell; null is NaN."""
+        rows = Metric.objects.filter(workload=self.job.pk).order_by("-pk")
+        norms = [row.values["grad_norm"] for row in rows[:20] if "grad_norm" in row.values]
+        return bool(norms) and all(norm is None for norm in norms[:2])
 
     def on_end(self, ending: Ending, outcome: dict[str, Any] | None) -> None:
         if ending.status != Status.SUCCESS or outcome is None:

@@ -28,6 +28,7 @@ from training.models import (
 )
 from training.presets import preset_buttons, preset_values
 from training.previews import Preview, preview
+from training.repairs import Repair, repair_of
 from training.sweeps import Plan
 from training.template_detection import detected_template
 
@@ -46,6 +47,14 @@ def _clone_of(user: User, raw: str) -> dict[str, Any]:
     return {**chosen, **name, **sharing, **prompts, **job.parameters}
 
 
+def _repair(request: HttpRequest, user: User) -> Repair | None:
+    """What ?clone=…&repair=1 changes in the failed job."""
+    if not request.GET.get("repair") or not request.GET.get("clone"):
+        return None
+    jobs = TrainingJob.objects.for_user(user)
+    return repair_of(owned_or_404(jobs, pk=request.GET["clone"]))
+
+
 def _next_name(user: User, name: str) -> str:
     """identity, identity-2, identity-3 …"""
     stem, _dash, number = name.rpartition("-")
@@ -58,6 +67,8 @@ def _next_name(user: User, name: str) -> str:
 def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
     """From ?clone=, ?template=, ?dataset=, ?base_model= and ?preset=."""
     initial = _clone_of(user, request.GET.get("clone", ""))
+    if repair := _repair(request, user):
+        initial |= repair.values
     if wanted := request.GET.get("template", ""):
         templates = JobTemplate.objects.for_user(user)
         initial |= job_templates.initial_of(owned_or_404(templates, pk=wanted), user)
@@ -129,7 +140,8 @@ def create(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("“%(name)s” is in the queue.") % {"name": made.name})
             return redirect("training:detail", made.pk)
         return _page(request, form, status=422)
-    return _page(request, JobForm(user=user, initial=_initial(request, user)))
+    form = JobForm(user=user, initial=_initial(request, user))
+    return _page(request, form, repair=_repair(request, user))
 
 
 @require_POST

@@ -1,0 +1,52 @@
+"""Runs of the runner without its imports: loads LLaMA-Factory once, then forks for every spec.
+
+Executed by the training environment: a line on stdin is a spec's path, for which "<pid>" is
+answered, and "<pid> <exit code>" when that run has ended. What is imported beforehand changes no
+number of a run.
+"""
+
+import os
+import sys
+import threading
+from pathlib import Path
+
+RUNNER = Path(__file__).resolve().parent.parent / "runner"
+sys.path.insert(0, str(RUNNER))
+
+import callbacks  # noqa: E402, F401  # loaded before the forks
+import mirror  # noqa: E402, F401
+import run  # noqa: E402
+from llamafactory.train.tuner import run_exp  # noqa: E402, F401
+
+
+def in_child(spec: Path) -> None:
+    log = os.open(spec.with_suffix(".log"), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    code = 1
+    try:
+        code = run.main(spec)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def tell(text: str) -> None:
+    os.write(1, text.encode() + b"\n")
+
+
+def main() -> None:
+    for line in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            in_child(Path(line.strip()))
+        tell(str(pid))
+        _pid, status = os.waitpid(pid, 0)
+        tell(f"{pid} {os.waitstatus_to_exitcode(status)}")
+
+
+if __name__ == "__main__":
+    assert threading.active_count() == 1, "a fork would lose the other threads"
+    tell("ready")
+    main()
