@@ -13,6 +13,7 @@ from typing import Any
 
 from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
+from django_stubs_ext import StrOrPromise
 
 from training import pausing, scheduling, services
 from training.advice import failure_of
@@ -25,7 +26,7 @@ from training.streams import Slice
 
 # The parts of the job page that change while one looks at it, and the partials they are made of.
 PARTS = ("head", "progress", "outcome", "side")
-PAUSED_BY = {
+PAUSED_BY: dict[str, StrOrPromise] = {
     Reason.TIME_LIMIT: _(
         "Paused when the maximum duration was reached. Everything is saved: resume it for another "
         "stretch as long."

@@ -111,10 +111,11 @@ def reap() -> int:
 
 def _can_move(workload: Workload) -> bool:
     """Whether another node sees its checkpoints, and it is worth another attempt."""
-    if workload.kind != Kind.TRAIN or workload.restarts >= MAX_RESTARTS or workload.node is None:
+    node = workload.node
+    if workload.kind != Kind.TRAIN or workload.restarts >= MAX_RESTARTS or node is None:
         return False
-    storage = workload.node.storage_id
-    others = Node.objects.available().exclude(pk=workload.node_id)
+    storage = node.storage_id
+    others = Node.objects.available().exclude(pk=node.pk)
     return bool(storage) and others.filter(storage_id=storage).exists()
 
 

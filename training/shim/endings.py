@@ -16,7 +16,7 @@ class Ending:
 
 
 def gpu_environment(workload: Workload) -> dict[str, str]:
-    slots = workload.slots.filter(is_gpu=True, node_id=workload.node_id).order_by("index")
+    slots = workload.slots.filter(is_gpu=True, node=workload.node).order_by("index")
     indices = [str(slot.index) for slot in slots]
     return {"CUDA_VISIBLE_DEVICES": ",".join(indices)} if indices else {}
 

@@ -36,7 +36,7 @@ class Limits:
         minutes = common.idle_minutes if workload.idle_minutes is None else workload.idle_minutes
         self._max_s = hours * 3600 if hours else None
         self._idle_s = minutes * 60 if minutes else None
-        slots = workload.slots.filter(is_gpu=True, node_id=workload.node_id)
+        slots = workload.slots.filter(is_gpu=True, node=workload.node)
         self._slots = frozenset(slots.values_list("index", flat=True))
 
     def note(self, event: dict[str, Any]) -> None:

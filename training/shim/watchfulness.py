@@ -20,9 +20,12 @@ class Stranded:
     """For how long the database has not answered."""
 
     def __init__(self, workload: Workload) -> None:
-        storage = workload.node.storage_id if workload.node else ""
-        others = Node.objects.exclude(pk=workload.node_id).filter(storage_id=storage)
-        self._can_be_taken_over = bool(storage) and others.exists()
+        node = workload.node
+        self._can_be_taken_over = (
+            node is not None
+            and bool(node.storage_id)
+            and Node.objects.exclude(pk=node.pk).filter(storage_id=node.storage_id).exists()
+        )
         self._heard_at = time.monotonic()
 
     def heard(self) -> None:

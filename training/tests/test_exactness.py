@@ -160,7 +160,7 @@ def kill(run: Run, forker: Forker, checkpoint: str, at: int) -> Path:
     wait_for(lambda: run.reached(at) or run.events("failed"))
     os.kill(pid, signal.SIGKILL)
     assert forker.end(pid) == -signal.SIGKILL, run.log()
-    found = newest_complete_checkpoint(run.folder / "out")
+    found: Path | None = newest_complete_checkpoint(run.folder / "out")
     assert found is not None
     return found
 
