@@ -178,7 +178,7 @@ class RecordTokensIn(Schema):
     """Which training the tokens are for."""
 
     record: int = Field(0, ge=0, description="Position in the stored file, from 0.")
-    base_model: int
+    base_model: int = Field(0, description="Whose tokenizer and template; has to be given.")
     stage: Str = Field("", description="Empty: the first that the dataset serves.")
     template: Str = Field("", description="Empty: that of the base model.")
     cutoff_len: int | None = None

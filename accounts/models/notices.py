@@ -1,6 +1,6 @@
 """How people are told of what ends while they are elsewhere."""
 
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -26,6 +26,8 @@ class ChannelQuerySet(models.QuerySet["NoticeChannel"]):
 
 class NoticeChannel(models.Model):
     """Address and secret are stored encrypted: a robot's address is its key."""
+
+    encrypted: ClassVar = ("credential", "signing_credential")
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="notice_channels"
@@ -56,7 +58,8 @@ class NoticeChannel(models.Model):
         return decrypt(self.signing_credential)
 
     def keep(self, *, address: str, secret: str) -> None:
-        self.credential, self.signing_credential = encrypt(address), encrypt(secret)
+        self.credential = encrypt(address)
+        self.signing_credential = encrypt(secret)
 
 
 class Delivery(models.Model):

@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
                 ('label', models.CharField(default='production', max_length=40, verbose_name='label')),
                 ('reason', models.TextField(max_length=2000, verbose_name='reason')),
                 ('at', models.DateTimeField(default=django.utils.timezone.now, editable=False, verbose_name='given')),
-                ('actor', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('actor', models.ForeignKey(editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL, verbose_name='given by')),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='waivers', to='training.modelversion', verbose_name='model version')),
             ],
             options={

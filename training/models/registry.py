@@ -189,7 +189,12 @@ class LabelWaiver(models.Model):
     label = models.CharField(_("label"), max_length=40, default="production")
     reason = models.TextField(_("reason"), max_length=2000)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, editable=False, related_name="+"
+        settings.AUTH_USER_MODEL,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("given by"),
     )
     at = models.DateTimeField(_("given"), default=timezone.now, editable=False)
 

@@ -114,7 +114,7 @@ def test_a_new_training(alice: User, live_url: str, sign_in: SignIn) -> None:
     expect(page.get_by_text("Fits", exact=True)).to_be_visible()
 
     page.get_by_role("radio", name=re.compile("^Supervised")).check()
-    expect(page.get_by_text("This stage needs another kind of dataset")).to_be_visible()
+    expect(page.get_by_text("This stage needs another kind of dataset").first).to_be_visible()
     expect(page.get_by_label("Beta")).to_be_hidden()
     page.get_by_role("radio", name=re.compile("^Direct preference")).check()
 
