@@ -119,7 +119,11 @@ def get_tokens(request: HttpRequest, dataset_id: int, query: Query[RecordTokensI
     values = query.model_dump()
     position, model_id = values.pop("record"), values.pop("base_model")
     models = BaseModel.objects.for_user(current_user(request)).ready()
-    wanted = wanted_for(dataset, owned_or_404(models, pk=model_id), **values)
+    model = models.filter(pk=model_id).first()
+    if model is None:
+        text = _("There is no such model.")
+        raise ApiError(422, "invalid", text, {"base_model": [text]})
+    wanted = wanted_for(dataset, model, **values)
     tokens = tokens_of(dataset, position, wanted)
     return 202 if tokens.state == "pending" else 200, tokens
 
