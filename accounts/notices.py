@@ -7,6 +7,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -31,10 +32,13 @@ from llmplatform.encryption import KeyUnreadable
 from llmplatform.outbound import AddressRefused, make_client
 from llmplatform.text import validate_name
 
+logger = logging.getLogger(__name__)
+
 # Pauses before the second, third, … attempt.
 PAUSES = tuple(timedelta(seconds=s) for s in (30, 120, 600, 3600))
 CHANNELS_MAX = 10
 BATCH = 50
+ANSWER_BYTES, ANSWER_WITHIN_S = 64 * 1024, 20.0
 # Whoever sends holds the delivery so long; should it die, another one sends it then.
 CLAIM = timedelta(minutes=2)
 
@@ -51,9 +55,10 @@ def _markdown(notice: Notice) -> str:
 def _post(address: str, body: dict[str, Any], headers: dict[str, str] | None = None) -> Any:
     content = json.dumps(body, ensure_ascii=False).encode()
     sent = {"Content-Type": "application/json"} | (headers or {})
+    sent["Accept-Encoding"] = "identity"
     try:
         with make_client() as client:
-            answer = client.post(address, content=content, headers=sent)
+            answer = _asked(client, address, content, sent)
     except AddressRefused as error:
         raise Undelivered(_("The platform does not connect to this address.")) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -63,15 +68,29 @@ def _post(address: str, body: dict[str, Any], headers: dict[str, str] | None = N
     return answer
 
 
+def _asked(
+    client: httpx.Client, address: str, content: bytes, headers: dict[str, str]
+) -> httpx.Response:
+    """Its answer, whose length and time are limited: nobody knows who is there."""
+    until, body = time.monotonic() + ANSWER_WITHIN_S, b""
+    with client.stream("POST", address, content=content, headers=headers) as answer:
+        for piece in answer.iter_raw(4096):
+            body += piece
+            if len(body) > ANSWER_BYTES or time.monotonic() > until:
+                raise Undelivered(_("The answer is too long."))
+    return httpx.Response(answer.status_code, content=body)
+
+
 def _check_told(answer: httpx.Response, code: str, words: str) -> None:
     """Robots answer 200 to everything and say in the body what was wrong."""
     try:
         told = answer.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Undelivered(_("The answer is no JSON.")) from error
     if not isinstance(told, dict) or told.get(code, told.get("StatusCode")) != 0:
         said = told.get(words, "") if isinstance(told, dict) else ""
-        raise Undelivered(str(said)[:200] or _("It was refused without a reason."))
+        shown = "".join(each for each in str(said)[:200] if each.isprintable())
+        raise Undelivered(shown or _("It was refused without a reason."))
 
 
 def _digest(key: str, message: str) -> str:
@@ -141,8 +160,11 @@ def send(delivery: Delivery) -> None:
         SENDERS[channel.kind](channel, Notice(**delivery.notice))
         delivery.status, delivery.error = Delivery.Status.SENT, ""
         delivery.sent_at = timezone.now()
-    except (Undelivered, KeyUnreadable) as error:
-        delivery.error = str(error)[:300] or type(error).__name__
+    except Exception as error:  # one channel must not stop the others
+        is_expected = isinstance(error, Undelivered | KeyUnreadable)
+        if not is_expected:
+            logger.exception("a notice by %s cannot be sent", channel.kind)
+        delivery.error = str(error)[:300] if is_expected else type(error).__name__
         if delivery.attempts > len(PAUSES):
             delivery.status = Delivery.Status.FAILED
         else:

@@ -154,7 +154,9 @@ def _read_json(argument: Argument, raw: Any) -> dict[str, Any]:
     if not isinstance(value, dict) or len(value) > DETAILS_MAX:
         raise ValidationError(_('Enter a JSON object such as {"name": 1}.'))
     for name, item in value.items():
-        is_number = isinstance(item, bool | int | float) and math.isfinite(item)
+        is_number = (isinstance(item, int) and abs(item) < 2**53) or (
+            isinstance(item, float) and math.isfinite(item)
+        )
         is_word = isinstance(item, str) and DETAIL.fullmatch(item)
         if not DETAIL.fullmatch(str(name)) or not (is_number or is_word):
             raise ValidationError(_("Only numbers, words, true and false can stand in it."))

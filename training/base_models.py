@@ -22,6 +22,8 @@ from training.registry import inspect_base_model
 from training.runner.model_files import Refused, check_folder
 
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
+# Where downloads go, below the first root.
+HUB = "hub"
 TOKEN = re.compile(r"[\x21-\x7e]{8,400}")
 
 
@@ -96,6 +98,7 @@ def register_base_model(
     )
     if path:
         base_model.path = str(checked_folder(path))
+        _check_it_is_nobodys(Path(base_model.path), actor)
     with transaction.atomic():
         base_model.save()
         audit(actor=actor, action="base_model.create", target=base_model, request=request)
@@ -106,10 +109,19 @@ def register_base_model(
     return base_model
 
 
+def _check_it_is_nobodys(folder: Path, actor: User) -> None:
+    """A download may be of a model that only its owner has been let in to."""
+    if actor.is_admin:
+        return
+    others = BaseModel.objects.exclude(owner=None).exclude(owner=actor)
+    if folder.is_relative_to(roots()[0] / HUB) or others.filter(path=str(folder)).exists():
+        raise ValidationError({"path": [_("There is no such folder.")]})
+
+
 def fetched_folder(base_model: BaseModel) -> Path:
     """Where its download goes; each model has its own, since not everybody may see each."""
     slug = re.sub(r"[^A-Za-z0-9._-]+", "--", base_model.hub_id)
-    return roots()[0] / "hub" / f"{base_model.pk}-{slug}"
+    return roots()[0] / HUB / f"{base_model.pk}-{slug}"
 
 
 def _enqueue_fetch(base_model: BaseModel, actor: User) -> ModelFetch:
@@ -129,12 +141,13 @@ def start_fetch(
     *, base_model: BaseModel, actor: User, request: HttpRequest | None = None
 ) -> ModelFetch:
     """Go on where the last download ended. Raises StateConflict."""
-    current = base_model.fetch
-    if not base_model.hub_id or base_model.is_ready:
-        raise StateConflict("download", "ready")
-    if current is not None and not current.is_final:
-        raise StateConflict("download", current.state)
     with transaction.atomic():
+        base_model = BaseModel.objects.select_for_update().get(pk=base_model.pk)
+        current = base_model.fetch
+        if not base_model.hub_id or base_model.is_ready:
+            raise StateConflict("download", "ready")
+        if current is not None and not current.is_final:
+            raise StateConflict("download", current.state)
         fetch = _enqueue_fetch(base_model, actor)
         audit(actor=actor, action="base_model.download", target=base_model, request=request)
     return fetch
@@ -182,9 +195,11 @@ def delete_base_model(
     *, base_model: BaseModel, actor: User, request: HttpRequest | None = None
 ) -> None:
     """Files that a download brought go with it; a folder of yours stays. Raises StateConflict
-    while something runs on it or trainings name it."""
+    while something runs on it, or trainings, sweeps or adapters need it."""
     running = base_model.fetches.unfinished().exists() or base_model.builds.unfinished().exists()
-    if running or base_model.jobs.exists():
+    adapters = base_model.versions.filter(is_adapter=True, archived_at=None)
+    named = base_model.jobs.exists() or base_model.sweeps.exists()
+    if running or named or adapters.exists():
         raise StateConflict("delete", "in_use")
     folder = fetched_folder(base_model)
     with transaction.atomic():

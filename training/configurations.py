@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from llmplatform.text import UNSTORABLE
 from training import arguments, llamafactory
 from training.argument_table import BY_NAME, WHY_BLOCKED
 from training.models import BaseModel, Dataset, Method, Stage, TrainingJob
@@ -69,8 +70,8 @@ def read(text: str, *, user: User) -> Imported:
     found = Imported()
     _take_stage(found, values.get("stage"))
     _take_method(found, values)
-    if location := values.get("model_name_or_path"):
-        _take_model(found, str(location), user)
+    if location := _word(values.get("model_name_or_path")):
+        _take_model(found, location, user)
     if names := values.get("dataset"):
         _take_dataset(found, names, user)
     _take_parameters(found, {k: v for k, v in values.items() if k not in OWN})
@@ -99,7 +100,7 @@ def _mapping(text: str) -> dict[str, Any]:
 
 
 def _take_stage(found: Imported, stage: Any) -> None:
-    if stage in Stage.values:
+    if _word(stage) in Stage.values:
         found.stage = str(stage)
     elif stage == "ppo":
         found.refuse("stage", WHY_BLOCKED["ppo_epochs"])
@@ -108,7 +109,7 @@ def _take_stage(found: Imported, stage: Any) -> None:
 
 
 def _take_method(found: Imported, values: Mapping[str, Any]) -> None:
-    wanted = values.get("finetuning_type", "lora")
+    wanted = _word(values.get("finetuning_type", "lora"))
     if wanted == "oft":
         found.refuse("finetuning_type", WHY_BLOCKED["oft_rank"])
     elif wanted not in METHODS:
@@ -130,7 +131,8 @@ def _take_model(found: Imported, location: str, user: User) -> None:
 
 
 def _take_dataset(found: Imported, names: Any, user: User) -> None:
-    wanted = [str(name).strip() for name in (names if isinstance(names, list) else _split(names))]
+    listed = names if isinstance(names, list) else _word(names).split(",")
+    wanted = [_word(name).strip() for name in listed if _word(name).strip()]
     rows = {row.name: row for row in Dataset.objects.for_user(user).filter(name__in=wanted)}
     known = [name for name in wanted if name in rows]
     if known:
@@ -143,8 +145,9 @@ def _take_dataset(found: Imported, names: Any, user: User) -> None:
             found.refuse("dataset", f"{name}: {WHY_BLOCKED['mix_strategy']}")
 
 
-def _split(names: Any) -> list[str]:
-    return [name for name in str(names).split(",") if name.strip()]
+def _word(value: Any) -> str:
+    """As a text that can be looked up; empty for what is none."""
+    return value if isinstance(value, str) and not UNSTORABLE.search(value) else ""
 
 
 def _take_parameters(found: Imported, values: Mapping[str, Any]) -> None:
@@ -155,10 +158,25 @@ def _take_parameters(found: Imported, values: Mapping[str, Any]) -> None:
             cleaned = arguments.clean(wanted, stage=found.stage, method=found.method)
             break
         except ValidationError as error:
-            for name, texts in error.message_dict.items():
-                found.refuse(name, " ".join(texts))
-                wanted.pop(name, None)
+            told = error.message_dict
+            named = [name for name in told if name in wanted]
+            for name in named or [_asker(found, wanted, told)]:
+                found.refuse(name, " ".join(told.get(name) or error.messages))
+                del wanted[name]
     found.parameters = cleaned
+
+
+def _asker(found: Imported, wanted: Mapping[str, Any], told: Mapping[str, Any]) -> str:
+    """What is wrong is something that is not there: the parameter that asks for it."""
+    for name in wanted:
+        rest = {other: value for other, value in wanted.items() if other != name}
+        try:
+            arguments.clean(rest, stage=found.stage, method=found.method)
+        except ValidationError as error:
+            if told.keys() <= error.message_dict.keys():
+                continue
+        return name
+    return next(iter(wanted))
 
 
 def _plain(name: str, value: Any) -> Any:

@@ -107,16 +107,20 @@ def receive(*, upload: DatasetUpload, offset: int, read: Callable[[int], bytes])
         end = offset
         try:
             while block := read(BLOCK_BYTES):
-                end += len(block)
-                if end > upload.size_bytes or end - offset > MAX_CHUNK_BYTES:
-                    end -= len(block)
+                ahead = end + len(block)
+                if ahead > upload.size_bytes or ahead - offset > MAX_CHUNK_BYTES:
                     raise ValidationError({"file": [_("More was sent than was announced.")]})
                 file.write(block)
+                end = ahead
         finally:
-            file.flush()
-            DatasetUpload.objects.filter(pk=upload.pk).update(
-                received_bytes=end, updated_at=timezone.now()
-            )
+            try:
+                file.flush()
+            finally:
+                # A full disk may have taken less than it was given.
+                end = min(end, max(offset, os.fstat(file.fileno()).st_size))
+                DatasetUpload.objects.filter(pk=upload.pk).update(
+                    received_bytes=end, updated_at=timezone.now()
+                )
     return end
 
 

@@ -40,8 +40,6 @@ def start_export(
             "(GGUF_CONVERTER)."
         )
         raise ValidationError({"format": [text]})
-    if version.exports.filter(format=format).unfinished().exists():
-        raise StateConflict("export", "running")
     export = ModelExport(
         owner=version.owner,
         name=version.title[:100],
@@ -52,6 +50,9 @@ def start_export(
         queued_at=timezone.now(),
     )
     with transaction.atomic():
+        ModelVersion.objects.select_for_update().get(pk=version.pk)
+        if version.exports.filter(format=format).unfinished().exists():
+            raise StateConflict("export", "running")
         export.save()
         after = {"format": format}
         audit(actor=actor, action="model.export", target=version, after=after, request=request)

@@ -100,9 +100,6 @@ def deploy(
     deployment of it is there, ValidationError keyed by field.
     """
     serving.check_options(engine=engine, concurrency=concurrency, sleep_minutes=sleep_minutes)
-    current = version.deployment
-    if current is not None and not current.is_final:
-        raise StateConflict("deploy", current.serving_state)
     if version.lineage.get("stage") == Stage.RM:
         why = _("A reward model scores answers; it cannot be served to give them.")
         raise StateConflict("deploy", "reward model", why)
@@ -119,6 +116,9 @@ def deploy(
     )
     deployment.set_key(secrets.token_urlsafe(32))
     with transaction.atomic():
+        current = ModelVersion.objects.select_for_update().get(pk=version.pk).deployment
+        if current is not None and not current.is_final:
+            raise StateConflict("deploy", current.serving_state)
         deployment.save()
         audit(actor=actor, action="model.deploy", target=version, request=request)
         dispatch.look_at_queue()

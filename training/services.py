@@ -222,7 +222,10 @@ def delete_job(*, job: TrainingJob, actor: User, request: HttpRequest | None = N
     folder, has_version = job.folder, hasattr(job, "version")
     with transaction.atomic():
         audit(actor=actor, action="job.delete", target=job, request=request)
+        sweep = job.sweep
         job.delete()
+        if sweep is not None and not sweep.jobs.exists():
+            sweep.delete()  # it would hold base model and dataset for ever
         if not has_version:
             transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
 

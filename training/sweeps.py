@@ -82,7 +82,7 @@ def combinations(grid: Grid) -> list[dict[str, Any]]:
 def check_grid(grid: Grid) -> None:
     """ValidationError keyed `grid`."""
     limit = settings.TRAINING_SWEEP_MAX_JOBS
-    if not grid or not all(grid.values()):
+    if not grid or any(not found or None in found or "" in found for found in grid.values()):
         raise ValidationError({"grid": [_("Give each parameter at least one value.")]})
     if len(grid) > PARAMETERS_MAX:
         text = _("At most %(count)s parameters can be tried at once.")

@@ -30,6 +30,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status, self.answer = 200, {"errcode": 0, "errmsg": "ok", "code": 0}
+        self.raw = b""
         self.asked: list[tuple[str, dict[str, str], bytes]] = []
         receiver = self
 
@@ -37,7 +38,7 @@ class Receiver:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 receiver.asked.append((self.path, dict(self.headers), body))
-                told = json.dumps(receiver.answer).encode()
+                told = receiver.raw or json.dumps(receiver.answer).encode()
                 self.send_response(receiver.status)
                 self.send_header("Content-Length", str(len(told)))
                 self.end_headers()
@@ -154,3 +155,23 @@ def test_the_page(alice: User, receiver: Receiver, client_for: Callable[[User], 
     assert "Look whether it has arrived" in page and "key=abc" not in page
     client.post(f"/accounts/notices/{channel.pk}/delete/")
     assert not NoticeChannel.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[" * 60_000,
+        b'{"errcode": 1, "errmsg": "\\u0000"}',
+        b'{"errcode": 1, "errmsg": "\\ud800"}',
+        b'{"errcode": 0, "errmsg": "' + b"x" * 100_000 + b'"}',
+        b"\xff",
+    ],
+    ids=["deep", "nul", "surrogate", "long", "no text"],
+)
+def test_a_hostile_robot_stops_nobody(alice: User, receiver: Receiver, raw: bytes) -> None:
+    receiver.raw = raw
+    bad = channel_of(alice, "dingtalk", receiver)
+    found = notices.test_channel(channel=bad)
+    assert (found.status, bool(found.error)) == ("failed", True)
+    found.refresh_from_db()
+    assert found.error.isprintable()

@@ -209,3 +209,37 @@ def test_a_job_is_downloaded_as_yaml(alice: User, client_for: ClientFor) -> None
     answer = client_for(alice).get(f"/training/{job.pk}/yaml/")
     assert 'filename="identity.yaml"' in answer.headers["Content-Disposition"]
     assert yaml.safe_load(answer.content)["finetuning_type"] == "lora"
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("lr_scheduler_type: cosine_with_min_lr", "lr_scheduler_type"),
+        ("load_best_model_at_end: true\nval_size: 0.1\neval_steps: 33", "load_best_model_at_end"),
+    ],
+)
+def test_what_asks_for_something_that_is_not_there_is_left_out(
+    alice: User, text: str, name: str
+) -> None:
+    assert name in refusals(configurations.read(text, user=alice))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "finetuning_type: [lora]",
+        "stage: [sft]",
+        "model_name_or_path: 0x" + "f" * 5000,
+        'dataset: "a\\0b"',
+        "dataset: [1, {a: b}]",
+        "lr_scheduler_kwargs: {a: " + "9" * 400 + "}",
+    ],
+)
+def test_values_of_other_types_are_no_accident(alice: User, text: str) -> None:
+    found = configurations.read(text, user=alice)
+    assert (found.stage, found.method, found.base_model, found.dataset) == (
+        "sft",
+        "lora",
+        None,
+        None,
+    )

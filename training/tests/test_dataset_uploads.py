@@ -230,3 +230,22 @@ def test_a_process_of_its_own_does_the_work(alice: User, settings: Any) -> None:
     assert work.status == WorkStatus.DONE, work.error
     dataset = Dataset.objects.get(pk=work.results[0])
     assert dataset.records == 300 and Path(dataset.file).is_file()
+
+
+def test_a_full_disk_leaves_no_gap(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = begun(alice)
+    real = dataset_uploads.os.fstat
+
+    class Shorter:
+        """The disk has taken three bytes less than it was given."""
+
+        def __init__(self, found: Any) -> None:
+            self.st_size = found.st_size - 3
+
+    monkeypatch.setattr(dataset_uploads.os, "fstat", lambda number: Shorter(real(number)))
+    send(upload, DATA[:10], 0)
+    monkeypatch.undo()
+    upload.refresh_from_db()
+    assert upload.received_bytes == 7
+    send(upload, DATA[7:], 7)
+    assert upload.file.read_bytes() == DATA

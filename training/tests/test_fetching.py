@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import connections
 from django.test import Client
 
@@ -162,6 +163,22 @@ def test_a_bad_id_is_refused_at_its_field(
     refused = api(alice)._send("post", "training/base-models", {"name": "x"} | fields)
     assert refused.status_code == 422
     assert list(refused.json()["error"]["fields"]) == [blamed]
+
+
+def test_nobody_takes_what_somebody_else_was_let_in_to(
+    alice: User, bob: User, admin_user: User, tmp_path: Path, settings: Any
+) -> None:
+    """Downloads lie in one place, but each belongs to whoever may see the model."""
+    settings.BASE_MODEL_ROOTS = [str(tmp_path)]
+    fetched, own = tmp_path / "hub" / "12-gated--model", tmp_path / "alices"
+    make_base_model(name="hers", owner=alice, path=str(own))
+    for folder in (fetched, own):
+        with pytest.raises(ValidationError) as refused:
+            base_models._check_it_is_nobodys(folder, bob)
+        assert refused.value.message_dict.keys() == {"path"}
+        base_models._check_it_is_nobodys(folder, admin_user)
+    base_models._check_it_is_nobodys(own, alice)
+    base_models._check_it_is_nobodys(tmp_path / "anybodys", bob)
 
 
 def test_strangers_read_what_is_shared_and_change_nothing(

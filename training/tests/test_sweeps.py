@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 
 from accounts.models import AuditEvent, User
-from training import sweeps
+from training import base_models, services, sweeps
 from training.checks import Chosen
 from training.models import Node, Status, Sweep, TrainingJob
 from training.tests.rows import make_base_model, make_dataset, make_node
@@ -63,6 +63,8 @@ def test_a_wrong_value_starts_nothing_and_is_named(alice: User, chosen: Chosen) 
     [
         {},
         {"lora_rank": []},
+        {"lora_rank": [None, 8]},
+        {"lora_rank": ["", 8]},
         {"lora_rank": list(range(1, 40))},
         {"lora_rank": [8, "8"]},
         {"lr_scheduler_kwargs": [{}]},
@@ -128,6 +130,15 @@ def test_stopping_ends_what_has_not_ended(alice: User, chosen: Chosen) -> None:
     assert states == {"ranks-1": "success", "ranks-2": "stopping", "ranks-3": "stopped"}
     sweeps.stop_sweep(sweep=sweep, actor=alice)
     assert AuditEvent.objects.filter(action="sweep.stop").count() == 1
+
+
+def test_a_sweep_goes_with_its_last_training(alice: User, chosen: Chosen) -> None:
+    sweep = make(alice, chosen, start=False)
+    for job in sweep.jobs.all():
+        assert Sweep.objects.filter(pk=sweep.pk).exists()
+        services.delete_job(job=job, actor=alice)
+    assert not Sweep.objects.filter(pk=sweep.pk).exists()
+    base_models.delete_base_model(base_model=chosen["base_model"], actor=alice)
 
 
 def fields(chosen: Chosen) -> dict[str, Any]:

@@ -72,13 +72,13 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
     if wanted := request.GET.get("template", ""):
         templates = JobTemplate.objects.for_user(user)
         initial |= job_templates.initial_of(owned_or_404(templates, pk=wanted), user)
-    if (wanted := request.GET.get("dataset", "")).isdecimal():
+    if _is_id(wanted := request.GET.get("dataset", "")):
         dataset = Dataset.objects.for_user(user).filter(pk=wanted).first()
         if dataset is not None:
             initial |= {"dataset": dataset.pk, "name": dataset.name}
             if dataset.stages and initial.get("stage") not in dataset.stages:
                 initial["stage"] = dataset.stages[0]
-    if (wanted := request.GET.get("base_model", "")).isdecimal():
+    if _is_id(wanted := request.GET.get("base_model", "")):
         initial["base_model"] = int(wanted)
     elif "base_model" not in initial:
         initial["base_model"] = _only(BaseModel.objects.for_user(user).ready())
@@ -92,9 +92,13 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
     return {name: value for name, value in initial.items() if value is not None}
 
 
+def _is_id(raw: str) -> bool:
+    return raw.isdecimal() and len(raw) < 19
+
+
 def _continued(user: User, raw: str) -> dict[str, Any]:
     """The beginning of a training that takes a version further."""
-    found = ModelVersion.objects.for_user(user).filter(pk=raw) if raw.isdecimal() else None
+    found = ModelVersion.objects.for_user(user).filter(pk=raw) if _is_id(raw) else None
     version = found.select_related("family").first() if found is not None else None
     if version is None:
         return {}
