@@ -35,8 +35,11 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.filterwarnings("ignore::celery.exceptions.AlwaysEagerIgnored"),
 ]
+# Long enough to be disturbed, also on a fast machine: 18 steps an epoch.
+EPOCHS = 6
+STEPS = 18 * EPOCHS
 PARAMETERS = {
-    **{"learning_rate": 0.001, "num_train_epochs": 2, "per_device_train_batch_size": 2},
+    **{"learning_rate": 0.001, "num_train_epochs": EPOCHS, "per_device_train_batch_size": 2},
     **{"lora_dropout": 0.1, "logging_steps": 1, "save_steps": 10, "cutoff_len": 128},
 }
 MakeJob = Callable[..., TrainingJob]
@@ -133,9 +136,9 @@ def undisturbed(train: MakeJob) -> dict[str, Any]:
 
 def test_a_run_is_told_registered_served_and_withdrawn(train: MakeJob, alice: User) -> None:
     whole = succeed(train("whole"))
-    assert whole.step == whole.max_steps == 36
+    assert whole.step == whole.max_steps == STEPS
     steps = list(Metric.objects.filter(workload=whole).values_list("step", flat=True))
-    assert steps == list(range(1, 37))
+    assert steps == list(range(1, STEPS + 1))
     assert {"loss", "grad_norm", "learning_rate"} <= Metric.objects.first().values.keys()  # type: ignore[union-attr]
     assert LogChunk.objects.filter(workload=whole).exists()
     assert whole.swanlab["run_id"] and whole.facts["trainable_parameters"] > 0
@@ -169,7 +172,7 @@ def test_pause_and_resume_is_exact(
     until(job, reached(7))
     services.pause(workload=job, actor=alice)
     until(job, is_in("paused", "failed", "success"))
-    assert job.state == "paused" and 7 <= job.step < 36
+    assert job.state == "paused" and 7 <= job.step < STEPS
     assert processes(job) == [] and not job.slots.exists()
     paused_at = job.checkpoint_step
     services.resume(workload=job, actor=alice)
@@ -177,10 +180,10 @@ def test_pause_and_resume_is_exact(
     assert job.attempt == 2 and job.restarts == 0
     assert is_equal(undisturbed, job)
     steps = list(Metric.objects.filter(workload=job).values_list("step", flat=True))
-    assert sorted(steps) == list(range(1, 37)) and paused_at in steps
+    assert sorted(steps) == list(range(1, STEPS + 1)) and paused_at in steps
     told = list(job.transitions.values_list("status", "step"))
     assert ("paused", paused_at) in told and ("running", paused_at) in told
-    assert told[-1] == ("success", 36)
+    assert told[-1] == ("success", STEPS)
 
 
 def test_a_killed_shim_is_replaced_and_the_run_goes_on(
@@ -193,7 +196,7 @@ def test_a_killed_shim_is_replaced_and_the_run_goes_on(
     assert job.attempt == 1, "the same process went on"
     assert is_equal(undisturbed, job)
     steps = list(Metric.objects.filter(workload=job).values_list("step", flat=True))
-    assert sorted(steps) == list(range(1, 37)), "nothing is lost, nothing is told twice"
+    assert sorted(steps) == list(range(1, STEPS + 1)), "nothing is lost, nothing is told twice"
     assert processes(job) == []
 
 
