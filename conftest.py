@@ -13,6 +13,7 @@ import pytest
 from django.conf import settings
 from django.db import connections
 from django.test import Client
+from django.utils import translation
 
 from accounts.models import Role, User
 from llmplatform.catalogs import catalogs, compile_catalog
@@ -163,6 +164,12 @@ def api() -> Callable[[User], ApiClient]:
         return ApiClient(open_session(user=user, request=None).access)
 
     return make
+
+
+@pytest.fixture(autouse=True)
+def _no_language_of_before() -> None:
+    """Django leaves the language of the last request to whatever this thread does next."""
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)
