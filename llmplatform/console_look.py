@@ -68,6 +68,8 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             _list(_("Base models"), "foundation", "training_basemodel"),
             _list(_("Datasets"), "dataset", "training_dataset"),
             _list(_("Nodes"), "dns", "training_node"),
+            _list(_("Sharing of machines"), "balance", "training_sharingsettings"),
+            _list(_("GPU quotas"), "timer", "training_gpuquota"),
         ),
         _group(_("Content"), *_content()),
         _group(

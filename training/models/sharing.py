@@ -113,12 +113,16 @@ class SlotUse(models.Model):
 class Member(models.Model):
     """A node beside the first one in a run on several; its shim starts the processes there."""
 
+    LEFT = -15
+
     workload = models.ForeignKey(Workload, models.CASCADE, related_name="members")
     node = models.ForeignKey(Node, models.CASCADE, related_name="memberships")
     rank = models.PositiveSmallIntegerField()
     fence = models.PositiveBigIntegerField()
     heartbeat_at = models.DateTimeField(null=True)
     has_ended = models.BooleanField(default=False)
+    # Of its processes; None where nobody saw it. LEFT: the node was shut down in good order.
+    exit_code = models.IntegerField(null=True)
 
     class Meta:
         ordering = ["workload", "rank"]

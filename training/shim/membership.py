@@ -45,7 +45,8 @@ class Membership:
                 self._follow()
         finally:
             self.runner.kill()
-        Member.objects.filter(pk=self.member.pk).update(has_ended=True)
+        code = Member.LEFT if self._is_leaving else self.runner.exit_code()
+        Member.objects.filter(pk=self.member.pk).update(has_ended=True, exit_code=code)
 
     def _on_term(self, signum: int, frame: FrameType | None) -> None:
         self._is_leaving = True

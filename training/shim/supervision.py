@@ -133,9 +133,13 @@ class Supervision:
         time.sleep(RETRY_DATABASE_EVERY_S)
 
     def _watch_members(self) -> None:
+        if not self._members.is_due():
+            return
         if self._members.is_one_lost():
             logger.warning("%s: a node of this run is lost", self.workload.pk)
             self._is_torn = True
+            self.runner.kill()
+        elif self._members.is_waited_for_in_vain():
             self.runner.kill()
 
     def _write(self, is_ended: bool) -> bool:
@@ -202,7 +206,7 @@ class Supervision:
             ending = Ending(Status.STOPPED if desired == Desired.STOP else Status.PAUSED)
         elif self._limit and ending and ending.status in (Status.PAUSED, Status.STOPPED):
             ending = self._at_limit(ending, desired)
-        elif self._is_torn and desired == Desired.RUN and self._requeue():
+        elif self._is_broken(ending) and desired == Desired.RUN and self._requeue():
             return
         elif ending is None or ending.reason == Reason.KILLED:
             ending = self._broken_off(ending, desired)
@@ -211,6 +215,13 @@ class Supervision:
         elif ending.status == Status.PAUSED and desired == Desired.STOP:
             ending = Ending(Status.STOPPED)
         self._finish(self._diagnosed(ending), outcome)
+
+    def _is_broken(self, ending: Ending | None) -> bool:
+        """Whether a lost node ended it. The processes here may notice that before we do."""
+        if self._is_torn:
+            return True
+        is_gone = ending is None or ending.reason == Reason.KILLED
+        return is_gone and self._members.turns_out_lost()
 
     def _diagnosed(self, ending: Ending) -> Ending:
         """With what the log says of the cause."""

@@ -5,12 +5,14 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from training.models import Node, Workload
+from training.models import Member, Node, Workload
 
 # Without the database nobody knows whether another node has taken over, where one could. It does so
 # later than this (reconcile.MOVED_AFTER).
 ALONE_AT_MOST_S = 900.0
 MEMBERS_EVERY_S = 3.0
+# Exit codes of a process that did what it was asked: it finished, paused or stopped.
+WELL = (0, 75, 76)
 # A member that has said nothing for so long is lost; at first it may take longer to come.
 MEMBER_SILENT = timedelta(seconds=30)
 MEMBER_LATE = timedelta(seconds=150)
@@ -38,21 +40,53 @@ class Stranded:
 
 
 class Members:
-    """The other nodes of a run: all of them, or none, since each waits for the others."""
+    """The other nodes of a run: all of them, or none, since each waits for the others.
+
+    One that has ended well is not missed: the first node may still be saving the result.
+    """
 
     def __init__(self, workload: Workload) -> None:
         self.workload = workload
         self._looked_at = self._begun_at = time.monotonic()
+        self._failed_at: float | None = None
 
-    def is_one_lost(self) -> bool:
+    def is_due(self) -> bool:
         now = time.monotonic()
         if self.workload.node_count == 1 or now - self._looked_at < MEMBERS_EVERY_S:
             return False
         self._looked_at = now
-        members = list(self.workload.members.values_list("heartbeat_at", "has_ended"))
-        present = timezone.now()
-        is_late = now - self._begun_at > MEMBER_LATE.total_seconds()
-        silent = [at for at, _ended in members if at is not None and present - at > MEMBER_SILENT]
-        missing = [at for at, _ended in members if at is None and is_late]
-        ended = [True for _at, has_ended in members if has_ended]
-        return bool(silent or missing or ended) or len(members) < self.workload.node_count - 1
+        return True
+
+    def is_one_lost(self) -> bool:
+        """Its node, that is: it left, it never came, or it says nothing any more."""
+        members = list(self.workload.members.all())
+        return len(members) < self.workload.node_count - 1 or any(map(self._is_lost, members))
+
+    def _is_lost(self, member: Member) -> bool:
+        if member.has_ended:
+            return member.exit_code == Member.LEFT
+        if member.heartbeat_at is None:
+            return time.monotonic() - self._begun_at > MEMBER_LATE.total_seconds()
+        return timezone.now() - member.heartbeat_at > MEMBER_SILENT
+
+    def is_waited_for_in_vain(self) -> bool:
+        """A process failed elsewhere, and ours has had the time to notice: it hangs."""
+        ended = self.workload.members.filter(has_ended=True)
+        if not ended.exclude(exit_code__in=WELL).exclude(exit_code=None).exists():
+            return False
+        self._failed_at = self._failed_at or time.monotonic()
+        return time.monotonic() - self._failed_at > MEMBER_SILENT.total_seconds()
+
+    def turns_out_lost(self) -> bool:
+        """Whether a partner that has gone took its node with it; waits until that is clear."""
+        if self.workload.node_count == 1:
+            return False
+        deadline = time.monotonic() + MEMBER_SILENT.total_seconds() + 2 * MEMBERS_EVERY_S
+        while time.monotonic() < deadline:
+            if self.is_one_lost():
+                return True
+            if not self.workload.members.filter(has_ended=False).exists():
+                return False
+            self.workload.renew(self.workload.fence)
+            time.sleep(MEMBERS_EVERY_S)
+        return False

@@ -20,7 +20,7 @@ from training.tests.conftest import OFFLINE, PAIRS, RUNNER, wait_for
 
 pytestmark = [pytest.mark.training, pytest.mark.xdist_group("training")]
 
-STEPS = 24
+STEPS = 48
 ADAPTER, WHOLE = "adapter_model.safetensors", "model.safetensors"
 PREFERENCE = {"instruction": "prompt", "chosen": "chosen", "rejected": "rejected"}
 DATASETS: dict[str, tuple[dict[str, Any], Callable[[str, str, int], dict[str, Any]]]] = {
@@ -155,7 +155,9 @@ def pause(run: Run, forker: Forker, at: int) -> str:
     return str(told["checkpoint"])
 
 
-def kill(run: Run, forker: Forker, checkpoint: str, at: int) -> Path:
+def kill(run: Run, forker: Forker, checkpoint: str) -> Path:
+    """Some steps behind `checkpoint`; what it can go on from then."""
+    at = int(checkpoint.rpartition("-")[2]) + 4
     pid = forker.start(run.spec(checkpoint))
     wait_for(lambda: run.reached(at) or run.events("failed"))
     os.kill(pid, signal.SIGKILL)
@@ -188,7 +190,7 @@ def test_paused_then_killed_then_finished(
     assert forker.end(forker.start(whole.spec())) == 0, whole.log()
     broken = make_run("broken", stage, **arguments)
     first = pause(broken, forker, at=4)
-    second = kill(broken, forker, first, at=12)
+    second = kill(broken, forker, first)
     assert forker.end(forker.start(broken.spec(second))) == 0, broken.log()
     assert len(broken.events("started")) == 3
     assert difference(whole.weights(file), broken.weights(file)) == 0

@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from training import fair_share, lifecycle, scheduling
 from training.models import (
     Forecast,
@@ -242,3 +244,23 @@ def test_a_low_priority_lets_others_pass(make: MakeJob, bob: User) -> None:
     gpu_node("n1", 1)
     low, normal = make("low", owner=bob, priority=-5), make("normal")
     assert [place.workload.pk for place in scheduling.plan()] == [normal.pk, low.pk]
+
+
+def test_administrators_set_limits_and_quotas_in_the_console(
+    admin_user: User, alice: User, client_for: Callable[[User], Client]
+) -> None:
+    console = client_for(admin_user)
+    assert console.get(reverse("admin:training_sharingsettings_changelist")).status_code == 302
+    url = reverse("admin:training_sharingsettings_change", args=[1])
+    assert console.get(url).status_code == 200
+    console.post(url, {"gpu_hours_per_month": "3", "max_hours": "12", "idle_minutes": "30"})
+    found = SharingSettings.current()
+    assert (found.gpu_hours_per_month, found.max_hours, found.idle_minutes) == (3, 12, 30)
+    console.post(
+        reverse("admin:training_gpuquota_add"), {"user": alice.pk, "gpu_hours_per_month": "7.5"}
+    )
+    assert fair_share.quota_of(alice).limit == 7.5
+    assert console.get(reverse("admin:training_gpuquota_changelist")).status_code == 200
+    actions = set(AuditEvent.objects.values_list("action", flat=True))
+    assert {"sharing.update", "gpu_quota.create"} <= actions
+    assert client_for(alice).get(url).status_code in (302, 403)
