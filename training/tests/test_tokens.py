@@ -137,7 +137,7 @@ def test_page_and_api_show_them_and_what_went_wrong(
     assert api(bob).get(path).status_code == 404
     mine = store(bob, ROWS)
     foreign = api(bob).get(f"datasets/{mine.pk}/tokens?base_model={base.pk}")
-    assert foreign.status_code == 404
+    assert foreign.status_code == 422
 
 
 def test_what_no_training_could_have_is_refused(
