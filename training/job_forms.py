@@ -161,12 +161,14 @@ class JobForm(forms.Form):
     max_hours = forms.FloatField(
         label=_("Longest time (hours)"),
         required=False,
-        help_text=_("It is stopped then. Empty: as the settings say; 0: no limit."),
+        help_text=_(
+            "It is paused then. Empty: as the settings say; 0: no limit (administrators only)."
+        ),
     )
     idle_minutes = forms.IntegerField(
         label=_("Stop when the GPU idles (minutes)"),
         required=False,
-        help_text=_("Empty: as the settings say; 0: never."),
+        help_text=_("Empty: as the settings say; 0: never (administrators only)."),
     )
     template_title = forms.CharField(
         label=_("Name of the template"), max_length=100, required=False

@@ -128,7 +128,9 @@ class EstimateIn(Schema):
     nodes: int = Field(1, description="Machines that train it together.")
     strategy: Str = Field(Strategy.DDP.value, description="ddp, zero2, zero3 or fsdp.")
     priority: int = Field(0, description="-5 (yields) to 5 (administrators only).")
-    max_hours: float | None = Field(None, description="0: no limit; null: as the settings say.")
+    max_hours: float | None = Field(
+        None, description="null: as the settings say; 0 (administrators only): no limit."
+    )
     idle_minutes: int | None = Field(None, description="Of an idle GPU; as max_hours.")
 
 
