@@ -8,7 +8,7 @@ Put CANARY into every name and text: nobody else may ever see it.
 from collections.abc import Callable
 from io import BytesIO
 
-from accounts.models import ApiKey, NoticeChannel, User
+from accounts.models import ApiKey, NoticeChannel, User, UserNotice
 from chat import services as chats
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
@@ -43,6 +43,10 @@ def _key(owner: User) -> Parameters:
     labels = {"model_label": CANARY, "provider_label": CANARY}
     CallRecord.objects.create(user=owner, api_key=key, source="gateway", status="done", **labels)
     return {"key_id": key.pk}
+
+
+def _notice(owner: User) -> Parameters:
+    return {"notice_id": UserNotice.objects.create(user=owner, title=CANARY).pk}
 
 
 def _channel(owner: User) -> Parameters:
@@ -207,7 +211,9 @@ def _answer(owner: User) -> Parameters:
 
 BELONGINGS: dict[str, Make] = {
     "accounts/keys/<int:key_id>/": _key,
-    "accounts/notices/<int:channel_id>/": _channel,
+    "accounts/notices/channels/<int:channel_id>/": _channel,
+    "api/v1/notice-channels/<int:channel_id>": _channel,
+    "accounts/notices/<int:notice_id>/": _notice,
     "api/v1/keys/<key_id>": _key,
     "providers/<int:provider_id>/": _provider,
     "providers/<int:provider_id>/models/<int:model_id>/": _provider_model,
