@@ -41,17 +41,21 @@ KEPT_LINES = 90
 
 @dataclass
 class Case:
-    """How a run is brought to fail. `during` is called once it trains."""
+    """How a run is brought to fail. `during` is called at the event `at`."""
 
     how: str
     args: dict[str, Any] = field(default_factory=dict)
     before: Callable[[Path, Path], None] = lambda run, model: None
     during: Callable[[subprocess.Popen[bytes], Path], None] | None = None
+    at: str = "metrics"
     env: dict[str, str] = field(default_factory=dict)
 
 
 def _records(text: str) -> Callable[[Path, Path], None]:
-    return lambda run, model: (run / "data" / "d1.json").write_text(text) and None
+    def write(run: Path, model: Path) -> None:
+        (run / "data" / "d1.json").write_text(text)
+
+    return write
 
 
 def _blocked(name: str) -> Callable[[subprocess.Popen[bytes], Path], None]:
@@ -119,6 +123,7 @@ CASES: dict[str, Case] = {
         LONG,
         before=_records(json.dumps([{**ROWS[0], "output": "12 " * 6000}] * 64)),
         during=_no_more_memory,
+        at="started",
     ),
 }
 
@@ -140,9 +145,9 @@ def _prepare(case: Case, run: Path, model: Path) -> Path:
     return run / "spec.json"
 
 
-def _is_training(run: Path) -> bool:
+def _has_told(run: Path, kind: str) -> bool:
     events = run / "events.jsonl"
-    return events.exists() and b'"metrics"' in events.read_bytes()
+    return events.exists() and f'"{kind}"'.encode() in events.read_bytes()
 
 
 def _fail(case: Case, run: Path, model: Path) -> int:
@@ -155,7 +160,7 @@ def _fail(case: Case, run: Path, model: Path) -> int:
             cwd=run,
             env=os.environ | case.env | {"HF_HOME": str(run / "hub"), "OMP_NUM_THREADS": "1"},
         )
-        while case.during and process.poll() is None and not _is_training(run):
+        while case.during and process.poll() is None and not _has_told(run, case.at):
             time.sleep(0.05)
         if case.during and process.poll() is None:
             case.during(process, run)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -116,3 +117,27 @@ def test_priority_and_withdrawal_from_the_page(
 def test_a_node_tells_the_versions_of_its_training_environment() -> None:
     found = nodes.versions()
     assert found["llamafactory"] and found["torch"] and found["python"]
+
+
+@pytest.mark.browser
+def test_the_queue_follows_and_leaves_a_hand_alone(
+    node: Node, alice: User, sign_in: Callable[[User], Any]
+) -> None:
+    first = make_job(alice, "acorn")
+    page = sign_in(alice)
+    page.goto("/queue/")
+    choice = page.locator(f"#priority-{first.pk}")
+    choice.select_option("-5")
+    choice.focus()
+    make_job(alice, "birch")
+    page.wait_for_timeout(5500)
+    assert choice.input_value() == "-5", "nothing is swapped under the hand"
+    page.evaluate("document.activeElement.blur()")
+    page.get_by_text("birch").wait_for()
+    page.locator(f"#priority-{first.pk}").select_option("-5")
+    page.get_by_role("button", name="Set").first.click()
+    page.wait_for_load_state()
+    assert Workload.objects.get(pk=first.pk).priority == -5
+    page.get_by_role("button", name="Withdraw").first.click()
+    page.locator("button[data-confirm-yes]").click()
+    page.get_by_text("does not wait any more").wait_for()
