@@ -85,7 +85,8 @@ def _sizes(job: TrainingJob) -> Iterator[int]:
 
 
 def _is_delivered(job: TrainingJob, told: dict[str, Any]) -> bool:
-    return bool(told.get("is_ended")) and told.get("delivered_bytes", 0) >= sum(_sizes(job))
+    delivered = int(told.get("delivered_bytes") or 0)
+    return bool(told.get("is_ended")) and delivered >= sum(_sizes(job))
 
 
 def _note(job: TrainingJob, told: dict[str, Any]) -> None:

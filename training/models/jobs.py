@@ -92,8 +92,8 @@ class TrainingJob(Workload):
     summary: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     # {"trainable_parameters", "all_parameters", "versions"}
     facts: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
-    # [{"attempt", "step", "told", "again", "is_same"}]: each resume, and the first loss that was
-    # told twice.
+    # [{"attempt", "step", "verdict": not_repeated, same, close or different, "compared_step"?,
+    # "before"?, "again"?}]: each resume, and the first loss that was told twice.
     continuity: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     output_path = models.CharField(max_length=500, blank=True, editable=False)
 
