@@ -114,7 +114,7 @@ def _is_due(job: TrainingJob) -> bool:
     if not told.get("error"):
         return True
     pause_s = min(RETRY_FIRST_S * 2 ** int(told.get("failures", 0)), RETRY_MOST_S)
-    return time.time() - float(told.get("at", 0)) > pause_s
+    return bool(time.time() - float(told.get("at", 0)) > pause_s)
 
 
 def spec_of(job: TrainingJob) -> dict[str, Any]:
