@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import pytest
 from cryptography.fernet import Fernet
+from django.conf import LazySettings
 
 from llmplatform import checks
 
