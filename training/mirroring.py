@@ -24,7 +24,7 @@ from training.shim.nudging import nudge
 from training.shim.process import PASSED_ON
 
 SCRIPT = Path(__file__).resolve().parent / "runner" / "mirror.py"
-OWN = ("SWANLAB_API_KEY", "SWANLAB_API_HOST", "SWANLAB_WEB_HOST")
+VARIABLES = ("SWANLAB_API_KEY", "SWANLAB_API_HOST", "SWANLAB_WEB_HOST")
 MODES = {"local": "local", "cloud": "online", "self-hosted": "online"}
 # On one node at the same time; each holds some 80 MB.
 MIRRORS_MAX = 16
@@ -152,7 +152,7 @@ def _start(job: TrainingJob) -> None:
 
 def _spawn(command: list[str], lock: IO[str], log: IO[bytes]) -> None:
     """The mirror inherits the lock and holds it as long as it lives, whoever its parent is."""
-    names = (*PASSED_ON, *OWN)
+    names = (*PASSED_ON, *VARIABLES)
     child = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
