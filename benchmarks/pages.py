@@ -8,17 +8,21 @@ machines can be compared.
 import json
 import re
 import statistics
+import tempfile
 import time
-from contextlib import closing
+from contextlib import ExitStack, closing
+from pathlib import Path
 from typing import Any
 
 import httpx
 
 from benchmarks._platform import platform, signed_in
+from benchmarks.training import build
 
 PAGES = [
     *("/healthz", "/", "/accounts/profile/", "/accounts/keys/", "/chat/", "/providers/"),
     *("/providers/new/", "/prompts/", "/datasets/", "/training/", "/training/new/", "/models/"),
+    *("/providers/prices/", "/providers/aliases/", "/usage/", "/training/sweeps/"),
     *("/design/", "/admin/", "/admin/accounts/auditevent/"),
 ]
 ROUNDS = 60
@@ -31,7 +35,7 @@ def post(client: httpx.Client, path: str, **content: Any) -> Any:
     return answer.raise_for_status().json()
 
 
-def fill(client: httpx.Client) -> list[str]:
+def fill(client: httpx.Client, model_folder: Path) -> list[str]:
     """Content, and the pages about one thing."""
     post(client, "providers", json={"preset": "echo", "name": "Echo"})
     model = client.get("/api/v1/models").json()["items"][0]["id"]
@@ -48,7 +52,7 @@ def fill(client: httpx.Client) -> list[str]:
     ]
     file = {"file": ("rows.jsonl", "\n".join(rows).encode())}
     dataset = post(client, "datasets", data={"name": "rows"}, files=file)
-    named = {"name": "base", "hub_id": "Qwen/Qwen3-0.6B", "template": "qwen3"}
+    named = {"name": "base", "path": str(model_folder), "template": "qwen"}
     base = post(client, "training/base-models", json=named)
     wanted = {"base_model": base["id"], "dataset": dataset["id"], "start": False}
     for number in range(MANY):
@@ -66,9 +70,13 @@ def measure(client: httpx.Client, path: str) -> list[float]:
 
 
 def main() -> None:
-    with platform() as (url, _folder), closing(signed_in(url)) as client:
+    with ExitStack() as stack:
+        models = stack.enter_context(tempfile.TemporaryDirectory())
+        model = build(Path(models))
+        url, _folder = stack.enter_context(platform({"BASE_MODEL_ROOTS": models}))
+        client = stack.enter_context(closing(signed_in(url)))
         base = 0.0
-        pages = [*PAGES, *fill(client)]
+        pages = [*PAGES, *fill(client, model)]
         print(f"{'page':40}{'p50 ms':>9}{'p95 ms':>9}{'x healthz':>11}")
         for path in pages:
             times = measure(client, path)

@@ -140,8 +140,16 @@ if _engine == "sqlite3":
     )
 elif _engine == "postgresql":
     _options.setdefault("options", "-c statement_timeout=15000 -c lock_timeout=5000")
+    # A server that went silent is noticed: a network that swallows packets says nothing for hours.
+    for _name, _value in {
+        **{"connect_timeout": 5, "tcp_user_timeout": 30_000},
+        **{"keepalives_idle": 20, "keepalives_interval": 10, "keepalives_count": 3},
+    }.items():
+        _options.setdefault(_name, _value)
 elif _engine == "mysql":
     _options.update(charset="utf8mb4", isolation_level="read committed")
+    for _name, _value in {"connect_timeout": 5, "read_timeout": 600, "write_timeout": 60}.items():
+        _options.setdefault(_name, _value)
     _options.setdefault("init_command", "SET sql_mode='STRICT_TRANS_TABLES'")
     DATABASES["default"].setdefault("TEST", {})["CHARSET"] = "utf8mb4"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

@@ -12,12 +12,12 @@ from django.utils.translation import gettext_lazy as _
 
 from llmplatform.audited_admin import put_on
 from providers.checks import CLIENT_ID_MISSING, check_url, checked_key
+from providers.connections import PATIENCE, checked_setting
 from providers.differences import DIFFERENCES, is_header_name
 from providers.json_field import JsonObjectField
 from providers.models import OwnPrice, Provider, ProviderModel
 from providers.own_prices import RATES
 from providers.presets import BY_SLUG, PRESETS, Preset
-from providers.services import PATIENCE, checked_setting
 from providers.type_names import TYPE_NAMES
 
 ORDER = {name: place for place, name in enumerate(TYPE_NAMES)}

@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from training import pausing, scheduling, services
+from training import forecasts, pausing, scheduling, services
 from training.advice import failure_of
 from training.doctor_texts import remark_of
 from training.models import Note, Reason, Status, TrainingJob
@@ -54,6 +54,8 @@ def page_context(job: TrainingJob) -> dict[str, Any]:
         "cannot_pause": pausing.why_not(job) if job.status in ACTIVE else "",
         "transitions": list(job.transitions.all()),
         "resumes": resumes_of(job),
+        "comparison": forecasts.comparison_of(job),
+        "took": forecasts.sentence_of(job),
     }
 
 

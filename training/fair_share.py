@@ -60,14 +60,20 @@ def in_turn(
     waiting: Iterable[Workload], now: Shares, expected_s: Mapping[object, float | None]
 ) -> list[Workload]:
     """`waiting` in the order in which places are offered to it."""
-    left, order = list(waiting), []
-    while left:
-        first = min(left, key=now.key)
-        left.remove(first)
+    lines: dict[int, list[Workload]] = defaultdict(list)
+    # Of one owner's the order stays whatever he holds: only those at the front compete.
+    for workload in sorted(waiting, key=now.key, reverse=True):
+        lines[workload.owner_id].append(workload)
+    order = []
+    while lines:
+        owner = min(lines, key=lambda each: now.key(lines[each][-1]))
+        first = lines[owner].pop()
+        if not lines[owner]:
+            del lines[owner]
         order.append(first)
         places = first.node_count * first.processes
-        now.held[first.owner_id] += places
-        now.seconds[first.owner_id] += places * (expected_s.get(first.pk) or UNKNOWN_S)
+        now.held[owner] += places
+        now.seconds[owner] += places * (expected_s.get(first.pk) or UNKNOWN_S)
     return order
 
 

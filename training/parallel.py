@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from training.memory import NONE
-from training.models import Method, Stage, Strategy
+from training.models import Method, SharingSettings, Stage, Strategy
 
 PROCESSES_MAX, NODES_MAX = 64, 64
+LIMIT_MAX = 100_000  # hours, or minutes
 # Yield to everybody; as usual; before everybody, which is for administrators to say.
 PRIORITY_LOW, PRIORITY_NORMAL, PRIORITY_HIGH = -5, 0, 5
 SHARDED = (Strategy.ZERO3, Strategy.FSDP)
@@ -21,7 +22,8 @@ SHARDED = (Strategy.ZERO3, Strategy.FSDP)
 
 @dataclass(frozen=True)
 class Sharing:
-    """`max_hours`, `idle_minutes`: None is as the settings say, 0 without a limit."""
+    """`max_hours`, `idle_minutes`: None is as the settings say, 0 without a limit, which is for
+    administrators to say."""
 
     processes: int = 1
     nodes: int = 1
@@ -33,6 +35,11 @@ class Sharing:
     @property
     def is_parallel(self) -> bool:
         return self.processes * self.nodes > 1
+
+    @property
+    def lifted(self) -> tuple[str, ...]:
+        """The limits that this job is to run without, whatever the settings say."""
+        return tuple(name for name in ("max_hours", "idle_minutes") if getattr(self, name) == 0)
 
     @property
     def memory_strategy(self) -> str:
@@ -62,12 +69,36 @@ def checked_sharing(sharing: Sharing, *, owner: User, stage: str, method: str) -
         errors["priority"] = [text % {"low": PRIORITY_LOW, "high": PRIORITY_HIGH}]
     elif sharing.priority > PRIORITY_NORMAL and not owner.is_admin:
         errors["priority"] = [_("Only administrators can put a job before those of others.")]
-    for name, number in (("max_hours", sharing.max_hours), ("idle_minutes", sharing.idle_minutes)):
-        if number is not None and not 0 <= number <= 100_000:
-            errors[name] = [_("Enter 0 or more; 0 is without a limit.")]
+    errors |= _limit_errors(sharing, owner)
     if errors:
         raise ValidationError(errors)
     return sharing
+
+
+def _limit_errors(sharing: Sharing, owner: User) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    for name in ("max_hours", "idle_minutes"):
+        number = getattr(sharing, name)
+        if number is not None and not 0 <= number <= LIMIT_MAX:
+            text = _("Enter a number from %(low)d to %(high)d.")
+            errors[name] = [text % {"low": 0, "high": LIMIT_MAX}]
+        elif name in sharing.lifted and not owner.is_admin:
+            errors[name] = [_lifted_text(name)]
+    return errors
+
+
+def _lifted_text(name: str) -> str:
+    common = getattr(SharingSettings.current(), name)
+    if common is None:
+        return _(
+            "0 means no limit even if the settings get one, which only administrators may choose. "
+            "Leave it empty: there is no limit at the moment."
+        )
+    text = _(
+        "0 means no limit, which only administrators may choose. Leave it empty (the settings say "
+        "%(common)s), or enter another number."
+    )
+    return text % {"common": f"{common:g}"}
 
 
 def _strategy_trouble(sharing: Sharing, stage: str, method: str) -> str:

@@ -10,20 +10,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from llmplatform.text import money
-from training import evaluation_gate, evaluation_results
+from training import evaluation_gate, evaluation_results, forecasts
 from training.dataset_texts import change_text
 from training.doctor_texts import remark_of
 from training.models import (
     Dataset,
     Evaluation,
-    Forecast,
     Node,
     Outcome,
     SlotUse,
     TrainingJob,
 )
 from training.sample_views import sample_rows
-from training.templatetags.training_text import duration, measure_label, short, signed
+from training.templatetags.training_text import measure_label, short, signed
 
 Row = tuple[str, object]
 # What a reader takes in; the pages of the job and of the evaluation have all of it.
@@ -210,24 +209,14 @@ def _places(job: TrainingJob) -> Chapter:
 
 
 def _forecast(job: TrainingJob) -> Chapter:
-    found = Forecast.objects.filter(job=job).first()
-    title = _("Forecast and measurement")
-    if found is None:
-        return Chapter(title)
-    rows: list[tuple[object, ...]] = []
-    if found.time_s is not None:
-        took = duration(found.took_s)
-        rows.append((_("Time"), duration(found.time_s), took, _off(found.time_off_by)))
-    if found.memory_bytes is not None:
-        peak = "–" if found.peak_bytes is None else filesizeformat(found.peak_bytes)
-        expected = filesizeformat(found.memory_bytes)
-        rows.append((_("Memory"), expected, peak, _off(found.memory_off_by)))
-    if found.cost_usd is not None:
-        rows.append((_("Cost"), money(found.cost_usd, "USD"), "–", "–"))
-    sentences = [_("It was started although it was not to fit.")] if found.is_overridden else []
-    head = (_("Measure"), _("Forecast"), _("Measured"), _("Off by"))
-    return Chapter(title, head=head if rows else (), rows=rows, sentences=sentences)
-
-
-def _off(share: float | None) -> str:
-    return "–" if share is None else f"{signed(round(100 * share, 1))} %"
+    rows: list[tuple[object, ...]] = [
+        (row.label, row.expected or "–", row.measured or "–", row.off_by or "–")
+        for row in forecasts.comparison_of(job)
+    ]
+    is_overridden = bool(rows) and job.forecast.is_overridden
+    return Chapter(
+        _("Predicted and measured"),
+        head=("", _("Predicted"), _("Measured"), _("Off by")),
+        rows=rows,
+        sentences=[_("Started although it was not to fit.")] if is_overridden else [],
+    )

@@ -10,6 +10,7 @@ from pydantic import Field
 from llmplatform.schemas import Answer, Name, Schema, Str
 from training.models import (
     BaseModel,
+    Forecast,
     Method,
     ModelFetch,
     ModelVersion,
@@ -128,7 +129,9 @@ class EstimateIn(Schema):
     nodes: int = Field(1, description="Machines that train it together.")
     strategy: Str = Field(Strategy.DDP.value, description="ddp, zero2, zero3 or fsdp.")
     priority: int = Field(0, description="-5 (yields) to 5 (administrators only).")
-    max_hours: float | None = Field(None, description="0: no limit; null: as the settings say.")
+    max_hours: float | None = Field(
+        None, description="null: as the settings say; 0 (administrators only): no limit."
+    )
     idle_minutes: int | None = Field(None, description="Of an idle GPU; as max_hours.")
 
 
@@ -203,6 +206,23 @@ class QueueOut(Answer):
     expected_at: datetime | None
 
 
+class ForecastOut(Answer):
+    """What the person was told before the start, and what the training took."""
+
+    verdict: str
+    is_overridden: bool = Field(description="Started although it was not to fit.")
+    memory_bytes: int | None = Field(description="Of one device.")
+    time_s: int | None
+    cost_usd: Decimal | None
+    disk_bytes: int | None
+    peak_bytes: int | None = Field(description="Memory measured; null before it has succeeded.")
+    took_s: float | None = Field(description="Time measured, without queue and pauses.")
+    spent_usd: Decimal | None = Field(description="Cost measured.")
+    memory_off_by: float | None = Field(description="0.1: a tenth more than predicted.")
+    time_off_by: float | None
+    cost_off_by: float | None
+
+
 class JobOut(Answer):
     id: UUID
     name: str
@@ -227,6 +247,7 @@ class JobOut(Answer):
     queue_position: int | None
     queue: QueueOut | None = Field(description="While it waits for a place: why, until when.")
     parallel: dict[str, Any]
+    forecast: ForecastOut | None = Field(description="Null for jobs from before there was one.")
     continuity: list[dict[str, Any]] = Field(description="Each resume, and how it went on.")
     created_at: datetime
     started_at: datetime | None
@@ -256,6 +277,10 @@ class JobOut(Answer):
             "max_hours": job.max_hours,
             "idle_minutes": job.idle_minutes,
         }
+
+    @staticmethod
+    def resolve_forecast(job: TrainingJob) -> Forecast | None:
+        return getattr(job, "forecast", None)
 
     @staticmethod
     def resolve_node(job: TrainingJob) -> str | None:

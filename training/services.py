@@ -160,6 +160,7 @@ def create_job(
         after = {"base_model": base_model.name, "dataset": dataset.name, "method": method}
         if is_too_large:
             after["started_in_spite_of"] = "does not fit"
+        after |= dict.fromkeys(sharing.lifted, "no limit")
         audit(actor=owner, action="job.create", target=job, after=after, request=request)
         if start:
             lifecycle.enqueue(job)

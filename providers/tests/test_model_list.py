@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import AuditEvent, User
-from providers import model_list, services
+from providers import model_list, offered_models, services
 from providers.model_list import opened, plan_refresh, sealed
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.types import ListedModel
@@ -48,6 +48,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
         rows: list[ListedModel] = found["rows"]
         return rows
 
+    monkeypatch.setattr(offered_models, "list_models", list_models)
     monkeypatch.setattr(services, "list_models", list_models)
     return found
 
@@ -146,7 +147,7 @@ def test_what_fails_while_applying_changes_nothing(
     def fail(**_values: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(services, "audit", fail)
+    monkeypatch.setattr(offered_models, "audit", fail)
     with pytest.raises(RuntimeError):
         services.refresh_models(provider=provider, actor=alice)
     assert rows_of(provider) == before

@@ -20,6 +20,14 @@ class Continuity:
         self._known: dict[int, float] = {}
         self._step = 0
 
+    @property
+    def memory(self) -> tuple[int, dict[int, float]]:
+        return self._step, self._known
+
+    @memory.setter
+    def memory(self, known: tuple[int, dict[int, float]]) -> None:
+        self._step, self._known = known
+
     def resumed(self, step: int) -> None:
         """Call it before what was told behind `step` is forgotten."""
         rows = Metric.objects.filter(workload=self.workload, step__gt=step).order_by("step", "pk")

@@ -3,10 +3,11 @@
 The runner appends, so the file can be cut under its hands. What is left out is said in the log.
 """
 
+import contextlib
 import os
 from pathlib import Path
 
-from training.shim.reading import whole_lines
+from training.shim.reading import size_of, whole_lines
 
 KEPT_BYTES = 64 * 1024**2
 # A reader that is further behind than this goes to the end.
@@ -18,9 +19,12 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def size(self) -> int:
+        return size_of(self.path)
+
     def read(self, offset: int, *, is_ended: bool = False) -> tuple[bytes, int]:
         """Whole lines behind `offset`, and where to go on."""
-        size = self._size()
+        size = self.size()
         if offset > size:  # cut since then
             offset = 0
         notice = b""
@@ -34,24 +38,19 @@ class LogFile:
     def tail(self) -> bytes:
         try:
             with self.path.open("rb") as file:
-                file.seek(max(0, self._size() - TAIL_BYTES))
+                file.seek(max(0, self.size() - TAIL_BYTES))
                 return file.read(TAIL_BYTES)
         except FileNotFoundError:
             return b""
 
     def cut(self, offset: int) -> int:
         """Where to go on in the file, of which the part before `offset` has been read."""
-        if self._size() <= KEPT_BYTES:
+        if self.size() <= KEPT_BYTES:
             return offset
         with self.path.open("rb") as file:
             file.seek(max(0, offset - TAIL_BYTES))
             tail = file.read(TAIL_BYTES)
-        self.path.with_suffix(".before.txt").write_bytes(tail)
+        with contextlib.suppress(OSError):  # a full disk needs the cut more than the copy
+            self.path.with_suffix(".before.txt").write_bytes(tail)
         os.truncate(self.path, 0)
         return 0
-
-    def _size(self) -> int:
-        try:
-            return self.path.stat().st_size
-        except FileNotFoundError:
-            return 0

@@ -1,15 +1,25 @@
 """What a runner tells becomes rows: progress, curves, hardware, checkpoints, log."""
 
-from collections.abc import Callable
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
+
+from django.db import transaction
 
 from training import curve_blocks, lifecycle
 from training.models import HardwareSample, LogChunk, Metric, Note, Sample, TrainingJob, Workload
 from training.rounds import Rounds
 from training.shim.continuity import Continuity
+from training.shim.faults import UNSTORABLE
 from training.shim.reading import events, log_lines
 from training.streams import log_length
+
+logger = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 TERMINAL = ("finished", "paused", "stopped", "failed")
@@ -46,6 +56,8 @@ class Recorder:
         self._rounds = Rounds(workload)
         self._points = 0
         self._last_progress: tuple[float, int] | None = None
+        # When the newest event was told, by its own clock, and when it was read here.
+        self._heard: tuple[float, float] | None = None
         self._handlers: dict[str, Callable[[Event], None]] = {
             "started": self._on_started,
             "progress": self._on_progress,
@@ -55,19 +67,58 @@ class Recorder:
             "samples": self._on_samples,
         }
 
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Around a transaction: when that is undone, so is what is remembered of it."""
+        self.changes = {}
+        before = (self.outcome, self._points, self._last_progress, self._continuity.memory)
+        try:
+            yield
+        except BaseException:
+            self.outcome, self._points, self._last_progress, self._continuity.memory = before
+            self._rounds.begin()
+            raise
+
+    def store(self, told: bytes, log: bytes, *, apart: bool) -> None:
+        """Within a batch. `apart`: each by itself, and what no column takes is left out and said.
+
+        Raises what the database raises.
+        """
+        if not apart:
+            for event in events(told):
+                self.apply(event)
+            self.add_log(log)
+            return
+        left_out: Counter[str] = Counter()
+        steps: list[tuple[str, Callable[[], None]]] = [
+            (event["type"], partial(self.apply, event)) for event in events(told)
+        ]
+        steps.append(("log", partial(self.add_log, log)))
+        for name, step in steps:
+            try:
+                with transaction.atomic():
+                    step()
+            except UNSTORABLE:
+                logger.exception("%s: %s cannot be stored", self.workload.pk, name)
+                left_out[name] += 1
+        for name, count in left_out.items():
+            self.add_log(f"… {count} × {name} could not be stored and is left out\n".encode())
+
     def apply(self, event: Event) -> None:
         if event["type"] in TERMINAL:
             self.outcome = weightier(self.outcome, event)
             if "step" in event:
                 self.changes["step"] = event["step"]
+        self._heard = (event["at"], time.monotonic())
         handler = self._handlers.get(event["type"])
         if handler is not None:
             handler(event)
 
-    def look(self, now: float) -> None:
-        """Now and then, also while nothing is told."""
-        if self.outcome is None:
-            self._rounds.look(now)
+    def look(self) -> None:
+        """Now and then, also while nothing is told. How long that is, no clock on the wall says."""
+        if self.outcome is None and self._heard is not None:
+            at, since = self._heard
+            self._rounds.look(at + time.monotonic() - since)
 
     def _job_changes(self, **changes: Any) -> None:
         TrainingJob.objects.filter(pk=self.workload.pk).update(**changes)

@@ -16,22 +16,28 @@ from training.models import Desired, Reason, Status, Workload
 from training.models.workloads import MAX_RESTARTS
 from training.shim import launching, locks, works
 from training.shim.endings import Ending
+from training.shim.faults import UNSTORABLE, is_passing, reason_of
 from training.shim.limits import Limits
 from training.shim.log_file import LogFile
 from training.shim.nudging import nudge
 from training.shim.process import Runner
-from training.shim.reading import events, log_lines, whole_lines
+from training.shim.reading import events, log_lines, size_of, whole_lines
 from training.shim.recording import Recorder, last_outcome
 from training.shim.watchfulness import Members, Stranded
 
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.3
+# A person sees what is new soon; whatever a run writes, its rows do not take a processor's time.
+LOOK_EVERY_S = 0.05
+REST_S = 0.15
 RENEW_EVERY_S = 5.0
 LIMITS = (Reason.TIME_LIMIT, Reason.IDLE)
 SAVE_GRACE_S = 120.0
 SIGNAL_GRACE_S = 10.0
 RETRY_DATABASE_EVERY_S = 2.0
+# An end that the database refuses is tried again: somebody may have taken the same name or number.
+END_TRIES = 3
 
 
 class Fenced(Exception):
@@ -92,12 +98,14 @@ class Supervision:
             told = self.runner.events.read_bytes() if self.runner.events.exists() else b""
             self.recorder.outcome = last_outcome(told)
             return
-        alone = works.write_spec(self.work, self.runner)
-        command = launching.prepare(self.workload, self.runner, alone)
         try:
+            alone = works.write_spec(self.work, self.runner)
+            command = launching.prepare(self.workload, self.runner, alone)
             self.runner.start(command, str(self.workload.pk), self.work.environment())
-        except (OSError, locks.Held) as error:
-            raise Unbuildable(Reason.START, f"{type(error).__name__}: {error}") from error
+        except locks.Held as error:
+            raise Unbuildable(Reason.START, "an earlier process of it still lives") from error
+        except OSError as error:
+            raise Unbuildable(reason_of(error), f"{type(error).__name__}: {error}") from error
 
     def _follow(self) -> None:
         while True:
@@ -105,7 +113,18 @@ class Supervision:
             self._tick(is_ended=not is_alive)
             if not is_alive:
                 return
-            time.sleep(TICK_S)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Until there is something to read; to ask what is desired is worth no more than a look now
+        and then."""
+        until = time.monotonic() + TICK_S
+        time.sleep(REST_S)
+        while time.monotonic() < until and not self._has_news():
+            time.sleep(LOOK_EVERY_S)
+
+    def _has_news(self) -> bool:
+        return self._log.size() > self._log_at or size_of(self.runner.events) > self._events_at
 
     def _tick(self, *, is_ended: bool = False) -> None:
         """Write what is new and do what is asked. A database that is away is waited for, while
@@ -118,15 +137,18 @@ class Supervision:
                     self.work.watch(self.fence)
                     self._watch_members()
                 self._stranded.heard()
-            except DatabaseFailure:
-                self._wait_for_database()
+            except DatabaseFailure as fault:
+                self._bear(fault)
                 continue
             if not has_more:
                 return
 
-    def _wait_for_database(self) -> None:
-        """Raises Fenced once another node may have taken over."""
-        logger.exception("%s: the database does not answer", self.workload.pk)
+    def _bear(self, fault: DatabaseFailure) -> None:
+        """Waits for the database. Raises what does not pass, and Fenced once another node may have
+        taken over."""
+        if not is_passing(fault):
+            raise fault
+        logger.warning("%s: the database does not answer: %s", self.workload.pk, fault)
         connection.close()
         if self._stranded.is_over():
             raise Fenced
@@ -150,18 +172,13 @@ class Supervision:
         if not is_news and time.monotonic() - self._renewed_at < RENEW_EVERY_S:
             self._obey(self._desired())
             return False
-        with transaction.atomic():
-            self.recorder.changes = {}
-            for event in events(told):
-                self.recorder.apply(event)
-                self._limits.note(event)
-            self.recorder.add_log(log)
-            self.recorder.look(time.time())
-            desired = self.workload.renew(
-                self.fence, events_offset=events_at, log_offset=log_at, **self.recorder.changes
-            )
-            if desired is None:
-                raise Fenced
+        try:
+            desired = self._store(told, log, events_at, log_at, apart=False)
+        except UNSTORABLE:
+            logger.exception("%s: one by one, since not all can be stored", self.workload.pk)
+            desired = self._store(told, log, events_at, log_at, apart=True)
+        for event in events(told):
+            self._limits.note(event)
         for name, value in self.recorder.changes.items():
             setattr(self.workload, name, value)
         self._events_at, self._log_at = events_at, self._log.cut(log_at)
@@ -170,6 +187,18 @@ class Supervision:
         if is_news:
             nudge(self.workload.pk)
         return is_news and is_ended
+
+    def _store(self, told: bytes, log: bytes, events_at: int, log_at: int, *, apart: bool) -> str:
+        """What is desired now. Raises Fenced."""
+        with self.recorder.batch(), transaction.atomic():
+            self.recorder.store(told, log, apart=apart)
+            self.recorder.look()
+            desired = self.workload.renew(
+                self.fence, events_offset=events_at, log_offset=log_at, **self.recorder.changes
+            )
+            if desired is None:
+                raise Fenced
+        return desired
 
     def _desired(self) -> str:
         row = Workload.objects.filter(pk=self.workload.pk).values_list("desired", "fence").first()
@@ -190,9 +219,15 @@ class Supervision:
             if by_signal:
                 self.runner.signal(signal.SIGTERM)
         if not by_signal:
-            self.runner.ask("stop" if desired == Desired.STOP else "pause")
+            self._ask("stop" if desired == Desired.STOP else "pause")
         if now - self._asked_at > (SIGNAL_GRACE_S if by_signal else SAVE_GRACE_S):
             self.runner.kill()
+
+    def _ask(self, word: str) -> None:
+        try:
+            self.runner.ask(word)
+        except OSError as fault:  # a full disk: there may be room at the next look
+            logger.warning("%s: it cannot be asked to %s: %s", self.workload.pk, word, fault)
 
     def _can_pause(self) -> bool:
         return not pausing.why_not(self.workload)
@@ -275,27 +310,45 @@ class Supervision:
         while True:
             try:
                 return self._desired()
-            except DatabaseFailure:
-                self._wait_for_database()
+            except DatabaseFailure as fault:
+                self._bear(fault)
 
     def _finish(self, ending: Ending, outcome: dict[str, object] | None) -> None:
+        refused = 0
         while True:
             try:
-                with transaction.atomic():
-                    if not lifecycle.settle(
-                        self.workload.pk,
-                        self.fence,
-                        ending.status,
-                        reason=ending.reason,
-                        detail=ending.detail[:4000],
-                        exit_code=self.runner.exit_code(),
-                    ):
-                        return
-                    self.work.on_end(ending, outcome)
-                    if self.is_suspending and ending.status == Status.PAUSED:
-                        lifecycle.enqueue(self.workload)
+                if not self._keep(ending, outcome, is_recorded=refused < END_TRIES):
+                    return
                 break
-            except DatabaseFailure:
-                self._wait_for_database()
+            except UNSTORABLE as fault:
+                logger.exception("%s: its end cannot be recorded", self.workload.pk)
+                refused += 1
+                if refused > END_TRIES:
+                    raise
+                if refused == END_TRIES:
+                    detail = f"its end could not be recorded: {type(fault).__name__}: {fault}"
+                    ending = Ending(Status.FAILED, Reason.UNKNOWN, detail)
+            except DatabaseFailure as fault:
+                self._bear(fault)
         nudge(self.workload.pk)
         dispatch.look_at_queue()  # a place is free
+
+    def _keep(
+        self, ending: Ending, outcome: dict[str, object] | None, *, is_recorded: bool
+    ) -> bool:
+        """The end, and what follows from it if `is_recorded`; False if it is somebody else's."""
+        with transaction.atomic():
+            if not lifecycle.settle(
+                self.workload.pk,
+                self.fence,
+                ending.status,
+                reason=ending.reason,
+                detail=ending.detail[:4000],
+                exit_code=self.runner.exit_code(),
+            ):
+                return False
+            if is_recorded:
+                self.work.on_end(ending, outcome)
+            if self.is_suspending and ending.status == Status.PAUSED:
+                lifecycle.enqueue(self.workload)
+        return True

@@ -106,10 +106,10 @@ def test_a_machine_without_a_price_has_no_cost(alice: User) -> None:
 
 
 def test_the_forecast_is_held_against_what_was_measured(alice: User) -> None:
-    found = chapter(rich_job(alice), "Forecast and measurement")
-    assert found.rows[0] == ("Time", "1 h 0 min", "1 h 15 min", "+25 %")
-    assert found.rows[1][3] == "0 %"
-    assert found.sentences == ["It was started although it was not to fit."]
+    found = chapter(rich_job(alice), "Predicted and measured")
+    assert found.rows[1] == ("Time", "1 h 0 min", "1 h 15 min", "+25 %")
+    assert found.rows[0][3] == "+0 %"
+    assert found.sentences == ["Started although it was not to fit."]
 
 
 def test_the_evaluation_names_what_got_worse(alice: User) -> None:

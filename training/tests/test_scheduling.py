@@ -230,6 +230,8 @@ def test_the_expected_start_follows_from_what_runs(make: MakeJob) -> None:
         ({"priority": -99}, "priority"),
         ({"max_hours": -1.0}, "max_hours"),
         ({"idle_minutes": -1}, "idle_minutes"),
+        ({"max_hours": 0}, "max_hours"),
+        ({"idle_minutes": 0}, "idle_minutes"),
     ],
 )
 def test_impossible_wishes_are_refused_at_their_field(
@@ -238,6 +240,20 @@ def test_impossible_wishes_are_refused_at_their_field(
     with pytest.raises(ValidationError) as error:
         make("job", **sharing)
     assert list(error.value.message_dict) == [field]
+
+
+def test_only_an_administrator_lifts_a_limit_and_that_is_recorded(
+    make: MakeJob, admin_user: User
+) -> None:
+    lifted: dict[str, Any] = {"max_hours": 0}
+    with pytest.raises(ValidationError, match="there is no limit at the moment"):
+        make("job", **lifted)
+    SharingSettings.objects.update_or_create(pk=1, defaults={"max_hours": 12.0})
+    with pytest.raises(ValidationError, match="the settings say 12"):
+        make("job", **lifted)
+    assert make("admin's", owner=admin_user, **lifted).max_hours == 0
+    event = AuditEvent.objects.filter(action="job.create").latest("pk")
+    assert event.after is not None and event.after["max_hours"] == "no limit"
 
 
 def test_a_low_priority_lets_others_pass(make: MakeJob, bob: User) -> None:

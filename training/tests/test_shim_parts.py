@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from accounts.models import User
 from training.models import Metric, SharingSettings, Slot, TrainingJob
 from training.parallel import Sharing, deepspeed_config, parallel_arguments
 from training.shim import log_file
 from training.shim.continuity import Continuity, verdict
 from training.shim.limits import Limits
 from training.shim.log_file import LogFile
-from training.tests.rows import make_node
+from training.tests.rows import make_dataset, make_node
 
 MakeJob = Callable[..., TrainingJob]
 MIB = 1024**2
@@ -55,7 +56,7 @@ def test_a_reader_that_is_far_behind_goes_to_the_end_and_says_so(tmp_path: Path)
 
 
 def test_a_limit_counts_the_age_of_the_process_and_no_clock_on_the_wall(
-    make_job: MakeJob, monkeypatch: pytest.MonkeyPatch
+    make_job: MakeJob, admin_user: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = make_job(sharing=Sharing(max_hours=1))
     age = 3000.0
@@ -66,7 +67,9 @@ def test_a_limit_counts_the_age_of_the_process_and_no_clock_on_the_wall(
     assert limits.passed() == "time_limit"
     SharingSettings.objects.update_or_create(pk=1, defaults={"max_hours": 0.5})
     assert Limits(make_job(name="b"), lambda: 2000.0).passed() == "time_limit"
-    unlimited = make_job(name="c", sharing=Sharing(max_hours=0))
+    dataset = make_dataset(admin_user)
+    lifted = Sharing(max_hours=0)
+    unlimited = make_job(name="c", owner=admin_user, dataset=dataset, sharing=lifted)
     assert Limits(unlimited, lambda: 1e9).passed() is None
 
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0017_member_exit_code'),
+        ('training', '0018_forecast_spent'),
     ]
 
     operations = [

@@ -1,0 +1,43 @@
+"""Deployments of our own among the models of their owner; for them alone loopback is allowed."""
+
+from django.db import transaction
+
+from accounts.models import User
+from providers.models import Provider, ProviderModel
+
+
+def publish_model(
+    *,
+    name: str,
+    base_url: str,
+    api_key: str,
+    model_id: str,
+    owner: User,
+    model_type: str = "chat",
+) -> ProviderModel:
+    """A deployment of our own as a provider model of its owner; here alone loopback is allowed."""
+    with transaction.atomic():
+        provider = Provider(
+            owner=owner, name=name[:100], kind="openai", base_url=base_url, is_managed=True
+        )
+        provider.set_key(api_key)
+        provider.save()
+        return ProviderModel.objects.create(
+            provider=provider,
+            model_id=model_id,
+            name=name[:200],
+            types=[model_type],
+            main_type=model_type,
+        )
+
+
+def move_model(model: ProviderModel, base_url: str) -> None:
+    """A deployment of our own answers elsewhere from now on."""
+    provider = Provider.objects.get(pk=model.provider_id, is_managed=True)
+    if provider.base_url != base_url:
+        provider.base_url = base_url
+        provider.save(update_fields=["base_url"])
+
+
+def withdraw_model(model: ProviderModel) -> None:
+    Provider.objects.filter(pk=model.provider_id, is_managed=True).delete()

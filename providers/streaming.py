@@ -1,0 +1,53 @@
+"""From a model to the events of an answer."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator
+from dataclasses import replace
+
+from accounts.models import User
+from providers.adapters.echo import EchoAdapter
+from providers.asking import asked
+from providers.errors import NoSuchModel, TimedOut
+from providers.models import ProviderModel
+from providers.registry import ADAPTERS
+from providers.types import ChatRequest, Event, Target
+
+
+def resolve_chat_target(*, user: User, model_pk: int) -> Target:
+    """The target of a model the user may use now. Raises NoSuchModel."""
+    rows = ProviderModel.objects.for_user(user).usable().select_related("provider")
+    model = rows.filter(pk=model_pk).first()
+    if model is None:
+        raise NoSuchModel
+    return target_of(model)
+
+
+def target_of(model: ProviderModel) -> Target:
+    base = model.provider.target(model.model_id)
+    return replace(base, model_pk=model.pk, defaults=model.defaults)
+
+
+async def stream_chat(target: Target, request: ChatRequest) -> AsyncGenerator[Event, None]:
+    """Events of one answer. Raises ProviderError; closing it closes the upstream request."""
+    adapter = ADAPTERS[target.kind]
+    if isinstance(adapter, EchoAdapter):
+        for event in adapter.answer(request):
+            await asyncio.sleep(0.01)
+            yield event
+        return
+    reader = adapter.reader(is_stream=request.is_stream, target=target)
+    patience = target.patience
+    until = time.monotonic() + patience.answer_s
+    async with asked(
+        target,
+        lambda signed_in: adapter.chat(signed_in, request),
+        read_s=patience.read_s if request.is_stream else patience.answer_s,
+    ) as response:
+        async for data in response.aiter_bytes():
+            if time.monotonic() > until:
+                raise TimedOut
+            for event in reader.feed(data):
+                yield event
+        for event in reader.finish():
+            yield event
