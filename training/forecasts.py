@@ -21,7 +21,7 @@ from training.templatetags.training_text import duration
 CONTEXT_BYTES = int(0.5 * GIB)
 
 
-def keep(job: TrainingJob, found: Estimate, *, is_overridden: bool) -> Forecast:
+def keep(job: TrainingJob, found: Estimate) -> Forecast:
     """What the person was told when the job was made."""
     place = found.place
     return Forecast.objects.create(
@@ -29,8 +29,9 @@ def keep(job: TrainingJob, found: Estimate, *, is_overridden: bool) -> Forecast:
         is_gpu=bool(place and place.is_gpu),
         place=f"{place.node} {place.name}".strip()[:120] if place else "",
         verdict=found.verdict,
-        is_overridden=is_overridden,
-        work=found.work,
+        is_overridden=found.is_too_large,
+        work=found.work.rough,
+        counted_work=found.work.counted,
         rule_memory_bytes=found.rule.total if found.rule else None,
         memory_bytes=found.memory.total if found.memory else None,
         time_s=found.seconds,

@@ -57,6 +57,13 @@ class JobForm(forms.Form):
     dataset = forms.ModelChoiceField(
         Dataset.objects.none(), label=_("Dataset"), empty_label=_("Choose a dataset")
     )
+    eval_dataset = forms.ModelChoiceField(
+        Dataset.objects.none(),
+        label=_("Evaluation dataset"),
+        required=False,
+        empty_label=_("None of its own"),
+        help_text=_("Asked while it trains, never learned from. Else hold out a share below."),
+    )
     stage = forms.ChoiceField(
         label=_("Stage"), choices=Stage.choices, initial=Stage.SFT, widget=forms.RadioSelect
     )
@@ -134,7 +141,9 @@ class JobForm(forms.Form):
         priority = self.fields["priority"]
         assert isinstance(priority, forms.ChoiceField)
         priority.choices = priorities
-        datasets.queryset = Dataset.objects.for_user(user)
+        evaluated = self.fields["eval_dataset"]
+        assert isinstance(evaluated, forms.ModelChoiceField)
+        datasets.queryset = evaluated.queryset = Dataset.objects.for_user(user)
         versions = self.fields["start_version"]
         assert isinstance(versions, VersionChoice)
         mine = ModelVersion.objects.for_user(user).current()

@@ -150,14 +150,7 @@ def hardware_of(job: TrainingJob) -> dict[str, Any]:
 
 
 def configuration_of(job: TrainingJob) -> str:
-    args = llamafactory.preview_args(
-        stage=str(job.stage),
-        method=str(job.method),
-        base_model=job.base_model,
-        dataset_name=job.dataset.name,
-        parameters=job.parameters,
-    )
-    return llamafactory.yaml_of(args)
+    return llamafactory.yaml_of(llamafactory.shown_args(job))
 
 
 def curve_titles() -> dict[str, str]:

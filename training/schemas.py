@@ -120,6 +120,9 @@ class BaseModelOut(Answer):
 class EstimateIn(Schema):
     base_model: int
     dataset: int
+    eval_dataset: int | None = Field(
+        None, description="What it is evaluated on, instead of a share of `dataset` (val_size)."
+    )
     stage: Str = Stage.SFT.value
     method: Str = Method.LORA.value
     parameters: dict[str, Any] = Field(
@@ -182,6 +185,9 @@ class EstimateOut(Answer):
     place: PlaceOut | None
     places: list[PlaceOut]
     steps: int | None
+    tokens_counted: bool = Field(
+        description="By the dataset's statistics; else told from the size of its file."
+    )
     time_s: int | None
     time_basis: str | None = Field(
         description="same (runs of this model, stage and method), similar or nominal."
@@ -238,6 +244,7 @@ class JobOut(Answer):
     error: JobError | None
     base_model: int
     dataset: int
+    eval_dataset: int | None
     stage: str
     method: str
     parameters: dict[str, Any]
@@ -293,6 +300,10 @@ class JobOut(Answer):
     @staticmethod
     def resolve_dataset(job: TrainingJob) -> int:
         return job.dataset_id
+
+    @staticmethod
+    def resolve_eval_dataset(job: TrainingJob) -> int | None:
+        return job.eval_dataset_id
 
     @staticmethod
     def resolve_model_version(job: TrainingJob) -> int | None:

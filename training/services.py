@@ -55,6 +55,21 @@ def allowed_actions(workload: Workload) -> tuple[str, ...]:
     return found
 
 
+def _expected(
+    chosen: checks.Chosen, cleaned: dict[str, Any], sharing: Sharing, *, allow_too_large: bool
+) -> Estimate:
+    """What it will take. ValidationError where that fits nowhere now and is not allowed to."""
+    found = estimate(
+        **chosen,
+        parameters=llamafactory.DEFAULTS | cleaned,
+        devices=sharing.processes * sharing.nodes,
+        strategy=sharing.memory_strategy,
+    )
+    if found.is_too_large and not allow_too_large:
+        _refuse_too_large(found)
+    return found
+
+
 def _refuse_too_large(found: Estimate) -> None:
     place, memory = found.place, found.memory
     assert place is not None
@@ -114,6 +129,7 @@ def create_job(
     allow_too_large: bool = False,
     sweep: Sweep | None = None,
     start_version: ModelVersion | None = None,
+    eval_dataset: Dataset | None = None,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
@@ -127,38 +143,28 @@ def create_job(
         "method": method,
         "base_model": base_model,
         "dataset": dataset,
+        "eval_dataset": eval_dataset,
     }
     cleaned = checks.checked(parameters or {}, **chosen)
     if start_version is not None:
         check_start(start_version, base_model=base_model, method=method)
     sharing = checked_sharing(sharing or Sharing(), owner=owner, stage=stage, method=method)
-    expected = estimate(
-        **chosen,
-        parameters=llamafactory.DEFAULTS | cleaned,
-        devices=sharing.processes * sharing.nodes,
-        strategy=sharing.memory_strategy,
-    )
-    is_too_large = expected.verdict == "too_large"
-    if is_too_large and not allow_too_large:
-        _refuse_too_large(expected)
+    expected = _expected(chosen, cleaned, sharing, allow_too_large=allow_too_large)
     job = TrainingJob(
         owner=owner,
         name=name,
-        base_model=base_model,
-        dataset=dataset,
-        stage=stage,
-        method=method,
         parameters=cleaned,
         sample_prompts=clean_prompts(sample_prompts),
         sweep=sweep,
         start_version=start_version,
+        **chosen,
         **sharing.as_fields(),
     )
     with transaction.atomic():
         job.save()
-        forecasts.keep(job, expected, is_overridden=is_too_large)
+        forecasts.keep(job, expected)
         after = {"base_model": base_model.name, "dataset": dataset.name, "method": method}
-        if is_too_large:
+        if expected.is_too_large:
             after["started_in_spite_of"] = "does not fit"
         after |= dict.fromkeys(sharing.lifted, "no limit")
         audit(actor=owner, action="job.create", target=job, after=after, request=request)

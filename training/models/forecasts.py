@@ -22,6 +22,8 @@ class Forecast(models.Model):
     is_overridden = models.BooleanField(_("started in spite of the estimate"), default=False)
     # How much was to be done: what the pace of past runs is told from.
     work = models.FloatField(default=0)
+    # The same by counted tokens; None where only the size of the file was known.
+    counted_work = models.FloatField(null=True)
     rule_memory_bytes = models.PositiveBigIntegerField(null=True)
     memory_bytes = models.PositiveBigIntegerField(_("memory expected"), null=True)
     time_s = models.PositiveIntegerField(_("time expected (s)"), null=True)

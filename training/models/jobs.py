@@ -51,6 +51,15 @@ class TrainingJob(Workload):
 
     base_model = models.ForeignKey(BaseModel, models.PROTECT, related_name="jobs")
     dataset = models.ForeignKey(Dataset, models.PROTECT, related_name="jobs")
+    # What it is evaluated on, instead of a share of `dataset`.
+    eval_dataset = models.ForeignKey(
+        Dataset,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="evaluating_jobs",
+        verbose_name=_("evaluation dataset"),
+    )
     # The version whose weights it goes on from, instead of those of the base model.
     start_version = models.ForeignKey(
         "training.ModelVersion",
@@ -102,6 +111,11 @@ class TrainingJob(Workload):
     class Meta:
         verbose_name = _("training job")
         verbose_name_plural = _("training jobs")
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """What it learns from, then what it is evaluated on if that is its own."""
+        return [self.dataset, *([self.eval_dataset] if self.eval_dataset else [])]
 
     def save(self, *args: object, **kwargs: object) -> None:
         self.kind = Kind.TRAIN

@@ -69,7 +69,9 @@ class Work(Protocol):
 def work_of(workload: Workload) -> Work:
     if workload.kind == Kind.TRAIN:
         return Training(
-            TrainingJob.objects.select_related("base_model", "dataset").get(pk=workload.pk)
+            TrainingJob.objects.select_related("base_model", "dataset", "eval_dataset").get(
+                pk=workload.pk
+            )
         )
     if workload.kind == Kind.BUILD:
         return Building(ModelBuild.objects.select_related("base_model").get(pk=workload.pk))
@@ -108,7 +110,7 @@ class Training:
             job,
             output=runner.folder / "output",
             data=data,
-            dataset_names=write_dataset_info(data, [job.dataset]),
+            dataset_names=write_dataset_info(data, job.datasets),
             has_gpu=has_gpu,
         ) | parallel.parallel_arguments(
             job.strategy,

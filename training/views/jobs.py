@@ -25,7 +25,7 @@ from training.previews import file_name
 from training.scheduling import queue_position
 
 JOBS_PER_PAGE = 30
-RELATED = ("node", "version", "base_model", "dataset", "forecast")
+RELATED = ("node", "version", "base_model", "dataset", "eval_dataset", "forecast")
 VERBS = {
     "start": services.start,
     "pause": services.pause,
