@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('training', '0018_forecast_spent'),
+        ('training', '0019_eval_dataset'),
     ]
 
     operations = [
