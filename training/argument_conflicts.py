@@ -26,13 +26,14 @@ RATES = {Method.LORA: (1e-5, 2e-3), Method.QLORA: (1e-5, 2e-3)}
 RATES |= {Method.FULL: (1e-7, 1e-4), Method.FREEZE: (1e-7, 2e-4)}
 
 
-def conflicts(values: Values) -> Found:
+def conflicts(values: Values, *, has_eval_dataset: bool = False) -> Found:
     """(parameter, what stands against it) each."""
     checks = (
-        *(_precisions, _learned_parts, _evaluations, _best_model, _metrics, _losses, _sizes),
+        *(_precisions, _learned_parts, _best_model, _metrics, _losses, _sizes),
         *(_alternatives, _loading, _schedules, _adapters, _layerwise),
     )
-    return [found for check in checks for found in check(values)]
+    found = _evaluations(values, has_eval_dataset=has_eval_dataset)
+    return found + [each for check in checks for each in check(values)]
 
 
 def _precisions(values: Values) -> Found:
@@ -54,8 +55,11 @@ def _learned_parts(values: Values) -> Found:
     return []
 
 
-def _evaluations(values: Values) -> Found:
-    if values.get("val_size"):
+def _evaluations(values: Values, *, has_eval_dataset: bool) -> Found:
+    if values.get("val_size") and has_eval_dataset:
+        text = _("An evaluation dataset is chosen; set this to 0, or choose none.")
+        return [("val_size", text)]
+    if values.get("val_size") or has_eval_dataset:
         if values.get("eval_strategy") != "steps" and values.get("eval_strategy"):
             text = _("This needs evaluation by steps.")
             return [("eval_steps", text)] if values.get("eval_steps") else []

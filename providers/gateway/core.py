@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import replace
 
@@ -12,7 +13,7 @@ from providers.gateway.clock import SlowClock
 from providers.gateway.exchange import Exchange
 from providers.gateway.health import Circuit, Health
 from providers.gateway.health_rows import save
-from providers.gateway.ledger_writing import WriterThread
+from providers.gateway.ledger_writing import write
 from providers.gateway.limits import Limiter
 from providers.gateway.limits.estimates import NOTHING, Estimate
 from providers.gateway.records import Call, Recorder
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 _UNLIMITED = nullcontext()
 # Longer than snapshots are used for, so that the connection stays while calls come.
 READER_IDLE_S = 10.0
+WRITER_IDLE_S = 1.0
 
 
 class Core:
@@ -37,9 +39,9 @@ class Core:
         self.health = Health(changed=self._save_health)
         self.directory = directory_snapshot(self.health, self._reader)
         self.limiter = limiter or Limiter.configured()
-        self._writer = WriterThread()
+        self._writer = DatabaseThread("call-records", idle_s=WRITER_IDLE_S)
         self._spool = Spool(spool_folder())
-        self.recorder = Recorder(self._writer, keeper=self._spool)
+        self.recorder = Recorder(self._write, keeper=self._spool)
         self.clock = SlowClock()
         self.running = RunningCalls(self.keyring, self.clock)
         self.upstream = Upstream(self.clock)
@@ -70,6 +72,9 @@ class Core:
         if caller.holders is None:
             return _UNLIMITED
         return self.limiter.admission(exchange, caller.holders, call, estimate)
+
+    async def _write(self, calls: Sequence[Call], used_keys: Sequence[int]) -> None:
+        await self._writer(write, calls, used_keys)
 
     def _save_health(self, model_pk: int) -> None:
         """Away from the call that found it out."""

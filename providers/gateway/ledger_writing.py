@@ -1,4 +1,4 @@
-"""Call records on their way into the ledger, in a thread of their own."""
+"""Call records on their way into the ledger, for a thread of their own."""
 
 import logging
 from collections.abc import Callable, Sequence
@@ -22,32 +22,15 @@ from django.utils import timezone
 from accounts.models import ApiKey
 from providers.charging import current_tariff
 from providers.gateway.records import LAST_USED_RESOLUTION_S, Call
-from providers.gateway.snapshot import DatabaseThread
 from providers.models import CallRecord
 
 logger = logging.getLogger(__name__)
 
 # The database itself, and not what it was given.
 AWAY = (OperationalError, InterfaceError)
-# A connection that was not used for so long is given back.
-IDLE_S = 1.0
 # What any SQLite takes in one statement.
 VALUES_AT_ONCE = 999
 Prepare = Callable[[Any], Any]
-
-
-class WriterThread:
-    """Writes batch after batch."""
-
-    def __init__(self) -> None:
-        self._thread = DatabaseThread("call-records", idle_s=IDLE_S)
-
-    async def __call__(self, calls: Sequence[Call], used_keys: Sequence[int]) -> None:
-        """Raises DatabaseError."""
-        await self._thread(write, calls, used_keys)
-
-    async def close(self) -> None:
-        await self._thread.close()
 
 
 def write(calls: Sequence[Call], used_keys: Sequence[int]) -> None:

@@ -7,7 +7,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from training.shim.reading import whole_lines
+from training.shim.reading import size_of, whole_lines
 
 KEPT_BYTES = 64 * 1024**2
 # A reader that is further behind than this goes to the end.
@@ -19,9 +19,12 @@ class LogFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    def size(self) -> int:
+        return size_of(self.path)
+
     def read(self, offset: int, *, is_ended: bool = False) -> tuple[bytes, int]:
         """Whole lines behind `offset`, and where to go on."""
-        size = self._size()
+        size = self.size()
         if offset > size:  # cut since then
             offset = 0
         notice = b""
@@ -35,14 +38,14 @@ class LogFile:
     def tail(self) -> bytes:
         try:
             with self.path.open("rb") as file:
-                file.seek(max(0, self._size() - TAIL_BYTES))
+                file.seek(max(0, self.size() - TAIL_BYTES))
                 return file.read(TAIL_BYTES)
         except FileNotFoundError:
             return b""
 
     def cut(self, offset: int) -> int:
         """Where to go on in the file, of which the part before `offset` has been read."""
-        if self._size() <= KEPT_BYTES:
+        if self.size() <= KEPT_BYTES:
             return offset
         with self.path.open("rb") as file:
             file.seek(max(0, offset - TAIL_BYTES))
@@ -51,9 +54,3 @@ class LogFile:
             self.path.with_suffix(".before.txt").write_bytes(tail)
         os.truncate(self.path, 0)
         return 0
-
-    def _size(self) -> int:
-        try:
-            return self.path.stat().st_size
-        except FileNotFoundError:
-            return 0

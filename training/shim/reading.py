@@ -14,6 +14,14 @@ BAR = re.compile(r"^([^|]*?)\s*\d{1,3}%\|[^|]*\|\s*\S+/\S+ \[[^\]]*\]")
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
+def size_of(path: Path) -> int:
+    """In bytes; 0 for what is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
 def whole_lines(path: Path, offset: int, *, is_ended: bool = False) -> tuple[bytes, int]:
     """Complete lines behind `offset`, and the offset behind them. `is_ended`: the rest, too."""
     try:

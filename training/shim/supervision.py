@@ -21,13 +21,16 @@ from training.shim.limits import Limits
 from training.shim.log_file import LogFile
 from training.shim.nudging import nudge
 from training.shim.process import Runner
-from training.shim.reading import events, log_lines, whole_lines
+from training.shim.reading import events, log_lines, size_of, whole_lines
 from training.shim.recording import Recorder, last_outcome
 from training.shim.watchfulness import Members, Stranded
 
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.3
+# A person sees what is new soon; whatever a run writes, its rows do not take a processor's time.
+LOOK_EVERY_S = 0.05
+REST_S = 0.15
 RENEW_EVERY_S = 5.0
 LIMITS = (Reason.TIME_LIMIT, Reason.IDLE)
 SAVE_GRACE_S = 120.0
@@ -110,7 +113,18 @@ class Supervision:
             self._tick(is_ended=not is_alive)
             if not is_alive:
                 return
-            time.sleep(TICK_S)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Until there is something to read; to ask what is desired is worth no more than a look now
+        and then."""
+        until = time.monotonic() + TICK_S
+        time.sleep(REST_S)
+        while time.monotonic() < until and not self._has_news():
+            time.sleep(LOOK_EVERY_S)
+
+    def _has_news(self) -> bool:
+        return self._log.size() > self._log_at or size_of(self.runner.events) > self._events_at
 
     def _tick(self, *, is_ended: bool = False) -> None:
         """Write what is new and do what is asked. A database that is away is waited for, while

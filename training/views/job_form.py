@@ -40,7 +40,8 @@ def _clone_of(user: User, raw: str) -> dict[str, Any]:
     if not raw:
         return {}
     job = owned_or_404(TrainingJob.objects.for_user(user), pk=raw)
-    chosen = {"base_model": job.base_model_id, "dataset": job.dataset_id}
+    chosen: dict[str, Any] = {"base_model": job.base_model_id, "dataset": job.dataset_id}
+    chosen |= {"eval_dataset": job.eval_dataset_id}
     name = {"name": _next_name(user, job.name), "stage": job.stage, "method": job.method}
     sharing = {field: getattr(job, field) for field in CLONED} | {"nodes": job.node_count}
     prompts = {"sample_prompts": "\n".join(job.sample_prompts)}
@@ -227,6 +228,7 @@ def _chosen(form: JobForm) -> Chosen:
         "method": method,
         "base_model": form.cleaned_data["base_model"],
         "dataset": form.cleaned_data["dataset"],
+        "eval_dataset": form.cleaned_data.get("eval_dataset"),
     }
 
 
