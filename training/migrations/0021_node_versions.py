@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('training', '0017_member_exit_code'),
+        ("training", "0020_swanlab_mirror"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='node',
-            name='versions',
+            model_name="node",
+            name="versions",
             field=models.JSONField(default=dict, editable=False),
         ),
     ]
