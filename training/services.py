@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from training import checks, dispatch, forecasts, lifecycle, llamafactory, pausing
+from training import checks, dispatch, forecasts, lifecycle, llamafactory, mirroring, pausing
 from training.errors import StateConflict
 from training.estimate import Estimate, estimate
 from training.models import (
@@ -226,7 +226,7 @@ def delete_job(*, job: TrainingJob, actor: User, request: HttpRequest | None = N
     """
     if not (job.is_final or (job.status == Status.PENDING and not job.is_queued)):
         raise StateConflict("delete", job.state)
-    folder, has_version = job.folder, hasattr(job, "version")
+    job_id, folder, has_version = job.pk, job.folder, hasattr(job, "version")
     with transaction.atomic():
         audit(actor=actor, action="job.delete", target=job, request=request)
         sweep = job.sweep
@@ -235,6 +235,7 @@ def delete_job(*, job: TrainingJob, actor: User, request: HttpRequest | None = N
             sweep.delete()  # it would hold base model and dataset for ever
         if not has_version:
             transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
+        mirroring.forget(job_id)
 
 
 def build_base_model(*, actor: User, name: str, template: str) -> ModelBuild:

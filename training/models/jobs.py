@@ -34,6 +34,14 @@ class Strategy(models.TextChoices):
     FSDP = "fsdp", _("Weights are shared out, too (FSDP)")
 
 
+class MirrorState(models.TextChoices):
+    """Of a run in SwanLab. Waiting: there is, or will be, something to deliver."""
+
+    NONE = "", _("No mirror")
+    WAITING = "waiting", _("Waiting")
+    DELIVERED = "delivered", _("Delivered")
+
+
 class TrainingJobQuerySet(WorkloadQuerySet["TrainingJob"]):
     pass
 
@@ -84,14 +92,17 @@ class TrainingJob(Workload):
     # Where the next attempt goes on from: the newest complete checkpoint known.
     checkpoint = models.CharField(max_length=500, blank=True, editable=False)
     checkpoint_step = models.PositiveIntegerField(default=0, editable=False)
-    # {"run_id", "mode", "logdir", "url"} or {"error"}
+    mirror = models.CharField(
+        max_length=10, choices=MirrorState.choices, blank=True, editable=False
+    )
+    # What mirror.py told: {"run_id", "mode", "url"?, "step"?, "error"?, …}
     swanlab: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     # What the trainer summed up: train_loss, eval_loss, train_runtime_s, …
     summary: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     # {"trainable_parameters", "all_parameters", "versions"}
     facts: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
-    # [{"attempt", "step", "told", "again", "is_same"}]: each resume, and the first loss that was
-    # told twice.
+    # [{"attempt", "step", "verdict": not_repeated, same, close or different, "compared_step"?,
+    # "before"?, "again"?}]: each resume, and the first loss that was told twice.
     continuity: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     output_path = models.CharField(max_length=500, blank=True, editable=False)
 
