@@ -63,7 +63,6 @@ def bare(spec_path: Path, folder: Path) -> float:
     spec = json.loads(spec_path.read_text())
     spec["args"]["output_dir"] = str(folder / "output")
     spec |= {"events_path": str(folder / "events"), "control_path": str(folder / "control")}
-    spec["swanlab"]["logdir"] = str(folder / "swanlab")
     copy = folder / "spec.json"
     copy.write_text(json.dumps(spec))
     started = time.monotonic()

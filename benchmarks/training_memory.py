@@ -44,7 +44,7 @@ def peak_of(python: str, work: Path, args: dict[str, Any]) -> int:
     spec, events = work / "spec.json", work / "events.jsonl"
     events.unlink(missing_ok=True)
     paths = {"events_path": str(events), "control_path": str(work / "control")}
-    spec.write_text(json.dumps({"args": args, "swanlab": None} | paths))
+    spec.write_text(json.dumps({"args": args} | paths))
     ended = subprocess.run(
         [python, str(RUNNER), str(spec)], capture_output=True, text=True, env=os.environ | OFFLINE
     )

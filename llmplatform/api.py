@@ -22,7 +22,6 @@ from chat.api import sessions_router
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields
 from llmplatform.field_errors import in_words
-from llmplatform.nodes_api import nodes_router
 from prompts.api import router as prompts_router
 from providers.alias_api import router as aliases_router
 from providers.api import models_router, presets_router, providers_router, usage_router
@@ -40,6 +39,8 @@ from training.api import (
     job_evaluation_router,
     jobs_router,
     labels_router,
+    nodes_router,
+    queue_router,
     uploads_router,
     version_evaluations_router,
     version_exports_router,
@@ -120,6 +121,7 @@ api.add_router("training/evaluations", evaluations_router)
 api.add_router("training/deployments", deployments_router)
 api.add_router("training/jobs", job_evaluation_router)
 api.add_router("training", jobs_router)
+api.add_router("training", queue_router)
 api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("prompts", prompts_router)

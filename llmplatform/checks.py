@@ -1,5 +1,6 @@
 """System checks: rules between settings that no single reader can see."""
 
+import os
 from typing import Any
 
 from cryptography.fernet import Fernet
@@ -46,5 +47,28 @@ def check_tls(**kwargs: Any) -> list[CheckMessage]:
             "The platform is not configured for TLS.",
             hint="Set CSRF_TRUSTED_ORIGINS=https://your.host behind a TLS-terminating proxy.",
             id="llmplatform.W001",
+        )
+    ]
+
+
+@register()
+def check_swanlab(**kwargs: Any) -> list[CheckMessage]:
+    if settings.SWANLAB_MODE not in ("off", "disabled", "local", "cloud", "self-hosted"):
+        return [
+            Error(
+                f"SWANLAB_MODE is {settings.SWANLAB_MODE!r}, which means nothing.",
+                hint="Use off, local, self-hosted or cloud.",
+                id="llmplatform.E003",
+            )
+        ]
+    needed = {"cloud": ("SWANLAB_API_KEY",), "self-hosted": ("SWANLAB_API_KEY", "SWANLAB_API_HOST")}
+    missing = [name for name in needed.get(settings.SWANLAB_MODE, ()) if not os.environ.get(name)]
+    if not missing:
+        return []
+    return [
+        Warning(
+            f"SWANLAB_MODE is {settings.SWANLAB_MODE}, and {' and '.join(missing)} is not set.",
+            hint="Nodes need it; until then nothing is mirrored, and trainings go on as ever.",
+            id="llmplatform.W002",
         )
     ]

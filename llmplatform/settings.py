@@ -309,7 +309,7 @@ SERVING_HOST = read_text("SERVING_HOST", "127.0.0.1")
 EVALUATION_MAX_LOSS_RISE = read_int("EVALUATION_MAX_LOSS_RISE", 0)
 EVALUATION_MAX_FORGETTING = read_int("EVALUATION_MAX_FORGETTING", 20)
 EVALUATION_MIN_WINS = read_int("EVALUATION_MIN_WINS", 50)
-# SwanLab mirrors each run: local (no network), cloud (with SWANLAB_API_KEY) or disabled.
+# SwanLab mirrors each run: local (no network), cloud or self-hosted (with SWANLAB_API_KEY), or off.
 SWANLAB_MODE = read_text("SWANLAB_MODE", "local")
 SWANLAB_PROJECT = read_text("SWANLAB_PROJECT", "llmplatform")
 SWANLAB_LOGDIR = read_path("SWANLAB_LOGDIR", PLATFORM_DATA / "swanlab")

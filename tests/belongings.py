@@ -127,6 +127,10 @@ def _job(owner: User) -> Parameters:
     return {"job_id": _made_job(owner).pk}
 
 
+def _waiting_job(owner: User) -> Parameters:
+    return {"workload_id": _made_job(owner).pk}
+
+
 def _sweep(owner: User) -> Parameters:
     job = _made_job(owner)
     about = {"base_model": job.base_model, "dataset": job.dataset, "stage": "sft"}
@@ -244,6 +248,8 @@ BELONGINGS: dict[str, Make] = {
     "training/templates/<int:template_id>/": _job_template,
     "api/v1/training/sweeps/<sweep_id>": _sweep,
     "api/v1/training/templates/<template_id>": _job_template,
+    "queue/<uuid:workload_id>/": _waiting_job,
+    "api/v1/training/queue/<workload_id>": _waiting_job,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
     "models/base/<int:base_id>/": _base_model,
@@ -264,6 +270,10 @@ NOBODYS: dict[str, Parameters] = {
     "providers/prices/<int:price_id>/remove/": {"price_id": 1},
     "api/v1/prices/<int:price_id>": {"price_id": 1},
     "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
+    "nodes/<int:node_id>/drain/": {"node_id": 1},
+    "nodes/<int:node_id>/undrain/": {"node_id": 1},
+    "api/v1/nodes/<int:node_id>/drain": {"node_id": 1},
+    "api/v1/nodes/<int:node_id>/undrain": {"node_id": 1},
 }
 # Bodies that the API's schema alone does not explain.
 BODIES: dict[tuple[str, str], dict[str, object]] = {}

@@ -1,5 +1,6 @@
 """Values that are each allowed and cannot go together; and what is allowed and rarely meant."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -26,13 +27,14 @@ RATES = {Method.LORA: (1e-5, 2e-3), Method.QLORA: (1e-5, 2e-3)}
 RATES |= {Method.FULL: (1e-7, 1e-4), Method.FREEZE: (1e-7, 2e-4)}
 
 
-def conflicts(values: Values) -> Found:
+def conflicts(values: Values, *, has_eval_dataset: bool = False) -> Found:
     """(parameter, what stands against it) each."""
     checks = (
-        *(_precisions, _learned_parts, _evaluations, _best_model, _metrics, _losses, _sizes),
+        *(_precisions, _learned_parts, _best_model, _metrics, _losses, _sizes),
         *(_alternatives, _loading, _schedules, _adapters, _layerwise),
     )
-    return [found for check in checks for found in check(values)]
+    found = _evaluations(values, has_eval_dataset=has_eval_dataset)
+    return found + [each for check in checks for each in check(values)]
 
 
 def _precisions(values: Values) -> Found:
@@ -54,8 +56,11 @@ def _learned_parts(values: Values) -> Found:
     return []
 
 
-def _evaluations(values: Values) -> Found:
-    if values.get("val_size"):
+def _evaluations(values: Values, *, has_eval_dataset: bool) -> Found:
+    if values.get("val_size") and has_eval_dataset:
+        text = _("An evaluation dataset is chosen; set this to 0, or choose none.")
+        return [("val_size", text)]
+    if values.get("val_size") or has_eval_dataset:
         if values.get("eval_strategy") != "steps" and values.get("eval_strategy"):
             text = _("This needs evaluation by steps.")
             return [("eval_steps", text)] if values.get("eval_steps") else []
@@ -175,8 +180,9 @@ def without_gpu(values: Values) -> Found:
 def against_records(values: Values, records: int) -> Found:
     """`records`: how many examples the dataset has."""
     kept = min(records, int(values.get("max_samples") or records))
-    held_out = float(values.get("val_size") or 0)
-    if held_out > 1 and held_out >= kept:
+    share = float(values.get("val_size") or 0)
+    held_out = share if share > 1 else math.ceil(kept * share)
+    if kept and held_out >= kept:
         text = _("The dataset has %(count)s examples; nothing would be left to learn from.")
         return [("val_size", text % {"count": f"{kept:,}"})]
     return []

@@ -38,7 +38,9 @@ def applicable(*, stage: str, method: str) -> list[Argument]:
     return [argument for argument in ARGUMENTS if argument.fits(stage=stage, method=method)]
 
 
-def clean(parameters: Mapping[str, Any], *, stage: str, method: str) -> dict[str, Any]:
+def clean(
+    parameters: Mapping[str, Any], *, stage: str, method: str, has_eval_dataset: bool = False
+) -> dict[str, Any]:
     """Typed values by LLaMA-Factory's names; None and empty texts count as not given.
 
     ValidationError keyed by parameter: unknown, of the wrong type, out of range, not for this
@@ -54,7 +56,7 @@ def clean(parameters: Mapping[str, Any], *, stage: str, method: str) -> dict[str
         except ValidationError as error:
             errors[str(name)] = error.messages
     if not errors:
-        errors = by_field(conflicts(values))
+        errors = by_field(conflicts(values, has_eval_dataset=has_eval_dataset))
     if errors:
         raise ValidationError(dict(errors))
     if "quantization_bit" in values:
@@ -101,7 +103,7 @@ def _check_range(argument: Argument, number: float) -> None:
         raise ValidationError(text % {"limit": f"{argument.minimum:g}"})
     if argument.maximum is not None and number > argument.maximum:
         text = _("Must be at most %(limit)s.")
-        raise ValidationError(text % {"limit": f"{argument.maximum:,g}"})
+        raise ValidationError(text % {"limit": f"{argument.maximum:,.12g}"})
 
 
 def _read_int(argument: Argument, raw: Any) -> int:

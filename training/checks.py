@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -19,6 +19,7 @@ class Chosen(TypedDict):
     method: str
     base_model: BaseModel
     dataset: Dataset
+    eval_dataset: NotRequired[Dataset | None]
 
 
 def has_gpu() -> bool:
@@ -26,7 +27,25 @@ def has_gpu() -> bool:
     return Slot.objects.filter(is_gpu=True, node__in=Node.objects.available()).exists()
 
 
-def check_fit(*, stage: str, method: str, base_model: BaseModel, dataset: Dataset) -> None:
+def check_eval_dataset(eval_dataset: Dataset, *, stage: str, dataset: Dataset) -> None:
+    """ValidationError keyed by field where it cannot tell how good the training is."""
+    if eval_dataset.pk == dataset.pk or eval_dataset.sha256 == dataset.sha256:
+        text = _("It is evaluated on what it learns from. Choose another dataset, or a share.")
+        raise ValidationError({"eval_dataset": [text]})
+    if stage not in eval_dataset.stages:
+        text = _("This stage needs another kind of dataset; “%(name)s” serves: %(stages)s.")
+        shown = {"name": eval_dataset.name, "stages": ", ".join(eval_dataset.stages)}
+        raise ValidationError({"eval_dataset": [text % shown]})
+
+
+def check_fit(
+    *,
+    stage: str,
+    method: str,
+    base_model: BaseModel,
+    dataset: Dataset,
+    eval_dataset: Dataset | None = None,
+) -> None:
     """ValidationError keyed by field when these cannot be trained together."""
     if stage == "ppo":
         raise ValidationError({"stage": [str(WHY_BLOCKED["ppo_epochs"])]})
@@ -38,6 +57,8 @@ def check_fit(*, stage: str, method: str, base_model: BaseModel, dataset: Datase
         text = _("This stage needs another kind of dataset; “%(name)s” serves: %(stages)s.")
         serves = ", ".join(dataset.stages)
         raise ValidationError({"dataset": [text % {"name": dataset.name, "stages": serves}]})
+    if eval_dataset is not None:
+        check_eval_dataset(eval_dataset, stage=stage, dataset=dataset)
     if not base_model.is_ready:
         raise ValidationError({"base_model": [_("This model is not ready yet.")]})
     if base_model.path and not Path(base_model.path).is_dir():
@@ -52,10 +73,18 @@ def checked(
     method: str,
     base_model: BaseModel,
     dataset: Dataset,
+    eval_dataset: Dataset | None = None,
 ) -> dict[str, Any]:
     """Typed values. ValidationError keyed by field for whatever the trainer would stumble over."""
-    check_fit(stage=stage, method=method, base_model=base_model, dataset=dataset)
-    values = arguments.clean(parameters, stage=stage, method=method)
+    check_fit(
+        stage=stage,
+        method=method,
+        base_model=base_model,
+        dataset=dataset,
+        eval_dataset=eval_dataset,
+    )
+    has_own = eval_dataset is not None
+    values = arguments.clean(parameters, stage=stage, method=method, has_eval_dataset=has_own)
     found = argument_conflicts.against_records(values, dataset.records)
     if Node.objects.available().exists() and not has_gpu():
         found += argument_conflicts.without_gpu(values)

@@ -14,6 +14,7 @@ from training.parallel import Sharing
 class Body(Protocol):
     base_model: int
     dataset: int
+    eval_dataset: int | None
     stage: str
     method: str
 
@@ -51,16 +52,23 @@ def chosen_of(user: User, body: Body) -> Chosen:
     """ValidationError keyed by field, of both at once."""
     errors = {}
     base_model = BaseModel.objects.for_user(user).filter(pk=body.base_model).first()
-    dataset = Dataset.objects.for_user(user).filter(pk=body.dataset).first()
+    datasets = Dataset.objects.for_user(user)
+    dataset = datasets.filter(pk=body.dataset).first()
+    eval_dataset = None
+    if body.eval_dataset is not None:
+        eval_dataset = datasets.filter(pk=body.eval_dataset).first()
+        if eval_dataset is None:
+            errors["eval_dataset"] = [_("There is no such dataset.")]
     if base_model is None:
         errors["base_model"] = [_("There is no such base model.")]
     if dataset is None:
         errors["dataset"] = [_("There is no such dataset.")]
-    if base_model is None or dataset is None:
+    if base_model is None or dataset is None or errors:
         raise ValidationError(errors)
     return {
         "stage": body.stage,
         "method": body.method,
         "base_model": base_model,
         "dataset": dataset,
+        "eval_dataset": eval_dataset,
     }

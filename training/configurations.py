@@ -19,7 +19,10 @@ MAX_BYTES = 64 * 1024
 # YAML reads a bare `no` as false, which these mean as a word.
 WORDS = ("eval_strategy", "save_strategy")
 METHODS = {"lora": Method.LORA, "freeze": Method.FREEZE, "full": Method.FULL}
-OWN = ("stage", "finetuning_type", "model_name_or_path", "dataset", "quantization_method")
+OWN = (
+    *("stage", "finetuning_type", "model_name_or_path", "dataset", "eval_dataset"),
+    "quantization_method",
+)
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Imported:
 
     base_model: BaseModel | None = None
     dataset: Dataset | None = None
+    eval_dataset: Dataset | None = None
     stage: str = Stage.SFT
     method: str = Method.LORA
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -49,19 +53,14 @@ class Imported:
             found["base_model"] = self.base_model.pk
         if self.dataset is not None:
             found |= {"dataset": self.dataset.pk, "name": self.dataset.name}
+        if self.eval_dataset is not None:
+            found["eval_dataset"] = self.eval_dataset.pk
         return found
 
 
 def export(job: TrainingJob) -> str:
     """As `llamafactory-cli train` reads it; paths of this installation are left out."""
-    args = llamafactory.preview_args(
-        stage=job.stage,
-        method=job.method,
-        base_model=job.base_model,
-        dataset_name=job.dataset.name,
-        parameters=job.parameters,
-    )
-    return llamafactory.yaml_of(args)
+    return llamafactory.yaml_of(llamafactory.shown_args(job))
 
 
 def read(text: str, *, user: User) -> Imported:
@@ -73,7 +72,9 @@ def read(text: str, *, user: User) -> Imported:
     if location := _word(values.get("model_name_or_path")):
         _take_model(found, location, user)
     if names := values.get("dataset"):
-        _take_dataset(found, names, user)
+        found.dataset = _dataset(found, "dataset", names, user)
+    if names := values.get("eval_dataset"):
+        found.eval_dataset = _dataset(found, "eval_dataset", names, user)
     _take_parameters(found, {k: v for k, v in values.items() if k not in OWN})
     return found
 
@@ -130,19 +131,19 @@ def _take_model(found: Imported, location: str, user: User) -> None:
         found.refuse("model_name_or_path", text % {"location": location[:200]})
 
 
-def _take_dataset(found: Imported, names: Any, user: User) -> None:
+def _dataset(found: Imported, field: str, names: Any, user: User) -> Dataset | None:
+    """The first of `names` that the person has."""
     listed = names if isinstance(names, list) else _word(names).split(",")
     wanted = [_word(name).strip() for name in listed if _word(name).strip()]
     rows = {row.name: row for row in Dataset.objects.for_user(user).filter(name__in=wanted)}
     known = [name for name in wanted if name in rows]
-    if known:
-        found.dataset = rows[known[0]]
     for name in wanted:
         if name not in rows:
             text = _("You have no dataset “%(name)s”. Upload it, or choose another one.")
-            found.refuse("dataset", text % {"name": name[:100]})
+            found.refuse(field, text % {"name": name[:100]})
         elif name != known[0]:
-            found.refuse("dataset", f"{name}: {WHY_BLOCKED['mix_strategy']}")
+            found.refuse(field, f"{name}: {WHY_BLOCKED['mix_strategy']}")
+    return rows[known[0]] if known else None
 
 
 def _word(value: Any) -> str:
@@ -155,7 +156,7 @@ def _take_parameters(found: Imported, values: Mapping[str, Any]) -> None:
     wanted = {name: _plain(name, value) for name, value in values.items() if value is not None}
     while True:
         try:
-            cleaned = arguments.clean(wanted, stage=found.stage, method=found.method)
+            cleaned = _cleaned(found, wanted)
             break
         except ValidationError as error:
             told = error.message_dict
@@ -166,12 +167,17 @@ def _take_parameters(found: Imported, values: Mapping[str, Any]) -> None:
     found.parameters = cleaned
 
 
+def _cleaned(found: Imported, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    has_own = found.eval_dataset is not None
+    return arguments.clean(wanted, stage=found.stage, method=found.method, has_eval_dataset=has_own)
+
+
 def _asker(found: Imported, wanted: Mapping[str, Any], told: Mapping[str, Any]) -> str:
     """What is wrong is something that is not there: the parameter that asks for it."""
     for name in wanted:
         rest = {other: value for other, value in wanted.items() if other != name}
         try:
-            arguments.clean(rest, stage=found.stage, method=found.method)
+            _cleaned(found, rest)
         except ValidationError as error:
             if told.keys() <= error.message_dict.keys():
                 continue

@@ -1,7 +1,7 @@
 """Curves as SVG made on the server: sparklines of the list, figures of the report. No scripts."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,14 +28,6 @@ def thin(points: Sequence[Point], limit: int) -> list[Point]:
     stride = math.ceil(len(points) / limit)
     kept = list(points[::stride])
     return kept if kept[-1] == points[-1] else [*kept, points[-1]]
-
-
-def series(rows: Iterable[dict[str, Any]], name: str) -> list[Point]:
-    return [
-        (float(row["step"]), float(row[name]))
-        for row in rows
-        if isinstance(row.get(name), int | float)
-    ]
 
 
 @dataclass(frozen=True)

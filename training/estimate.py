@@ -3,13 +3,21 @@ cost and disk, and what would help where it does not fit.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from training.memory import NONE, Memory, Setup, disk_bytes, memory_of, trainable
 from training.models import BaseModel, Dataset, Node
-from training.pace import memory_factor, pace_of, seconds_of, steps_of, work_of
+from training.pace import (
+    counted_tokens,
+    data_of,
+    memory_factor,
+    pace_of,
+    seconds_of,
+    steps_of,
+    work_of,
+)
 from training.remedies import Remedy, remedies
 from training.shapes import Shape, shape_of
 
@@ -31,6 +39,14 @@ class Place:
     cores: int = 1
     hour_price_usd: Decimal | None = None
     disk_free_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Work:
+    """Operations on each device: by the size of the file, and by counted tokens if there are."""
+
+    rough: float
+    counted: float | None
 
 
 @dataclass(frozen=True)
@@ -60,13 +76,17 @@ class Estimate:
     memory_runs: int
     trainable_parameters: int | None
     steps: int | None
-    work: float
+    work: Work
     disk_bytes: int | None
     remedies: tuple[Remedy, ...]
 
     @property
     def place(self) -> Place | None:
         return self.best.place if self.best else None
+
+    @property
+    def is_too_large(self) -> bool:
+        return self.verdict == "too_large"
 
     @property
     def seconds(self) -> int | None:
@@ -84,6 +104,7 @@ class Estimate:
             "place": _place_json(self.best),
             "places": [_place_json(offer) for offer in self.offers],
             "steps": self.steps,
+            "tokens_counted": self.work.counted is not None,
             "time_s": self.seconds,
             "time_basis": self.best.basis if self.best else None,
             "cost_usd": self.cost_usd,
@@ -158,12 +179,19 @@ def estimate(
     parameters: Mapping[str, Any],
     devices: int = 1,
     strategy: str = NONE,
+    eval_dataset: Dataset | None = None,
 ) -> Estimate:
     """For cleaned `parameters` with their defaults. Says what a job takes, not whether it may."""
     setup = Setup(stage, method, parameters, devices, strategy)
     shape = shape_of(base_model)
-    steps = steps_of(dataset, setup)
-    work = work_of(shape, dataset, setup, steps)
+    rough = data_of(dataset, parameters, eval_dataset=eval_dataset)
+    tokens = counted_tokens(dataset, base_model, parameters)
+    data = rough if tokens is None else replace(rough, tokens=tokens)
+    steps = steps_of(data, setup)
+    work = Work(
+        rough=work_of(shape, rough, setup, steps_of(rough, setup)),
+        counted=None if tokens is None else work_of(shape, data, setup, steps),
+    )
     disk = disk_bytes(shape, setup, steps) if shape else None
     offers = tuple(_offer(place, shape, setup, base_model, steps, work, disk) for place in places())
     best = _best(offers)
@@ -192,7 +220,7 @@ def _offer(
     setup: Setup,
     base_model: BaseModel,
     steps: int,
-    work: float,
+    work: Work,
     disk: int | None,
 ) -> Offer:
     memory = None
@@ -205,10 +233,12 @@ def _offer(
         is_gpu=place.is_gpu,
         device=place.name,
         cores=place.cores,
+        is_counted=work.counted is not None,
     )
+    done = work.counted if pace.is_counted and work.counted is not None else work.rough
     seconds = None
     if shape is not None or pace.basis == "same":
-        seconds = seconds_of(pace, work, steps, is_gpu=place.is_gpu)
+        seconds = seconds_of(pace, done, steps, is_gpu=place.is_gpu)
     cost = None
     if seconds is not None and place.hour_price_usd is not None:
         hours = Decimal(seconds * setup.devices) / 3600

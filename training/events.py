@@ -15,11 +15,12 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import StrOrPromise
 
-from training import pausing, scheduling, services
+from training import forecasts, pausing, scheduling, services
 from training.advice import failure_of
 from training.doctor_texts import remark_of
 from training.models import Note, Reason, Status, TrainingJob
 from training.models.workloads import ACTIVE
+from training.report_story import resumes_of
 from training.sample_views import sample_rows
 from training.schemas import JobOut
 from training.streams import Slice
@@ -52,6 +53,9 @@ def page_context(job: TrainingJob) -> dict[str, Any]:
         "paused_by": PAUSED_BY.get(job.reason, "") if job.status == Status.PAUSED else "",
         "cannot_pause": pausing.why_not(job) if job.status in ACTIVE else "",
         "transitions": list(job.transitions.all()),
+        "resumes": resumes_of(job),
+        "comparison": forecasts.comparison_of(job),
+        "took": forecasts.sentence_of(job),
     }
 
 

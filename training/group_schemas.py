@@ -43,6 +43,7 @@ class RefusedOut(Answer):
 class ImportedOut(Answer):
     base_model: int | None
     dataset: int | None
+    eval_dataset: int | None
     stage: str
     method: str
     parameters: dict[str, Any]

@@ -1,15 +1,14 @@
 """The form of a new training: a field for every parameter, and where and how long it runs."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from training import configurations
-from training.arguments import ARGUMENTS, BY_NAME, GROUPS, Argument
-from training.forms import template_choices
+from training import configurations, services
+from training.argument_rows import ArgumentRow, default_text, field_of, sweepable_options
+from training.arguments import ARGUMENTS, BY_NAME, GROUPS
 from training.models import BaseModel, Dataset, Method, ModelVersion, Stage, Strategy
 from training.parallel import PRIORITY_HIGH, PRIORITY_LOW, PRIORITY_NORMAL, Sharing
 from training.presets import field_text
@@ -30,39 +29,6 @@ METHOD_HELP = {
     Method.FULL: _("Every weight; most memory."),
 }
 SWEPT = 3  # parameters of which a sweep tries several values
-SWEPT_KINDS = ("int", "float", "bool", "choice")
-ON_OFF = {"true": _("On"), "false": _("Off"), "": _("As LLaMA-Factory decides")}
-
-
-def default_text(argument: Argument) -> str:
-    """The default as the field would hold it; empty if LLaMA-Factory decides."""
-    return "" if argument.default is None else field_text(argument.default)
-
-
-def field_of(argument: Argument) -> forms.Field:
-    """A field that only carries the value; arguments.clean() judges it.
-
-    What is not among the main parameters stays empty until a person sets it.
-    """
-    common: dict[str, Any] = {"label": argument.label, "help_text": argument.help}
-    if argument.name == "template":
-        return forms.ChoiceField(**common, required=False, choices=template_choices())
-    initial = default_text(argument) if argument.group == "main" else None
-    return forms.CharField(**common, required=False, max_length=10_000, initial=initial)
-
-
-def options_of(argument: Argument) -> list[tuple[str, Any]]:
-    """(value, label) of a select; the empty one is the default."""
-    default = default_text(argument)
-    if argument.kind == "bool":
-        first: list[tuple[str, Any]] = [("", ON_OFF[default])]
-        return [*first, *((word, ON_OFF[word]) for word in ("true", "false") if word != default)]
-    if argument.name == "template":
-        return template_choices()
-    if argument.group == "main":
-        return [(choice, choice) for choice in argument.choices]
-    first = [("", default or ON_OFF[""])]
-    return [*first, *((choice, choice) for choice in argument.choices if choice != default)]
 
 
 def _or(value: int | None, default: int) -> int:
@@ -72,46 +38,6 @@ def _or(value: int | None, default: int) -> int:
 def _shown(name: str, value: Any) -> Any:
     is_written = name in BY_NAME and isinstance(value, bool | float | dict)
     return field_text(value) if is_written else value
-
-
-@dataclass(frozen=True)
-class ArgumentRow:
-    """One parameter as the page draws it."""
-
-    argument: Argument
-    field: forms.BoundField
-    fits: bool
-
-    @property
-    def value(self) -> str:
-        value = self.field.value()
-        return "" if value is None else str(value)
-
-    @property
-    def default(self) -> str:
-        return default_text(self.argument)
-
-    @property
-    def is_changed(self) -> bool:
-        return self.value not in ("", self.default)
-
-    @property
-    def is_select(self) -> bool:
-        return self.argument.kind in ("bool", "choice") or self.argument.name == "template"
-
-    @property
-    def options(self) -> list[tuple[str, Any]]:
-        return options_of(self.argument)
-
-    @property
-    def mode(self) -> str:
-        """Which keyboard a phone shows."""
-        return {"int": "numeric", "float": "decimal"}.get(self.argument.kind, "text")
-
-    @property
-    def search(self) -> str:
-        words = (self.argument.name, self.argument.label, self.argument.help)
-        return " ".join(map(str, words)).lower()
 
 
 class VersionChoice(forms.ModelChoiceField[ModelVersion]):
@@ -130,6 +56,13 @@ class JobForm(forms.Form):
     )
     dataset = forms.ModelChoiceField(
         Dataset.objects.none(), label=_("Dataset"), empty_label=_("Choose a dataset")
+    )
+    eval_dataset = forms.ModelChoiceField(
+        Dataset.objects.none(),
+        label=_("Evaluation dataset"),
+        required=False,
+        empty_label=_("None of its own"),
+        help_text=_("Asked while it trains, never learned from. Else hold out a share below."),
     )
     stage = forms.ChoiceField(
         label=_("Stage"), choices=Stage.choices, initial=Stage.SFT, widget=forms.RadioSelect
@@ -208,7 +141,9 @@ class JobForm(forms.Form):
         priority = self.fields["priority"]
         assert isinstance(priority, forms.ChoiceField)
         priority.choices = priorities
-        datasets.queryset = Dataset.objects.for_user(user)
+        evaluated = self.fields["eval_dataset"]
+        assert isinstance(evaluated, forms.ModelChoiceField)
+        datasets.queryset = evaluated.queryset = Dataset.objects.for_user(user)
         versions = self.fields["start_version"]
         assert isinstance(versions, VersionChoice)
         mine = ModelVersion.objects.for_user(user).current()
@@ -221,6 +156,26 @@ class JobForm(forms.Form):
             self.fields[f"{name}_values"] = forms.CharField(
                 label=_("Values to try"), required=False, max_length=500
             )
+
+    def clean(self) -> dict[str, Any]:
+        """A parameter of the sweep has values and stands there once; prompts are few and short."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        seen: set[str] = set()
+        for number in range(1, SWEPT + 1):
+            field, values = f"swept_{number}", f"swept_{number}_values"
+            name, has_values = cleaned.get(field, ""), bool(cleaned.get(values, "").strip())
+            if name and not has_values:
+                self.add_error(values, _("Give each parameter at least one value."))
+            elif has_values and not name:
+                self.add_error(values, _("Choose the parameter that these values are for."))
+            elif name in seen:
+                self.add_error(values, _("This parameter is already tried above."))
+            seen |= {name} - {""}
+        try:
+            services.clean_prompts(cleaned.get("sample_prompts", "").splitlines())
+        except forms.ValidationError as error:
+            self.add_error(None, error)
+        return cleaned
 
     def grid(self) -> dict[str, list[str]]:
         """The values to be tried of each parameter; empty for a single training."""
@@ -256,14 +211,13 @@ class JobForm(forms.Form):
 
     def swept_rows(self) -> list[dict[str, Any]]:
         names = (f"swept_{number}" for number in range(1, SWEPT + 1))
-        return [{"name": self[name], "values": self[f"{name}_values"]} for name in names]
-
-    def sweepable(self) -> list[tuple[Any, list[Argument]]]:
-        """Parameters of which several values can be tried, by group."""
         return [
-            (label, [a for a in ARGUMENTS if a.group == group and a.kind in SWEPT_KINDS])
-            for group, label in GROUPS.items()
-            if any(a.group == group and a.is_installed for a in ARGUMENTS)
+            {
+                "name": self[name],
+                "values": self[f"{name}_values"],
+                "options": sweepable_options(str(self[name].value() or "")),
+            }
+            for name in names
         ]
 
     @property

@@ -69,16 +69,20 @@ def preview_args(
     base_model: BaseModel,
     dataset_name: str,
     parameters: Mapping[str, Any],
+    eval_dataset_name: str = "",
 ) -> dict[str, Any]:
     """The arguments as a person is shown them: paths of this installation are left out."""
     args: dict[str, Any] = {"stage": str(stage), "model_name_or_path": base_model.location}
-    args |= {"dataset": dataset_name} | METHOD_ARGUMENTS[method] | DEFAULTS
+    args |= {"dataset": dataset_name}
+    if eval_dataset_name:
+        args["eval_dataset"] = eval_dataset_name
+    args |= METHOD_ARGUMENTS[method] | DEFAULTS
     if stage == Stage.PT:
         args["packing"] = True
     if template := template_of(base_model, parameters):
         args["template"] = template
     args |= {name: value for name, value in parameters.items() if value is not None}
-    if args.get("val_size"):
+    if args.get("val_size") or eval_dataset_name:
         args |= {"eval_strategy": "steps", "per_device_eval_batch_size": 1} | {
             name: args[name]
             for name in ("eval_strategy", "per_device_eval_batch_size")
@@ -88,15 +92,29 @@ def preview_args(
     return args | FIXED
 
 
+def shown_args(job: TrainingJob) -> dict[str, Any]:
+    """Of a job, as preview_args()."""
+    return preview_args(
+        stage=str(job.stage),
+        method=str(job.method),
+        base_model=job.base_model,
+        dataset_name=job.dataset.name,
+        parameters=job.parameters,
+        eval_dataset_name=job.eval_dataset.name if job.eval_dataset else "",
+    )
+
+
 def runner_args(
     job: TrainingJob, *, output: Path, data: Path, dataset_names: list[str], has_gpu: bool
 ) -> dict[str, Any]:
+    """`dataset_names`: what it learns from, then what it is evaluated on if that is its own."""
     args = preview_args(
         stage=job.stage,
         method=job.method,
         base_model=job.base_model,
-        dataset_name=",".join(dataset_names),
+        dataset_name=dataset_names[0],
         parameters=job.parameters,
+        eval_dataset_name=dataset_names[1] if len(dataset_names) > 1 else "",
     )
     args |= {"dataset_dir": str(data), "output_dir": str(output)}
     start = job.start_version

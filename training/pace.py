@@ -29,12 +29,14 @@ STEP_S = {True: 0.05, False: 0.08}  # what a step costs whatever is in it
 @dataclass(frozen=True)
 class Pace:
     """Seconds before the first step and for a unit of work. `basis`: same (runs of this model,
-    stage and method), similar (runs of this kind of device), or nominal (data sheets)."""
+    stage and method), similar (runs of this kind of device), or nominal (data sheets).
+    `is_counted`: for work told from counted tokens, not from the size of the file."""
 
     start_s: float
     a_unit_s: float
     basis: str
     runs: int
+    is_counted: bool = False
 
 
 def train_records(records: int, parameters: Mapping[str, Any]) -> int:
@@ -45,10 +47,48 @@ def train_records(records: int, parameters: Mapping[str, Any]) -> int:
     return records - math.ceil(records * held_out)
 
 
-def tokens_a_record(dataset: Dataset, parameters: Mapping[str, Any]) -> float:
-    """About, and no more than is not cut off."""
+@dataclass(frozen=True)
+class Data:
+    """What there is to learn from. `tokens`: of one record, without what is cut off; `evaluated`:
+    records that each evaluation looks at."""
+
+    records: int
+    evaluated: int
+    tokens: float
+
+
+def data_of(
+    dataset: Dataset, parameters: Mapping[str, Any], *, eval_dataset: Dataset | None = None
+) -> Data:
+    """With the tokens that the size of the file suggests."""
     length = dataset.size_bytes / max(1, dataset.records + dataset.rejected) / BYTES_A_TOKEN
-    return max(1.0, min(length or 256.0, float(parameters.get("cutoff_len") or 1024)))
+    learned = train_records(dataset.records, parameters)
+    if eval_dataset is None:
+        whole = {**parameters, "max_samples": None}
+        evaluated = dataset.records - train_records(dataset.records, whole)
+    else:
+        most = int(parameters.get("max_samples") or eval_dataset.records)
+        evaluated = min(eval_dataset.records, most)
+    return Data(learned, evaluated, max(1.0, min(length or 256.0, _cutoff(parameters))))
+
+
+def counted_tokens(
+    dataset: Dataset, base_model: BaseModel, parameters: Mapping[str, Any]
+) -> float | None:
+    """Of one record, by the tokenizer of this base model, else of another one, which differs less
+    than a guess. None where the statistics of the dataset have not counted them."""
+    rows = list(dataset.statistics.filter(base_model__isnull=False))
+    rows.sort(key=lambda row: row.base_model_id != base_model.pk)
+    lengths = rows[0].result.get("lengths", []) if rows else []
+    records = sum(count for _length, count in lengths)
+    if not records:
+        return None
+    total = sum(min(length, _cutoff(parameters)) * count for length, count in lengths)
+    return max(1.0, float(total / records))
+
+
+def _cutoff(parameters: Mapping[str, Any]) -> float:
+    return float(parameters.get("cutoff_len") or 1024)
 
 
 def is_packed(setup: Setup) -> bool:
@@ -58,14 +98,14 @@ def is_packed(setup: Setup) -> bool:
     return bool(packs)
 
 
-def steps_of(dataset: Dataset, setup: Setup) -> int:
-    """As the trainer counts; where examples are packed, from their estimated length."""
+def steps_of(data: Data, setup: Setup) -> int:
+    """As the trainer counts; where examples are packed, from their length."""
     parameters = setup.parameters
     if parameters.get("max_steps"):
         return int(parameters["max_steps"])
-    sequences: float = train_records(dataset.records, parameters)
+    sequences: float = data.records
     if is_packed(setup):
-        tokens = sequences * tokens_a_record(dataset, parameters)
+        tokens = sequences * data.tokens
         sequences = max(1, math.ceil(tokens / int(parameters.get("cutoff_len") or 1024)))
     at_once = int(parameters.get("per_device_train_batch_size") or 1) * max(1, setup.devices)
     batches = math.ceil(sequences / at_once)
@@ -73,10 +113,10 @@ def steps_of(dataset: Dataset, setup: Setup) -> int:
     return math.ceil(per_epoch * float(parameters.get("num_train_epochs") or 3))
 
 
-def work_of(shape: Shape | None, dataset: Dataset, setup: Setup, steps: int) -> float:
+def work_of(shape: Shape | None, data: Data, setup: Setup, steps: int) -> float:
     """Floating point operations on each device, evaluations included."""
     parameters = setup.parameters
-    length = tokens_a_record(dataset, parameters)
+    length = data.tokens
     if is_packed(setup):
         length = float(parameters.get("cutoff_len") or 1024)
     sequences: float = steps * int(parameters.get("per_device_train_batch_size") or 1)
@@ -88,20 +128,19 @@ def work_of(shape: Shape | None, dataset: Dataset, setup: Setup, steps: int) -> 
     if setup.stage in ("dpo", "kto", "rm"):
         a_token *= 3 if setup.stage != "rm" else 2
     seen = sequences * a_token
-    seen += _evaluated(dataset, setup, steps) * WORK_FORWARD / max(1, setup.devices)
+    seen += _evaluated(data, setup, steps) * WORK_FORWARD / max(1, setup.devices)
     return seen * length * (shape.parameters if shape else 1e9)
 
 
-def _evaluated(dataset: Dataset, setup: Setup, steps: int) -> float:
+def _evaluated(data: Data, setup: Setup, steps: int) -> float:
     """Examples that all evaluations together look at."""
     parameters = setup.parameters
-    held_out = dataset.records - train_records(dataset.records, {**parameters, "max_samples": None})
-    if not parameters.get("val_size") or parameters.get("eval_strategy") == "no":
+    if parameters.get("eval_strategy") == "no":
         return 0
     if parameters.get("eval_strategy") == "epoch":
-        return held_out * math.ceil(float(parameters.get("num_train_epochs") or 3))
+        return data.evaluated * math.ceil(float(parameters.get("num_train_epochs") or 3))
     every = int(parameters.get("eval_steps") or int(parameters.get("logging_steps") or 5) * 2)
-    return held_out * (steps // every)
+    return data.evaluated * (steps // every)
 
 
 def seconds_of(pace: Pace, work: float, steps: int, *, is_gpu: bool) -> int:
@@ -111,8 +150,17 @@ def seconds_of(pace: Pace, work: float, steps: int, *, is_gpu: bool) -> int:
     return round(pace.start_s + seconds)
 
 
-def pace_of(*, base_model: BaseModel, setup: Setup, is_gpu: bool, device: str, cores: int) -> Pace:
-    """From everybody's runs: the machine's pace is nobody's secret."""
+def pace_of(
+    *,
+    base_model: BaseModel,
+    setup: Setup,
+    is_gpu: bool,
+    device: str,
+    cores: int,
+    is_counted: bool = False,
+) -> Pace:
+    """From everybody's runs: the machine's pace is nobody's secret. `is_counted`: the tokens of
+    this training are."""
     measured = Forecast.objects.filter(
         job__status=Status.SUCCESS, is_gpu=is_gpu, took_s__gt=0, work__gt=0
     ).order_by("-pk")
@@ -120,20 +168,28 @@ def pace_of(*, base_model: BaseModel, setup: Setup, is_gpu: bool, device: str, c
         job__base_model=base_model, job__stage=setup.stage, job__method=setup.method
     )
     if rows := list(same[:RUNS_CONSIDERED]):
-        return _learned(rows, "same")
+        return _learned(rows, "same", is_counted=is_counted)
     if rows := list(measured[: RUNS_CONSIDERED * 4]):
-        return _learned(rows, "similar")
-    return Pace(START_S, 1 / nominal_flops(device, cores, is_gpu=is_gpu), "nominal", 0)
+        return _learned(rows, "similar", is_counted=is_counted)
+    a_unit_s = 1 / nominal_flops(device, cores, is_gpu=is_gpu)
+    return Pace(START_S, a_unit_s, "nominal", 0, is_counted)
 
 
-def _learned(rows: Sequence[Forecast], basis: str) -> Pace:
+def _learned(rows: Sequence[Forecast], basis: str, *, is_counted: bool) -> Pace:
+    """From the runs whose tokens were counted, if those of this one are; else from all, and both
+    by the size of the file: one measure must not be set against the other."""
+    if is_counted and (counted := [row for row in rows if row.counted_work]):
+        rows = counted
+    else:
+        is_counted = False
     starts = [row.start_s for row in rows if row.start_s is not None]
     start = statistics.median(starts) if starts else START_S
     units = [
-        max(0.0, (row.took_s or 0) - (start if row.start_s is None else row.start_s)) / row.work
+        max(0.0, (row.took_s or 0) - (start if row.start_s is None else row.start_s))
+        / ((row.counted_work or row.work) if is_counted else row.work)
         for row in rows
     ]
-    return Pace(start, statistics.median(units), basis, len(rows))
+    return Pace(start, statistics.median(units), basis, len(rows), is_counted)
 
 
 def nominal_flops(device: str, cores: int, *, is_gpu: bool) -> float:

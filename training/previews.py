@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from llmplatform.text import money
-from training import argument_conflicts, checks, llamafactory, presets
+from training import argument_conflicts, checks, leakage, llamafactory, presets
 from training.argument_table import BY_NAME
 from training.estimate import Estimate, estimate
 from training.models import BaseModel, Dataset, Strategy
@@ -78,7 +78,12 @@ class Preview:
     @property
     def note_rows(self) -> list[dict[str, Any]]:
         return [
-            {"name": name, "label": BY_NAME[name].label, "text": text} for name, text in self.notes
+            {
+                "name": name,
+                "label": BY_NAME[name].label if name in BY_NAME else _("Evaluation dataset"),
+                "text": text,
+            }
+            for name, text in self.notes
         ]
 
 
@@ -92,6 +97,7 @@ def preview(
     stage: str,
     method: str,
     parameters: Mapping[str, Any],
+    eval_dataset: Dataset | None = None,
 ) -> Preview:
     """ValidationError keyed by field, as create_job() would raise it."""
     chosen: checks.Chosen = {
@@ -99,6 +105,7 @@ def preview(
         "method": method,
         "base_model": base_model,
         "dataset": dataset,
+        "eval_dataset": eval_dataset,
     }
     cleaned = checks.checked(parameters, **chosen)
     sharing = checked_sharing(sharing or Sharing(), owner=owner, stage=stage, method=method)
@@ -108,6 +115,7 @@ def preview(
         base_model=base_model,
         dataset_name=dataset.name,
         parameters=cleaned,
+        eval_dataset_name=eval_dataset.name if eval_dataset else "",
     )
     args |= shown_args(sharing)
     return Preview(
@@ -119,16 +127,18 @@ def preview(
         ),
         yaml=llamafactory.yaml_of(args),
         command=f"{launch_words(sharing)}llamafactory-cli train {file_name(name)}.yaml",
-        notes=tuple(
-            argument_conflicts.notes(
-                cleaned,
-                stage=stage,
-                method=method,
-                context_tokens=base_model.context_tokens,
-                records=dataset.records,
-                has_gpu=checks.has_gpu(),
-            )
-        ),
+        notes=(*leakage.notes(dataset, eval_dataset), *_notes(cleaned, chosen)),
+    )
+
+
+def _notes(cleaned: Mapping[str, Any], chosen: checks.Chosen) -> argument_conflicts.Found:
+    return argument_conflicts.notes(
+        cleaned,
+        stage=chosen["stage"],
+        method=chosen["method"],
+        context_tokens=chosen["base_model"].context_tokens,
+        records=chosen["dataset"].records,
+        has_gpu=checks.has_gpu(),
     )
 
 

@@ -63,6 +63,7 @@ def _lineage(job: TrainingJob) -> dict[str, Any]:
         "dataset_id": job.dataset_id,
         "dataset_sha256": job.dataset.sha256,
         "dataset_records": job.dataset.records,
+        **({"eval_dataset": str(job.eval_dataset)} if job.eval_dataset else {}),
         "stage": job.stage,
         "method": job.method,
         "parameters": job.parameters,

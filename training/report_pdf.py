@@ -17,16 +17,19 @@ from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.platypus.doctemplate import SimpleDocTemplate
-from reportlab.platypus.flowables import Flowable, KeepTogether, Preformatted, Spacer
+from reportlab.platypus.flowables import Flowable, Preformatted, Spacer
 from reportlab.platypus.paragraph import Paragraph
 from reportlab.platypus.tables import Table, TableStyle
 
 from training.curves import Figure
+from training.report_chapters import Chapter
 from training.reports import Report
 
 LATIN, MONO, CHINESE = "Helvetica", "Courier", "STSong-Light"
 # Whatever Helvetica cannot show.
-FOREIGN = re.compile("[^\x00-\xff]+")
+FOREIGN = re.compile("[^\x00-\xff–]+")
+# The Chinese font has no minus sign.
+PLAIN = str.maketrans({"−": "-"})
 INK, SOFT, LINE = colors.HexColor("#1a1b22"), colors.HexColor("#565969"), colors.HexColor("#d5d6df")
 SERIES = (colors.HexColor("#5046d8"), colors.HexColor("#c2410c"), colors.HexColor("#0f766e"))
 MARGIN, FRAME_PADDING = 20 * mm, 6
@@ -38,13 +41,21 @@ pdfmetrics.registerFont(UnicodeCIDFont(CHINESE))
 BODY = ParagraphStyle("body", fontName=LATIN, fontSize=9.5, leading=14, textColor=INK)
 SMALL = ParagraphStyle("small", parent=BODY, fontSize=8.5, leading=12, textColor=SOFT)
 TITLE = ParagraphStyle("title", parent=BODY, fontSize=18, leading=24)
-HEADING = ParagraphStyle("heading", parent=BODY, fontSize=12, leading=18, spaceBefore=10)
+HEADING = ParagraphStyle(
+    "heading", parent=BODY, fontSize=12, leading=18, spaceBefore=10, keepWithNext=1
+)
+CAPTION = ParagraphStyle("caption", parent=SMALL, keepWithNext=1)
+SUBHEADING = ParagraphStyle(
+    "subheading", parent=BODY, fontSize=10, leading=16, spaceBefore=6, keepWithNext=1
+)
+QUESTION = ParagraphStyle("question", parent=BODY, spaceBefore=6, keepWithNext=1)
+ANSWER = ParagraphStyle("answer", parent=SMALL, leftIndent=10, spaceBefore=2)
 CODE = ParagraphStyle("code", parent=BODY, fontName=MONO, fontSize=7.5, leading=10)
 
 
 def _mixed(text: object) -> str:
     """Escaped, with what is not Latin in the Chinese font."""
-    marked = escape(str(text))
+    marked = escape(str(text).translate(PLAIN)).replace("\n", "<br/>")
     return FOREIGN.sub(lambda found: f'<font name="{CHINESE}">{found[0]}</font>', marked)
 
 
@@ -102,8 +113,7 @@ def _figures(report: Report) -> list[Flowable]:
     found: list[Flowable] = []
     for figure in report.figures:
         names = ", ".join(f"{line['name']} {line['last']}" for line in figure.lines)
-        caption = _text(f"{figure.title}: {names}", SMALL)
-        found.append(KeepTogether([caption, _drawing(figure), Spacer(1, 6)]))
+        found += [_text(f"{figure.title}: {names}", CAPTION), _drawing(figure), Spacer(1, 6)]
     return found
 
 
@@ -123,6 +133,23 @@ def _code(text: str) -> list[Flowable]:
     return found
 
 
+def _chapter(chapter: Chapter) -> list[Flowable]:
+    found: list[Flowable] = []
+    if chapter.facts:
+        found += [_facts(chapter.facts), Spacer(1, 6)]
+    if chapter.rows:
+        share = WIDTH / len(chapter.head)
+        widths = (share,) * len(chapter.head)
+        found += [_table([chapter.head, *chapter.rows], widths, head=True), Spacer(1, 6)]
+    found += [_text(sentence, SMALL) for sentence in chapter.sentences]
+    if chapter.cases_title and chapter.cases:
+        found.append(_text(chapter.cases_title, SUBHEADING))
+    for case in chapter.cases:
+        found.append(_text(case.title, QUESTION))
+        found += [_text(f"{who}: {text}", ANSWER) for who, text in case.answers]
+    return found
+
+
 def pdf_of(report: Report) -> bytes:
     story: list[Flowable] = [
         _text(report.job.name, TITLE),
@@ -137,12 +164,14 @@ def pdf_of(report: Report) -> bytes:
         _facts(report.times()),
         Spacer(1, 6),
         _attempts(report),
+        Spacer(1, 4),
         *(_text(sentence, SMALL) for sentence in report.proof),
     ]
-    sections = (
+    sections: tuple[tuple[str, list[Flowable]], ...] = (
         (_("Results"), [_facts(rows)] if (rows := report.results()) else []),
         (_("Curves"), _figures(report)),
         (_("Hardware"), [_facts(rows)] if (rows := report.hardware_rows()) else []),
+        *((chapter.title, _chapter(chapter)) for chapter in report.chapters),
         (_("Configuration"), _code(report.yaml)),
         (_("Versions"), [_facts(list(report.versions.items()))] if report.versions else []),
     )

@@ -3,10 +3,8 @@
 Everything comes from our own rows. As a page, Markdown and PDF (report_text.py, report_pdf.py).
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 from django.db.models import Avg, Max
@@ -14,8 +12,18 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from training import curves, llamafactory, streams
-from training.models import HardwareSample, Status, TrainingJob, Transition
+from training import curve_blocks, curves, llamafactory
+from training.models import HardwareSample, TrainingJob
+from training.report_chapters import Chapter, chapters_of
+from training.report_story import (
+    Attempt,
+    Continuity,
+    attempts_of,
+    continuity_of,
+    paused_seconds,
+    proof_of,
+    queued_seconds,
+)
 from training.templatetags.training_text import count, duration, metric_label, short
 
 METRIC_NAMES = ("train_loss", "loss", "eval_loss", "train_runtime_s", "train_samples_per_second")
@@ -29,44 +37,7 @@ CPU_FIGURES = {"average": "cpu_percent_mean", "most": "cpu_percent_max"}
 Row = tuple[str, object]
 # GPU samples read at most.
 SAMPLES_MAX = 5000
-
-
-@dataclass
-class Attempt:
-    """One process. `end` None: it runs. `outcome` is the status it ended with."""
-
-    number: int
-    node: str
-    granted_at: datetime
-    running_at: datetime | None = None
-    from_step: int = 0
-    to_step: int = 0
-    ended_at: datetime | None = None
-    outcome: str = ""
-
-    @property
-    def training_s(self) -> float:
-        if self.running_at is None:
-            return 0.0
-        return ((self.ended_at or timezone.now()) - self.running_at).total_seconds()
-
-    @property
-    def outcome_label(self) -> str:
-        return str(Status(self.outcome).label) if self.outcome else ""
-
-
-@dataclass(frozen=True)
-class Continuity:
-    """Whether the curve has a hole or a step told twice. `missing` are logged steps that lack."""
-
-    first: int
-    last: int
-    points: int
-    missing: tuple[int, ...]
-
-    @property
-    def is_whole(self) -> bool:
-        return not self.missing
+CURVE_POINTS = 400
 
 
 @dataclass(frozen=True)
@@ -78,17 +49,21 @@ class Report:
     training_s: float
     paused_s: float
     metrics: dict[str, Any]
-    best: dict[str, Any] | None
+    # Step and value.
+    best: curves.Point | None
     figures: list[curves.Figure]
     hardware: dict[str, Any]
     yaml: str
     versions: dict[str, str]
     continuity: Continuity | None
+    chapters: list[Chapter]
     made_at: datetime = field(default_factory=timezone.now)
 
     def summary(self) -> list[Row]:
         job = self.job
-        dataset = f"{job.dataset.name} · {job.dataset.records:,} · SHA-256 {job.dataset.sha256}"
+        dataset = (
+            f"{job.dataset.name} · {job.dataset.records:,} · SHA-256 {job.dataset.sha256[:12]}"
+        )
         rows: list[Row] = [
             (_("Status"), job.state_label),
             (_("Base model"), job.base_model.name),
@@ -129,7 +104,7 @@ class Report:
             (metric_label(name), short(value)) for name, value in self.metrics.items()
         ]
         if self.best is not None:
-            shown = {"value": short(self.best["eval_loss"]), "step": self.best["step"]}
+            shown = {"value": short(self.best[1]), "step": f"{self.best[0]:,.0f}"}
             rows.append((_("Best evaluation loss"), _("%(value)s at step %(step)s") % shown))
         return rows
 
@@ -148,78 +123,7 @@ class Report:
 
     @property
     def proof(self) -> list[str]:
-        """Why the curve can be trusted, resumes included."""
-        sentences = []
-        for before, attempt in pairwise(self.attempts):
-            shown = {"n": attempt.number, "to": before.to_step, "from": attempt.from_step}
-            if before.outcome == Status.PAUSED and before.to_step == attempt.from_step:
-                text = _("Attempt %(n)s went on from step %(from)s, where the one before paused.")
-            else:
-                text = _(
-                    "Attempt %(n)s went on from step %(from)s; the one before had come to "
-                    "step %(to)s."
-                )
-            sentences.append(text % shown)
-        return [*sentences, *self._continuity_text()]
-
-    def _continuity_text(self) -> list[str]:
-        found = self.continuity
-        if found is None:
-            return []
-        if not found.is_whole:
-            shown = ", ".join(map(str, found.missing))
-            return [
-                _("Steps that should be in the curve and are not: %(steps)s") % {"steps": shown}
-            ]
-        text = _("Steps %(first)s to %(last)s: %(points)s points, none missing, none twice.")
-        return [text % {"first": found.first, "last": found.last, "points": found.points}]
-
-
-def attempts_of(transitions: Sequence[Transition]) -> list[Attempt]:
-    found: list[Attempt] = []
-    for row in transitions:
-        if row.status == Status.PREPARING:
-            if found and found[-1].ended_at is None:  # broke off, and was started anew at once
-                found[-1].ended_at, found[-1].to_step = row.at, row.step
-            found.append(Attempt(row.attempt, row.node_name, row.at, from_step=row.step))
-        elif found and row.status == Status.RUNNING:
-            found[-1].running_at, found[-1].from_step = row.at, row.step
-        elif found and found[-1].ended_at is None and row.status != Status.PENDING:
-            found[-1].ended_at, found[-1].to_step = row.at, row.step
-            found[-1].outcome = row.status
-    return found
-
-
-def paused_seconds(transitions: Sequence[Transition], until: datetime) -> float:
-    """From each pause to the wish to go on (or the end)."""
-    total, since = 0.0, None
-    for row in transitions:
-        if since is not None:
-            total += (row.at - since).total_seconds()
-        since = row.at if row.status == Status.PAUSED else None
-    return total + ((until - since).total_seconds() if since is not None else 0.0)
-
-
-def queued_seconds(job: TrainingJob, transitions: Sequence[Transition]) -> float:
-    """From creation, or from each resume, to a place."""
-    total, since = 0.0, job.created_at
-    waits = True
-    for row in transitions:
-        if row.status == Status.PENDING:
-            since, waits = row.at, True
-        elif waits:
-            total += max(0.0, (row.at - since).total_seconds())
-            waits = False
-    return total
-
-
-def continuity_of(rows: Sequence[dict[str, Any]], every: int) -> Continuity | None:
-    """None without points. The rows are those with a loss, one a step, in order."""
-    steps = [int(row["step"]) for row in rows if "loss" in row]
-    if not steps:
-        return None
-    wanted = set(range(every, steps[-1] + 1, every))
-    return Continuity(steps[0], steps[-1], len(steps), tuple(sorted(wanted - set(steps))[:20]))
+        return proof_of(self.job, self.attempts, self.continuity)
 
 
 def hardware_of(job: TrainingJob) -> dict[str, Any]:
@@ -246,14 +150,7 @@ def hardware_of(job: TrainingJob) -> dict[str, Any]:
 
 
 def configuration_of(job: TrainingJob) -> str:
-    args = llamafactory.preview_args(
-        stage=str(job.stage),
-        method=str(job.method),
-        base_model=job.base_model,
-        dataset_name=job.dataset.name,
-        parameters=job.parameters,
-    )
-    return llamafactory.yaml_of(args)
+    return llamafactory.yaml_of(llamafactory.shown_args(job))
 
 
 def curve_titles() -> dict[str, str]:
@@ -269,11 +166,11 @@ def report_of(job: TrainingJob) -> Report:
     transitions = list(job.transitions.order_by("at", "id"))
     attempts = attempts_of(transitions)
     until = job.finished_at or timezone.now()
-    rows = streams.all_metrics(job.pk)
-    evaluated = [row for row in rows if isinstance(row.get("eval_loss"), int | float)]
+    series, _cursor = curve_blocks.overview(job.pk, points=CURVE_POINTS)
+    lines = {name: [(p[0], p[2]) for p in points] for name, points in series.items()}
     titles = curve_titles()
     figures = [
-        curves.figure(titles[key], {name: curves.series(rows, name) for name in names})
+        curves.figure(titles[key], {name: lines.get(name, []) for name in names})
         for key, names in CURVES.items()
     ]
     every = int(job.parameters.get("logging_steps", llamafactory.DEFAULTS["logging_steps"]))
@@ -285,10 +182,12 @@ def report_of(job: TrainingJob) -> Report:
         training_s=sum(attempt.training_s for attempt in attempts),
         paused_s=paused_seconds(transitions, until),
         metrics={n: job.summary[n] for n in METRIC_NAMES if job.summary.get(n) is not None},
-        best=min(evaluated, key=lambda row: float(row["eval_loss"]), default=None),
+        # The lowest value of each stretch is in the overview, and so is the lowest of all.
+        best=min(lines.get("eval_loss", []), key=lambda point: point[1], default=None),
         figures=[drawn for drawn in figures if drawn is not None],
         hardware=hardware_of(job),
         yaml=configuration_of(job),
         versions=job.facts.get("versions", {}),
-        continuity=continuity_of(rows, every),
+        continuity=continuity_of(job.pk, max(every, 1)),
+        chapters=chapters_of(job),
     )

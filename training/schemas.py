@@ -10,6 +10,7 @@ from pydantic import Field
 from llmplatform.schemas import Answer, Name, Schema, Str
 from training.models import (
     BaseModel,
+    Forecast,
     Method,
     ModelFetch,
     ModelVersion,
@@ -119,6 +120,9 @@ class BaseModelOut(Answer):
 class EstimateIn(Schema):
     base_model: int
     dataset: int
+    eval_dataset: int | None = Field(
+        None, description="What it is evaluated on, instead of a share of `dataset` (val_size)."
+    )
     stage: Str = Stage.SFT.value
     method: Str = Method.LORA.value
     parameters: dict[str, Any] = Field(
@@ -181,6 +185,9 @@ class EstimateOut(Answer):
     place: PlaceOut | None
     places: list[PlaceOut]
     steps: int | None
+    tokens_counted: bool = Field(
+        description="By the dataset's statistics; else told from the size of its file."
+    )
     time_s: int | None
     time_basis: str | None = Field(
         description="same (runs of this model, stage and method), similar or nominal."
@@ -205,6 +212,23 @@ class QueueOut(Answer):
     expected_at: datetime | None
 
 
+class ForecastOut(Answer):
+    """What the person was told before the start, and what the training took."""
+
+    verdict: str
+    is_overridden: bool = Field(description="Started although it was not to fit.")
+    memory_bytes: int | None = Field(description="Of one device.")
+    time_s: int | None
+    cost_usd: Decimal | None
+    disk_bytes: int | None
+    peak_bytes: int | None = Field(description="Memory measured; null before it has succeeded.")
+    took_s: float | None = Field(description="Time measured, without queue and pauses.")
+    spent_usd: Decimal | None = Field(description="Cost measured.")
+    memory_off_by: float | None = Field(description="0.1: a tenth more than predicted.")
+    time_off_by: float | None
+    cost_off_by: float | None
+
+
 class JobOut(Answer):
     id: UUID
     name: str
@@ -220,6 +244,7 @@ class JobOut(Answer):
     error: JobError | None
     base_model: int
     dataset: int
+    eval_dataset: int | None
     stage: str
     method: str
     parameters: dict[str, Any]
@@ -229,6 +254,7 @@ class JobOut(Answer):
     queue_position: int | None
     queue: QueueOut | None = Field(description="While it waits for a place: why, until when.")
     parallel: dict[str, Any]
+    forecast: ForecastOut | None = Field(description="Null for jobs from before there was one.")
     continuity: list[dict[str, Any]] = Field(description="Each resume, and how it went on.")
     created_at: datetime
     started_at: datetime | None
@@ -260,6 +286,10 @@ class JobOut(Answer):
         }
 
     @staticmethod
+    def resolve_forecast(job: TrainingJob) -> Forecast | None:
+        return getattr(job, "forecast", None)
+
+    @staticmethod
     def resolve_node(job: TrainingJob) -> str | None:
         return job.node.name if job.node else None
 
@@ -270,6 +300,10 @@ class JobOut(Answer):
     @staticmethod
     def resolve_dataset(job: TrainingJob) -> int:
         return job.dataset_id
+
+    @staticmethod
+    def resolve_eval_dataset(job: TrainingJob) -> int | None:
+        return job.eval_dataset_id
 
     @staticmethod
     def resolve_model_version(job: TrainingJob) -> int | None:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from training import checks, dispatch, forecasts, lifecycle, llamafactory, pausing
+from training import checks, dispatch, forecasts, lifecycle, llamafactory, mirroring, pausing
 from training.errors import StateConflict
 from training.estimate import Estimate, estimate
 from training.models import (
@@ -52,6 +52,21 @@ def allowed_actions(workload: Workload) -> tuple[str, ...]:
         found = ACTIONS.get(workload.state, ())
     if "pause" in found and pausing.why_not(workload):
         found = tuple(action for action in found if action != "pause")
+    return found
+
+
+def _expected(
+    chosen: checks.Chosen, cleaned: dict[str, Any], sharing: Sharing, *, allow_too_large: bool
+) -> Estimate:
+    """What it will take. ValidationError where that fits nowhere now and is not allowed to."""
+    found = estimate(
+        **chosen,
+        parameters=llamafactory.DEFAULTS | cleaned,
+        devices=sharing.processes * sharing.nodes,
+        strategy=sharing.memory_strategy,
+    )
+    if found.is_too_large and not allow_too_large:
+        _refuse_too_large(found)
     return found
 
 
@@ -114,6 +129,7 @@ def create_job(
     allow_too_large: bool = False,
     sweep: Sweep | None = None,
     start_version: ModelVersion | None = None,
+    eval_dataset: Dataset | None = None,
     request: HttpRequest | None = None,
 ) -> TrainingJob:
     """A job, in the queue if `start`. Whatever cannot work is refused here, before any process.
@@ -127,38 +143,28 @@ def create_job(
         "method": method,
         "base_model": base_model,
         "dataset": dataset,
+        "eval_dataset": eval_dataset,
     }
     cleaned = checks.checked(parameters or {}, **chosen)
     if start_version is not None:
         check_start(start_version, base_model=base_model, method=method)
     sharing = checked_sharing(sharing or Sharing(), owner=owner, stage=stage, method=method)
-    expected = estimate(
-        **chosen,
-        parameters=llamafactory.DEFAULTS | cleaned,
-        devices=sharing.processes * sharing.nodes,
-        strategy=sharing.memory_strategy,
-    )
-    is_too_large = expected.verdict == "too_large"
-    if is_too_large and not allow_too_large:
-        _refuse_too_large(expected)
+    expected = _expected(chosen, cleaned, sharing, allow_too_large=allow_too_large)
     job = TrainingJob(
         owner=owner,
         name=name,
-        base_model=base_model,
-        dataset=dataset,
-        stage=stage,
-        method=method,
         parameters=cleaned,
         sample_prompts=clean_prompts(sample_prompts),
         sweep=sweep,
         start_version=start_version,
+        **chosen,
         **sharing.as_fields(),
     )
     with transaction.atomic():
         job.save()
-        forecasts.keep(job, expected, is_overridden=is_too_large)
+        forecasts.keep(job, expected)
         after = {"base_model": base_model.name, "dataset": dataset.name, "method": method}
-        if is_too_large:
+        if expected.is_too_large:
             after["started_in_spite_of"] = "does not fit"
         after |= dict.fromkeys(sharing.lifted, "no limit")
         audit(actor=owner, action="job.create", target=job, after=after, request=request)
@@ -220,7 +226,7 @@ def delete_job(*, job: TrainingJob, actor: User, request: HttpRequest | None = N
     """
     if not (job.is_final or (job.status == Status.PENDING and not job.is_queued)):
         raise StateConflict("delete", job.state)
-    folder, has_version = job.folder, hasattr(job, "version")
+    job_id, folder, has_version = job.pk, job.folder, hasattr(job, "version")
     with transaction.atomic():
         audit(actor=actor, action="job.delete", target=job, request=request)
         sweep = job.sweep
@@ -229,6 +235,7 @@ def delete_job(*, job: TrainingJob, actor: User, request: HttpRequest | None = N
             sweep.delete()  # it would hold base model and dataset for ever
         if not has_version:
             transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True))
+        mirroring.forget(job_id)
 
 
 def build_base_model(*, actor: User, name: str, template: str) -> ModelBuild:

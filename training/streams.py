@@ -3,7 +3,6 @@
 A cursor is where to go on: the id of the last point, or the number of the next log line.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -82,16 +81,3 @@ def samples_after(workload_id: UUID, after: int, limit: int = POINTS_MAX) -> Sli
         for row in found
     ]
     return Slice(items, found[-1].pk if found else after)
-
-
-def latest_by_step(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One row a step, in order: what a resumed run told again replaces what it told before."""
-    merged: dict[int, dict[str, Any]] = {}
-    for row in rows:
-        merged.setdefault(row["step"], {}).update(row)
-    return [merged[step] for step in sorted(merged)]
-
-
-def all_metrics(workload_id: UUID) -> list[dict[str, Any]]:
-    rows = Metric.objects.filter(workload_id=workload_id).order_by("pk")
-    return latest_by_step(row.as_row() for row in rows.iterator(chunk_size=2000))

@@ -169,9 +169,10 @@ def create_sweep(
         raise ValidationError({"name": [_("The name is longer than 90 characters.")]})
     settled = _settled(chosen, parameters, grid)
     fixed = {name: value for name, value in parameters.items() if name not in grid}
+    kept = {name: value for name, value in chosen.items() if name != "eval_dataset"}
     with transaction.atomic():
         sweep = Sweep.objects.create(
-            owner=owner, name=name.strip(), parameters=fixed, grid=_kept(grid, settled), **chosen
+            owner=owner, name=name.strip(), parameters=fixed, grid=_kept(grid, settled), **kept
         )
         after = {"name": sweep.name, "jobs": len(settled)}
         audit(actor=owner, action="sweep.create", target=sweep, after=after, request=request)

@@ -10,6 +10,7 @@ from training import (
     dataset_work,
     dispatch,
     judging,
+    mirroring,
     nodes,
     scheduling,
     tokens,
@@ -42,7 +43,9 @@ def look_at_datasets() -> None:
 @shared_task(expires=10)
 def tick() -> None:
     """On each node, every few seconds: be there, and look after what runs here."""
-    reconciling.reconcile_node(nodes.beat())
+    node = nodes.beat()
+    reconciling.reconcile_node(node)
+    mirroring.look_after(node)
 
 
 @shared_task(expires=10)

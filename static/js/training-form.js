@@ -68,6 +68,7 @@ form?.addEventListener("change", (event) => {
     nameIt();
   }
   if (event.target.name === "base_model") pickTemplate();
+  if (event.target.name === "eval_dataset" && event.target.value) form.elements.val_size.value = "0";
   showWhatApplies();
 });
 form?.addEventListener("input", showWhatApplies);

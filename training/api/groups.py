@@ -68,6 +68,7 @@ def import_configuration(request: HttpRequest, body: ImportIn) -> Any:
     return {
         "base_model": found.base_model.pk if found.base_model else None,
         "dataset": found.dataset.pk if found.dataset else None,
+        "eval_dataset": found.eval_dataset.pk if found.eval_dataset else None,
         "stage": found.stage,
         "method": found.method,
         "parameters": found.parameters,

@@ -19,7 +19,7 @@ from training.models import ModelVersion, Status, TrainingJob
 from training.schemas import EstimateIn, EstimateOut, JobIn, JobOut
 
 jobs_router = Router(tags=["Training"])
-RELATED = ("node", "version", "base_model", "dataset")
+RELATED = ("node", "version", "base_model", "dataset", "forecast")
 
 
 def _job(request: HttpRequest, job_id: str) -> TrainingJob:

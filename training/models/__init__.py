@@ -20,7 +20,7 @@ from training.models.exports import ExportFormat, ModelExport
 from training.models.families import ModelFamily
 from training.models.forecasts import Forecast
 from training.models.groups import JobTemplate, Sweep
-from training.models.jobs import Method, Stage, Strategy, TrainingJob
+from training.models.jobs import Method, MirrorState, Stage, Strategy, TrainingJob
 from training.models.nodes import Node, NodeSample, Slot
 from training.models.parity import ParityCheck
 from training.models.registry import Deployment, Engine, Label, LabelMove, LabelWaiver, ModelVersion
@@ -77,6 +77,7 @@ __all__ = [
     "Member",
     "Method",
     "Metric",
+    "MirrorState",
     "ModelBuild",
     "ModelExport",
     "ModelFamily",

@@ -22,6 +22,8 @@ class Forecast(models.Model):
     is_overridden = models.BooleanField(_("started in spite of the estimate"), default=False)
     # How much was to be done: what the pace of past runs is told from.
     work = models.FloatField(default=0)
+    # The same by counted tokens; None where only the size of the file was known.
+    counted_work = models.FloatField(null=True)
     rule_memory_bytes = models.PositiveBigIntegerField(null=True)
     memory_bytes = models.PositiveBigIntegerField(_("memory expected"), null=True)
     time_s = models.PositiveIntegerField(_("time expected (s)"), null=True)
@@ -33,6 +35,9 @@ class Forecast(models.Model):
     took_s = models.FloatField(_("time measured (s)"), null=True)
     # Of that, before the first step.
     start_s = models.FloatField(null=True)
+    spent_usd: models.DecimalField[Any, Decimal | None] = models.DecimalField(
+        _("cost measured (USD)"), max_digits=14, decimal_places=4, null=True
+    )
 
     class Meta:
         verbose_name = _("forecast")
@@ -45,12 +50,18 @@ class Forecast(models.Model):
     @property
     def memory_off_by(self) -> float | None:
         """0.1: it took a tenth more than expected."""
-        if not self.memory_bytes or self.peak_bytes is None:
-            return None
-        return self.peak_bytes / self.memory_bytes - 1
+        return _off_by(self.memory_bytes, self.peak_bytes)
 
     @property
     def time_off_by(self) -> float | None:
-        if not self.time_s or self.took_s is None:
-            return None
-        return self.took_s / self.time_s - 1
+        return _off_by(self.time_s, self.took_s)
+
+    @property
+    def cost_off_by(self) -> float | None:
+        return _off_by(self.cost_usd, self.spent_usd)
+
+
+def _off_by(expected: float | Decimal | None, measured: float | Decimal | None) -> float | None:
+    if not expected or measured is None:
+        return None
+    return float(measured) / float(expected) - 1

@@ -34,6 +34,14 @@ class Strategy(models.TextChoices):
     FSDP = "fsdp", _("Weights are shared out, too (FSDP)")
 
 
+class MirrorState(models.TextChoices):
+    """Of a run in SwanLab. Waiting: there is, or will be, something to deliver."""
+
+    NONE = "", _("No mirror")
+    WAITING = "waiting", _("Waiting")
+    DELIVERED = "delivered", _("Delivered")
+
+
 class TrainingJobQuerySet(WorkloadQuerySet["TrainingJob"]):
     pass
 
@@ -43,6 +51,15 @@ class TrainingJob(Workload):
 
     base_model = models.ForeignKey(BaseModel, models.PROTECT, related_name="jobs")
     dataset = models.ForeignKey(Dataset, models.PROTECT, related_name="jobs")
+    # What it is evaluated on, instead of a share of `dataset`.
+    eval_dataset = models.ForeignKey(
+        Dataset,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="evaluating_jobs",
+        verbose_name=_("evaluation dataset"),
+    )
     # The version whose weights it goes on from, instead of those of the base model.
     start_version = models.ForeignKey(
         "training.ModelVersion",
@@ -75,14 +92,17 @@ class TrainingJob(Workload):
     # Where the next attempt goes on from: the newest complete checkpoint known.
     checkpoint = models.CharField(max_length=500, blank=True, editable=False)
     checkpoint_step = models.PositiveIntegerField(default=0, editable=False)
-    # {"run_id", "mode", "logdir", "url"} or {"error"}
+    mirror = models.CharField(
+        max_length=10, choices=MirrorState.choices, blank=True, editable=False
+    )
+    # What mirror.py told: {"run_id", "mode", "url"?, "step"?, "error"?, …}
     swanlab: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     # What the trainer summed up: train_loss, eval_loss, train_runtime_s, …
     summary: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     # {"trainable_parameters", "all_parameters", "versions"}
     facts: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
-    # [{"attempt", "step", "told", "again", "is_same"}]: each resume, and the first loss that was
-    # told twice.
+    # [{"attempt", "step", "verdict": not_repeated, same, close or different, "compared_step"?,
+    # "before"?, "again"?}]: each resume, and the first loss that was told twice.
     continuity: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     output_path = models.CharField(max_length=500, blank=True, editable=False)
 
@@ -91,6 +111,11 @@ class TrainingJob(Workload):
     class Meta:
         verbose_name = _("training job")
         verbose_name_plural = _("training jobs")
+
+    @property
+    def datasets(self) -> list[Dataset]:
+        """What it learns from, then what it is evaluated on if that is its own."""
+        return [self.dataset, *([self.eval_dataset] if self.eval_dataset else [])]
 
     def save(self, *args: object, **kwargs: object) -> None:
         self.kind = Kind.TRAIN

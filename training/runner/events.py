@@ -8,7 +8,6 @@ metrics     step, epoch, loss?, eval_loss?, learning_rate?, grad_norm?, ...
 hardware    cpu_percent, rss_bytes, gpus: [{index, name, percent, used_bytes, total_bytes, celsius}]
 samples     step, items: [{position, prompt, output}]
 checkpoint  step, path (once it is complete)
-swanlab     run_id, mode, logdir, url? or error
 paused      step, checkpoint
 stopped     step
 finished    step, max_steps, train_runtime_s, metrics

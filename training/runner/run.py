@@ -1,10 +1,9 @@
 """One LLaMA-Factory run: `python run.py <spec.json>`, executed by the training environment.
 
 The spec: {"args": LLaMA-Factory's own arguments, typed; "events_path"; "control_path";
-"sample_prompts"?: answered at each evaluation; "swanlab": {"enabled"?, "project", "experiment",
-"logdir", "mode"} or null}. Exit code 0: global step reached max steps; 75: paused; 76: stopped;
-1: failed. events.py has the events it writes. With RANK and WORLD_SIZE in the environment it is
-one of several processes, of which all but the first tell only of failures.
+"sample_prompts"?: answered at each evaluation}. Exit code 0: global step reached max steps; 75:
+paused; 76: stopped; 1: failed. events.py has the events it writes. With RANK and WORLD_SIZE in the
+environment it is one of several processes, of which all but the first tell only of failures.
 """
 
 import json
@@ -12,13 +11,12 @@ import os
 import re
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 from control import PAUSE, Control, Interrupted
 from events import EventLog
-from failures import kind_of, message_of
+from performing import leave, tell_failure
 from together import allow_cpu_devices, rank, world
 
 EXIT_PAUSED, EXIT_STOPPED, EXIT_FAILED = 75, 76, 1
@@ -51,7 +49,6 @@ def train(spec: dict[str, Any], control: Control, events: EventLog) -> None:
         os.environ.update(OFFLINE)
     from callbacks import ControlCallback, HardwareSampler, StoryCallback
     from llamafactory.train.tuner import run_exp
-    from mirror import SwanLabMirror
     from sampling import SampleCallback
 
     control.prepare()
@@ -64,18 +61,12 @@ def train(spec: dict[str, Any], control: Control, events: EventLog) -> None:
     is_whole = not ({"deepspeed", "fsdp"} & args.keys())
     prompts = spec.get("sample_prompts") if is_first and is_whole else None
     callbacks = [story, SampleCallback(prompts or [], events), ControlCallback(control, events)]
-    swanlab = spec.get("swanlab") if is_first else None
-    mirror = SwanLabMirror(swanlab, events) if swanlab and swanlab.get("enabled", True) else None
-    if mirror is not None:
-        callbacks.append(mirror)
     started, is_success = time.monotonic(), False
     try:
         run_exp(args=args, callbacks=callbacks)
         is_success = story.is_complete()
     finally:
         control.begin()
-        if mirror is not None:
-            mirror.close(is_success)
     if not is_success:
         raise RuntimeError(f"the training ended at step {story.step} of {story.max_steps}")
     story.finish(time.monotonic() - started)
@@ -106,8 +97,7 @@ def outcome(error: BaseException, events: EventLog) -> int:
     if name == "Stopped":
         events.write("stopped", step=error.step)
         return EXIT_STOPPED
-    traceback.print_exception(error)
-    events.write("failed", kind=kind_of(error), error_type=name, message=message_of(error))
+    tell_failure(error, events)
     return EXIT_FAILED
 
 
@@ -129,8 +119,4 @@ def main(spec_path: Path) -> int:
 
 
 if __name__ == "__main__":
-    code = main(Path(sys.argv[1]))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Threads of libraries may linger; everything of ours is written.
-    os._exit(code)
+    leave(main(Path(sys.argv[1])))

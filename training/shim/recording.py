@@ -65,7 +65,6 @@ class Recorder:
             "hardware": self._on_hardware,
             "checkpoint": self._on_checkpoint,
             "samples": self._on_samples,
-            "swanlab": self._on_swanlab,
         }
 
     @contextmanager
@@ -194,11 +193,6 @@ class Recorder:
 
     def _on_checkpoint(self, event: Event) -> None:
         self._job_changes(checkpoint=event["path"], checkpoint_step=event["step"])
-
-    def _on_swanlab(self, event: Event) -> None:
-        told = {name: value for name, value in event.items() if name not in ("type", "at")}
-        known = TrainingJob.objects.values_list("swanlab", flat=True).get(pk=self.workload.pk)
-        self._job_changes(swanlab=known | told)
 
     def add_log(self, data: bytes) -> None:
         lines = log_lines(data)

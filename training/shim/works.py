@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from training import evaluation, forecasts, llamafactory, parallel, registry
+from training import evaluation, forecasts, llamafactory, mirroring, parallel, registry
 from training.datasets import write_dataset_info
 from training.demo import content
 from training.errors import Unbuildable
@@ -69,7 +69,9 @@ class Work(Protocol):
 def work_of(workload: Workload) -> Work:
     if workload.kind == Kind.TRAIN:
         return Training(
-            TrainingJob.objects.select_related("base_model", "dataset").get(pk=workload.pk)
+            TrainingJob.objects.select_related("base_model", "dataset", "eval_dataset").get(
+                pk=workload.pk
+            )
         )
     if workload.kind == Kind.BUILD:
         return Building(ModelBuild.objects.select_related("base_model").get(pk=workload.pk))
@@ -101,13 +103,14 @@ class Training:
         if shutil.disk_usage(runner.folder).free < FREE_BYTES_NEEDED:
             raise Unbuildable(Reason.DISK_FULL, "less than 200 MB are free")
         self._find_checkpoint()
+        mirroring.wait(job)
         data.mkdir(exist_ok=True)
         has_gpu = job.slots.filter(is_gpu=True).exists()
         args = llamafactory.runner_args(
             job,
             output=runner.folder / "output",
             data=data,
-            dataset_names=write_dataset_info(data, [job.dataset]),
+            dataset_names=write_dataset_info(data, job.datasets),
             has_gpu=has_gpu,
         ) | parallel.parallel_arguments(
             job.strategy,
@@ -124,12 +127,6 @@ class Training:
             "control_path": str(runner.control),
             # Where the weights are cut up, one process alone cannot ask the model anything.
             "sample_prompts": job.sample_prompts if job.strategy == Strategy.DDP else [],
-            "swanlab": {
-                "project": settings.SWANLAB_PROJECT,
-                "experiment": f"{job.name}-{runner.folder.name}",
-                "logdir": str(settings.SWANLAB_LOGDIR),
-                "mode": settings.SWANLAB_MODE,
-            },
         }
 
     def _find_checkpoint(self) -> None:

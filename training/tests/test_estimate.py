@@ -1,4 +1,5 @@
 import json
+import math
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -20,7 +21,16 @@ from training.memory import (
     memory_of,
     trainable,
 )
-from training.models import BaseModel, Dataset, Forecast, Node, NodeSample, Slot, Status
+from training.models import (
+    BaseModel,
+    Dataset,
+    DatasetStatistics,
+    Forecast,
+    Node,
+    NodeSample,
+    Slot,
+    Status,
+)
 from training.shapes import Shape, shape_of
 from training.tests.rows import GIB, make_base_model, make_dataset, make_job, make_node
 
@@ -175,12 +185,14 @@ def test_size_tells_the_parameters_and_nothing_tells_nothing() -> None:
 )
 def test_steps(parameters: dict[str, Any], steps: int) -> None:
     dataset = Dataset(records=100, size_bytes=100 * 128 * 4)
-    assert pace.steps_of(dataset, Setup("sft", "lora", parameters)) == steps
+    data = pace.data_of(dataset, parameters)
+    assert pace.steps_of(data, Setup("sft", "lora", parameters)) == steps
 
 
 def test_two_devices_take_half_the_steps() -> None:
     dataset = Dataset(records=100, size_bytes=100 * 128 * 4)
-    assert pace.steps_of(dataset, Setup("sft", "lora", {"num_train_epochs": 1}, devices=2)) == 50
+    data = pace.data_of(dataset, {"num_train_epochs": 1})
+    assert pace.steps_of(data, Setup("sft", "lora", {"num_train_epochs": 1}, devices=2)) == 50
 
 
 def test_places_are_those_of_live_nodes(db: None) -> None:
@@ -270,7 +282,7 @@ def past(user: User, model: BaseModel, **measured: Any) -> Forecast:
     known = make_job(user, Status.SUCCESS, base_model=model, dataset=Dataset.objects.first())
     expected = run(known.owner, model)
     assert expected.rule is not None
-    row = {"work": expected.work, "rule_memory_bytes": expected.rule.total} | measured
+    row = {"work": expected.work.rough, "rule_memory_bytes": expected.rule.total} | measured
     return Forecast.objects.create(job=known, **row)
 
 
@@ -306,3 +318,53 @@ def test_memory_is_corrected_by_what_runs_took(alice: User) -> None:
     assert found.memory is not None
     assert found.memory.total == pytest.approx(rule.total * 1.25, rel=0.01)
     assert run(alice, make_base_model(name="other")).factor == pytest.approx(1.25, rel=0.01)
+
+
+def counted(dataset: Dataset, model: BaseModel, lengths: list[list[int]]) -> None:
+    result = {"lengths": lengths}
+    DatasetStatistics.objects.create(dataset=dataset, base_model=model, result=result)
+
+
+def test_counted_tokens_take_the_place_of_a_guess(alice: User) -> None:
+    make_node("cpu", gib=64)
+    model, other = make_base_model(), make_base_model(name="other")
+    dataset = make_dataset(alice, records=100, size_bytes=100 * 400)
+    guessed = run(alice, model)
+    assert guessed.as_json()["tokens_counted"] is False
+    counted(dataset, other, [[500, 100]])
+    of_another = run(alice, model)
+    assert of_another.work.counted == pytest.approx(5 * guessed.work.rough)
+    # Of the longer ones no more is trained than the cutoff leaves.
+    counted(dataset, model, [[100, 50], [5000, 50]])
+    found = run(alice, model, cutoff_len=300)
+    assert found.work.counted == pytest.approx(2 * guessed.work.rough)
+    assert found.seconds is not None
+    assert found.as_json()["tokens_counted"] is True
+    packed = run(alice, model, cutoff_len=300, packing=True, num_train_epochs=1)
+    assert packed.steps == math.ceil(100 * 200 / 300)
+
+
+def test_counting_after_some_runs_does_not_set_one_measure_against_another(alice: User) -> None:
+    make_node("cpu", gib=64)
+    model = make_base_model()
+    dataset = make_dataset(alice, records=100, size_bytes=100 * 400)
+    for _number in range(3):
+        past(alice, model, took_s=110, start_s=10)
+    counted(dataset, model, [[40, 100]])
+    found = run(alice, model)
+    assert found.seconds == 110
+    past(alice, model, took_s=130, start_s=10, counted_work=found.work.counted)
+    assert run(alice, model).seconds == 130
+
+
+def test_evaluations_of_a_dataset_of_its_own_take_time(alice: User) -> None:
+    make_node("cpu", gib=64)
+    dataset, questions = make_dataset(alice, records=100), make_dataset(alice, records=40)
+    common: dict[str, Any] = {"base_model": make_base_model(), "dataset": dataset}
+    common |= {"stage": "sft", "method": "lora", "parameters": {"eval_steps": 100}}
+    alone = estimate.estimate(**common)
+    with_own = estimate.estimate(**common, eval_dataset=questions)
+    assert with_own.steps == alone.steps == 300
+    # Three evaluations of 40 forwards each, beside 300 forwards and backwards.
+    share = 3 * 40 * 2 / (300 * 6)
+    assert with_own.work.rough == pytest.approx(alone.work.rough * (1 + share))

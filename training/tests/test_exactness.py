@@ -58,7 +58,7 @@ class Run:
         paths = {"events_path": str(self.folder / "events")}
         paths["control_path"] = str(self.folder / "control")
         spec = self.folder / "spec.json"
-        spec.write_text(json.dumps({"args": args, "swanlab": None, **paths}))
+        spec.write_text(json.dumps({"args": args, **paths}))
         return spec
 
     def events(self, kind: str) -> list[dict[str, Any]]:

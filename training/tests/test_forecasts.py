@@ -1,14 +1,16 @@
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
 from training import forecasts, services
 from training.checks import Chosen
 from training.estimate import estimate
-from training.models import HardwareSample, Status, TrainingJob, Transition
+from training.models import Forecast, HardwareSample, Node, Status, TrainingJob, Transition
 from training.tests.rows import make_base_model, make_dataset, make_node
 
 
@@ -93,3 +95,47 @@ def test_a_gpu_process_holds_more_than_its_tensors(alice: User, chosen: Chosen) 
     job.forecast.refresh_from_db()
     assert job.forecast.is_gpu
     assert job.forecast.peak_bytes == 10 * 2**30 + forecasts.CONTEXT_BYTES
+
+
+def test_what_it_took_stands_beside_what_was_expected(alice: User, chosen: Chosen) -> None:
+    node = make_node(gib=64)
+    Node.objects.update(hour_price_usd="3.60")
+    node.refresh_from_db()
+    job = services.create_job(owner=alice, name="a", **chosen)
+    assert forecasts.sentence_of(job) == ""
+    assert {row.measured for row in forecasts.comparison_of(job)} == {""}
+    Forecast.objects.filter(job=job).update(memory_bytes=2**30, time_s=720, cost_usd="0.72")
+    job.node = node
+    live(job, ("preparing", 0), ("running", 60), ("success", 780))
+    forecasts.compare(job, {"peak_rss_bytes": 2**30 * 9 // 10})
+    job.refresh_from_db()
+    assert forecasts.sentence_of(job) == "Predicted 12 min 0 s, took 13 min 0 s"
+    told = {
+        row.name: (_plain(row.expected), _plain(row.measured), row.off_by)
+        for row in forecasts.comparison_of(job)
+    }
+    assert told == {
+        "memory": ("1.0 GB", "921.6 MB", "−10 %"),
+        "time": ("12 min 0 s", "13 min 0 s", "+8 %"),
+        "cost": ("$0.7200", "$0.7800", "+8 %"),
+    }
+
+
+def _plain(text: str) -> str:
+    return text.replace("\xa0", " ")
+
+
+def test_page_list_and_api_tell_both(
+    alice: User, chosen: Chosen, client_for: Callable[[User], Client], api: Callable[[User], Any]
+) -> None:
+    make_node(gib=64)
+    job = run(alice, chosen, 100)
+    expected, measured = job.forecast.time_s, job.forecast.took_s
+    page = client_for(alice).get(f"/training/{job.pk}/").content.decode()
+    assert "Predicted and measured" in page
+    assert forecasts.sentence_of(job) in page
+    assert forecasts.sentence_of(job) in client_for(alice).get("/training/").content.decode()
+    told = api(alice).get(f"training/jobs/{job.pk}").json()["forecast"]
+    assert (told["time_s"], told["took_s"]) == (expected, measured)
+    assert told["memory_off_by"] == pytest.approx(0.2)
+    assert told["is_overridden"] is False

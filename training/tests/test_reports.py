@@ -91,14 +91,16 @@ def test_what_is_told_twice_counts_once(alice: User) -> None:
     job = make_job(alice, Status.RUNNING)
     add_metrics(job, 20)
     add_metrics(job, 20, first=15)
-    rows = streams.all_metrics(job.pk)
-    assert [row["step"] for row in rows] == [5, 10, 15, 20]
+    found = reports.report_of(job)
+    assert found.continuity is not None
+    assert (found.continuity.points, found.continuity.is_whole) == (4, True)
+    assert [line["d"].count("L") for line in found.figures[0].lines] == [3, 1]
 
 
 def test_the_best_evaluation_is_found(alice: User) -> None:
     best = reports.report_of(finished_job(alice)).best
     assert best is not None
-    assert best["step"] == 60
+    assert best[0] == 60
 
 
 def test_a_job_that_never_ran_has_a_report(

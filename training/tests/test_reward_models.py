@@ -32,7 +32,7 @@ def test_a_reward_model_is_trained(training_python: Path, tiny_model: Path, tmp_
     args |= {"output_dir": str(tmp_path / "out"), "max_steps": 4, "logging_steps": 1}
     spec = tmp_path / "spec.json"
     paths = {name: str(tmp_path / name) for name in ("events_path", "control_path")}
-    spec.write_text(json.dumps({"args": args, "swanlab": None, **paths}))
+    spec.write_text(json.dumps({"args": args, **paths}))
     assert run_script(training_python, "run.py", spec).wait() == 0, spec.with_suffix(".log")
     told = [json.loads(line) for line in (tmp_path / "events_path").read_text().splitlines()]
     finished = told[-1]

@@ -1,4 +1,4 @@
-"""The runner with the real LLaMA-Factory: exact pauses, exit codes, SwanLab, serving."""
+"""The runner with the real LLaMA-Factory: exact pauses, exit codes, serving."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def make_spec(tmp_path: Path, tiny_model: Path) -> MakeSpec:
     (data / "sums.json").write_text(json.dumps(rows))
     (data / "dataset_info.json").write_text(json.dumps({"sums": {"file_name": "sums.json"}}))
 
-    def make(name: str, swanlab: dict[str, str] | None = None, **args: Any) -> Path:
+    def make(name: str, **args: Any) -> Path:
         folder = tmp_path / name
         folder.mkdir(exist_ok=True)
         (folder / "control_path").unlink(missing_ok=True)
@@ -44,7 +44,7 @@ def make_spec(tmp_path: Path, tiny_model: Path) -> MakeSpec:
         }
         spec = folder / "spec.json"
         paths = {name: str(folder / name) for name in ("events_path", "control_path")}
-        spec.write_text(json.dumps({"args": arguments, "swanlab": swanlab, **paths}))
+        spec.write_text(json.dumps({"args": arguments, **paths}))
         return spec
 
     return make
@@ -224,28 +224,6 @@ def test_broken_data_is_classified_with_its_cause(
     (tmp_path / "data" / "sums.json").write_text('[{"instruction": "a", "output":')
     assert run_script(training_python, "run.py", spec).wait() == 1
     assert events(spec, "failed")[0]["kind"] == "data"
-
-
-def test_swanlab_keeps_a_local_run(
-    training_python: Path, make_spec: MakeSpec, tmp_path: Path
-) -> None:
-    logdir = tmp_path / "swanlab"
-    swanlab = {"project": "suite", "experiment": "sums", "logdir": str(logdir), "mode": "local"}
-    spec = make_spec("swan", swanlab=swanlab, num_train_epochs=1.0)
-    assert run_script(training_python, "run.py", spec).wait() == 0
-    [told] = events(spec, "swanlab")
-    assert told["run_id"] and any(logdir.glob(f"*{told['run_id']}"))
-
-
-def test_a_broken_mirror_does_not_end_the_run(
-    training_python: Path, make_spec: MakeSpec, tmp_path: Path
-) -> None:
-    blocked = tmp_path / "file"
-    blocked.write_text("in the way")
-    swanlab = {"project": "x", "experiment": "x", "logdir": str(blocked / "y"), "mode": "local"}
-    spec = make_spec("mirror", swanlab=swanlab, num_train_epochs=1.0)
-    assert run_script(training_python, "run.py", spec).wait() == 0
-    assert "error" in events(spec, "swanlab")[0]
 
 
 def test_it_serves_behind_its_key(training_python: Path, tiny_model: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from training import configurations, report_files, reports, services
+from training import configurations, forecasts, report_files, reports, services
 from training.curves import add_sparklines
 from training.errors import StateConflict
 from training.events import notes_context, page_context, samples_context
@@ -25,7 +25,7 @@ from training.previews import file_name
 from training.scheduling import queue_position
 
 JOBS_PER_PAGE = 30
-RELATED = ("node", "version", "base_model", "dataset")
+RELATED = ("node", "version", "base_model", "dataset", "eval_dataset", "forecast")
 VERBS = {
     "start": services.start,
     "pause": services.pause,
@@ -43,7 +43,7 @@ def _listed(user: User) -> Any:
         default=Value(3),
         output_field=IntegerField(),
     )
-    rows = TrainingJob.objects.for_user(user).select_related("node", "base_model", "dataset")
+    rows = TrainingJob.objects.for_user(user).select_related(*RELATED)
     return rows.annotate(rank=rank).order_by("rank", "-created_at")
 
 
@@ -56,6 +56,7 @@ def index(request: HttpRequest) -> HttpResponse:
     add_sparklines(jobs)
     for job in jobs:
         job.position = queue_position(job)
+        job.took = forecasts.sentence_of(job)
     page.object_list = jobs
     context = {"page": page, "is_live": any(not job.is_final for job in jobs)}
     name = "training/list.html#table" if request.htmx else "training/list.html"  # type: ignore[attr-defined]
