@@ -61,20 +61,24 @@ class Watched:
             lock = self.data / "training" / self.job / "shim.lock"
             text = lock.read_text().strip() if lock.exists() else ""
             family = [psutil.Process(int(text))] if text and psutil.pid_exists(int(text)) else []
-            return [one for one in family if "training.shim" in one.cmdline()]
+            return [one for one in family if "training.shim" in _words(one)]
         rows = json.loads((self.data / "run" / "processes.json").read_text())
         parents = [psutil.Process(row["pid"]) for row in rows if psutil.pid_exists(row["pid"])]
-        parents = [one for one in parents if "celery" in one.cmdline() and name in one.cmdline()]
-        return [
-            one
-            for each in parents
-            for one in (each, *each.children(recursive=True))
-            if "training.shim" not in one.cmdline() and "run.py" not in " ".join(one.cmdline())
-        ]
+        parents = [one for one in parents if f" {name} " in _words(one)]
+        families = [[one, *one.children(recursive=True)] for one in parents]
+        return [one for family in families for one in family if f" {name} " in _words(one)]
 
     def share(self, name: str) -> float:
         """Of one core, in percent."""
         return 100 * (self.last[name] - self.first[name]) / (self.ended_at - self.began_at)
+
+
+def _words(process: psutil.Process) -> str:
+    """Of a zombie none. Of what a worker has started the shims and runners are not its own."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def _cpu_s(process: psutil.Process) -> float:
