@@ -268,9 +268,8 @@ class JobOut(Answer):
 
     @staticmethod
     def resolve_swanlab(job: TrainingJob) -> dict[str, Any]:
-        if not has_board(job):
-            return dict(job.swanlab)
-        return job.swanlab | {"board": reverse("training:board", args=[job.pk])}
+        board = {"board": reverse("training:board", args=[job.pk])} if has_board(job) else {}
+        return {**job.swanlab, **board}
 
     @staticmethod
     def resolve_status(job: TrainingJob) -> str:

@@ -62,6 +62,8 @@ def test_the_board_shows_the_run_and_nothing_can_be_changed(
     assert client_for(bob).get(url_of(mirrored)).status_code == 404
     pid = locks.holder(mirrored.folder / "board.lock")
     assert client.get(url_of(mirrored, "charts")).status_code == 200
+    job = client.get(f"/api/v1/training/jobs/{mirrored.pk}").json()
+    assert job["swanlab"]["board"] == url_of(mirrored)
     assert locks.holder(mirrored.folder / "board.lock") == pid, "one process for all of it"
 
 
