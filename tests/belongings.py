@@ -123,6 +123,13 @@ def _job(owner: User) -> Parameters:
     return {"job_id": _made_job(owner).pk}
 
 
+def _local_run(owner: User) -> Parameters:
+    job = _made_job(owner)
+    told = {"mode": "local", "run_id": CANARY}
+    TrainingJob.objects.filter(pk=job.pk).update(mirror="delivered", swanlab=told)
+    return {"job_id": job.pk, "rest": "charts"}
+
+
 def _sweep(owner: User) -> Parameters:
     job = _made_job(owner)
     about = {"base_model": job.base_model, "dataset": job.dataset, "stage": "sft"}
@@ -234,6 +241,7 @@ BELONGINGS: dict[str, Make] = {
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,
+    "training/<uuid:job_id>/swanlab/": _local_run,
     "training/sweeps/<uuid:sweep_id>/": _sweep,
     "training/templates/<int:template_id>/": _job_template,
     "api/v1/training/sweeps/<sweep_id>": _sweep,
