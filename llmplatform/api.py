@@ -17,11 +17,11 @@ from ninja.openapi.schema import OpenAPISchema
 
 from accounts.access import api_auth
 from accounts.api import audit_router, auth_router, keys_router
+from accounts.notice_api import channels_router, notices_router
 from chat.api import sessions_router
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields
 from llmplatform.field_errors import in_words
-from llmplatform.nodes_api import nodes_router
 from prompts.api import router as prompts_router
 from providers.alias_api import router as aliases_router
 from providers.api import models_router, presets_router, providers_router, usage_router
@@ -39,6 +39,8 @@ from training.api import (
     job_evaluation_router,
     jobs_router,
     labels_router,
+    nodes_router,
+    queue_router,
     uploads_router,
     version_evaluations_router,
     version_exports_router,
@@ -93,6 +95,8 @@ api = PlatformAPI(
 api.add_router("auth/", auth_router)
 api.add_router("keys", keys_router)
 api.add_router("audit", audit_router)
+api.add_router("notices", notices_router)
+api.add_router("notice-channels", channels_router)
 api.add_router("nodes", nodes_router)
 api.add_router("provider-presets", presets_router)
 api.add_router("providers", providers_router)
@@ -117,6 +121,7 @@ api.add_router("training/evaluations", evaluations_router)
 api.add_router("training/deployments", deployments_router)
 api.add_router("training/jobs", job_evaluation_router)
 api.add_router("training", jobs_router)
+api.add_router("training", queue_router)
 api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("prompts", prompts_router)

@@ -110,7 +110,7 @@ UNFOLD: dict[str, Any] = {
     "SHOW_HISTORY": True,
     "SHOW_BACK_BUTTON": True,
     "BORDER_RADIUS": "6px",
-    "STYLES": [_stylesheet(f"css/{name}.css") for name in ("tokens", "bars", "console")],
+    "STYLES": [_stylesheet(f"css/{name}.css") for name in ("tokens", "bars", "meter", "console")],
     "SCRIPTS": [_stylesheet("js/console.js")],
     "COMMAND": {"search_models": False, "show_history": False},
     "COLORS": {

@@ -34,6 +34,8 @@ GROUPS: tuple[Group, ...] = (
             Entry(_("Datasets"), "datasets:list", "dataset"),
             Entry(_("Training"), "training:list", "training"),
             Entry(_("Models"), "models:list", "model"),
+            Entry(_("Queue"), "queue:list", "clock"),
+            Entry(_("Nodes"), "nodes:list", "node"),
         ),
     ),
     Group(

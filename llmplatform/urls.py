@@ -22,6 +22,8 @@ urlpatterns = [
     path("datasets/", include("training.dataset_urls")),
     path("training/", include("training.urls")),
     path("models/", include("training.model_urls")),
+    path("queue/", include("training.queue_urls")),
+    path("nodes/", include("training.node_urls")),
     path("chat/", include("chat.urls")),
     path("prompts/", include("prompts.urls")),
     path("api/v1/", api.urls),

@@ -8,7 +8,7 @@ Put CANARY into every name and text: nobody else may ever see it.
 from collections.abc import Callable
 from io import BytesIO
 
-from accounts.models import ApiKey, NoticeChannel, User
+from accounts.models import ApiKey, NoticeChannel, User, UserNotice
 from chat import services as chats
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
@@ -43,6 +43,10 @@ def _key(owner: User) -> Parameters:
     labels = {"model_label": CANARY, "provider_label": CANARY}
     CallRecord.objects.create(user=owner, api_key=key, source="gateway", status="done", **labels)
     return {"key_id": key.pk}
+
+
+def _notice(owner: User) -> Parameters:
+    return {"notice_id": UserNotice.objects.create(user=owner, title=CANARY).pk}
 
 
 def _channel(owner: User) -> Parameters:
@@ -130,6 +134,10 @@ def _local_run(owner: User) -> Parameters:
     return {"job_id": job.pk, "rest": "charts"}
 
 
+def _waiting_job(owner: User) -> Parameters:
+    return {"workload_id": _made_job(owner).pk}
+
+
 def _sweep(owner: User) -> Parameters:
     job = _made_job(owner)
     about = {"base_model": job.base_model, "dataset": job.dataset, "stage": "sft"}
@@ -214,7 +222,9 @@ def _answer(owner: User) -> Parameters:
 
 BELONGINGS: dict[str, Make] = {
     "accounts/keys/<int:key_id>/": _key,
-    "accounts/notices/<int:channel_id>/": _channel,
+    "accounts/notices/channels/<int:channel_id>/": _channel,
+    "api/v1/notice-channels/<int:channel_id>": _channel,
+    "accounts/notices/<int:notice_id>/": _notice,
     "api/v1/keys/<key_id>": _key,
     "providers/<int:provider_id>/": _provider,
     "providers/<int:provider_id>/models/<int:model_id>/": _provider_model,
@@ -246,6 +256,8 @@ BELONGINGS: dict[str, Make] = {
     "training/templates/<int:template_id>/": _job_template,
     "api/v1/training/sweeps/<sweep_id>": _sweep,
     "api/v1/training/templates/<template_id>": _job_template,
+    "queue/<uuid:workload_id>/": _waiting_job,
+    "api/v1/training/queue/<workload_id>": _waiting_job,
     "ws/training/<uuid:job_id>/": _job,
     "api/v1/training/jobs/<job_id>": _job,
     "models/base/<int:base_id>/": _base_model,
@@ -266,6 +278,10 @@ NOBODYS: dict[str, Parameters] = {
     "providers/prices/<int:price_id>/remove/": {"price_id": 1},
     "api/v1/prices/<int:price_id>": {"price_id": 1},
     "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
+    "nodes/<int:node_id>/drain/": {"node_id": 1},
+    "nodes/<int:node_id>/undrain/": {"node_id": 1},
+    "api/v1/nodes/<int:node_id>/drain": {"node_id": 1},
+    "api/v1/nodes/<int:node_id>/undrain": {"node_id": 1},
 }
 # Bodies that the API's schema alone does not explain.
 BODIES: dict[tuple[str, str], dict[str, object]] = {}

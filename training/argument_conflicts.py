@@ -1,5 +1,6 @@
 """Values that are each allowed and cannot go together; and what is allowed and rarely meant."""
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -179,8 +180,9 @@ def without_gpu(values: Values) -> Found:
 def against_records(values: Values, records: int) -> Found:
     """`records`: how many examples the dataset has."""
     kept = min(records, int(values.get("max_samples") or records))
-    held_out = float(values.get("val_size") or 0)
-    if held_out > 1 and held_out >= kept:
+    share = float(values.get("val_size") or 0)
+    held_out = share if share > 1 else math.ceil(kept * share)
+    if kept and held_out >= kept:
         text = _("The dataset has %(count)s examples; nothing would be left to learn from.")
         return [("val_size", text % {"count": f"{kept:,}"})]
     return []

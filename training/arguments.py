@@ -103,7 +103,7 @@ def _check_range(argument: Argument, number: float) -> None:
         raise ValidationError(text % {"limit": f"{argument.minimum:g}"})
     if argument.maximum is not None and number > argument.maximum:
         text = _("Must be at most %(limit)s.")
-        raise ValidationError(text % {"limit": f"{argument.maximum:,g}"})
+        raise ValidationError(text % {"limit": f"{argument.maximum:,.12g}"})
 
 
 def _read_int(argument: Argument, raw: Any) -> int:

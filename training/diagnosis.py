@@ -49,13 +49,15 @@ SIGNS: tuple[tuple[str, str], ...] = (
         Reason.MODEL,
         r"failed to load (?:tokenizer|model|config)|does not appear to have a file named"
         r"|safetensors_rust\.safetensorerror|error while deserializing header"
-        r"|unrecognized model in|model path .* does not exist|size mismatch for",
+        r"|couldn't instantiate the backend tokenizer|unrecognized model in"
+        r"|model path .* does not exist|size mismatch for",
     ),
     (
         Reason.CONFIGURATION,
         r"hfargumentparser|target modules .* not found|valid checkpoint|packagenotfounderror"
         r"|please launch distributed training|doesn't support bf16|bf16/gpu"
-        r"|unexpected keyword argument|cannot be used together",
+        r"|unexpected keyword argument|cannot be used together|only compatible with"
+        r"|incompatible with",
     ),
     (
         Reason.NODE_LOST,
@@ -68,9 +70,16 @@ SIGNS: tuple[tuple[str, str], ...] = (
         r"|another process of this run has ended",
     ),
 )
+# Seen in runs that went well, too (a first step in fp16), so that they prove what is known already.
+PROOFS = {Reason.DIVERGED: re.compile(r"'(?:loss|eval_loss|grad_norm)': '?-?(?:nan|inf)", re.I)}
 PATTERNS = tuple((reason, re.compile(pattern, re.IGNORECASE)) for reason, pattern in SIGNS)
 # What the runner is not sure of, or says of an exception that has a narrower cause.
 VAGUE = frozenset({"", Reason.UNKNOWN, Reason.KILLED, Reason.MODEL, Reason.CONFIGURATION})
+NAMED = (Reason.MODEL, Reason.CONFIGURATION)
+CAUSES: dict[str, tuple[str, ...]] = {
+    Reason.MODEL: (Reason.HUB, Reason.TEMPLATE, Reason.DISK_FULL, Reason.OUT_OF_MEMORY),
+    Reason.CONFIGURATION: (Reason.HUB, Reason.TEMPLATE, Reason.DATA, Reason.MODEL),
+}
 KILLED_CODES = frozenset({-9, 137})
 
 
@@ -84,28 +93,30 @@ class Diagnosis:
 
 def proof_of(reason: str, lines: Sequence[str]) -> int | None:
     """The last line that says so."""
-    pattern = dict(PATTERNS).get(reason)
-    if pattern is None:
-        return None
-    found = [i for i, line in enumerate(lines) if pattern.search(line.strip())]
-    return found[-1] if found else None
+    known = [dict(PATTERNS).get(reason), PROOFS.get(Reason(reason)) if reason else None]
+    for pattern in filter(None, known):
+        found = [i for i, line in enumerate(lines) if pattern.search(line.strip())]
+        if found:
+            return found[-1]
+    return None
 
 
 def diagnose(lines: Sequence[str], *, exit_code: int | None, told: str = "") -> Diagnosis:
     """`told`: the kind that the runner itself gave."""
     if told not in VAGUE:
         return Diagnosis(told, proof_of(told, lines))
-    for reason, _pattern in PATTERNS:
-        proof = proof_of(reason, lines)
-        if proof is not None and (reason != Reason.KILLED or told != Reason.MODEL):
-            return Diagnosis(_narrower(told, reason), proof)
+    for reason, pattern in PATTERNS:
+        proofs = [i for i, line in enumerate(lines) if pattern.search(line.strip())]
+        if proofs and (reason != Reason.KILLED or told != Reason.MODEL):
+            return _narrowed(told, reason, proofs[-1], lines)
     if exit_code in KILLED_CODES:
         return Diagnosis(Reason.KILLED)
     return Diagnosis(told or Reason.UNKNOWN)
 
 
-def _narrower(told: str, found: str) -> str:
-    """A configuration error stays one, unless the log knows it by a better name."""
-    if told in (Reason.MODEL, Reason.CONFIGURATION):
-        return found if found in (Reason.HUB, Reason.TEMPLATE) else told
-    return found
+def _narrowed(told: str, found: str, proof: int, lines: Sequence[str]) -> Diagnosis:
+    """What the runner calls the model or the configuration stays that, unless the log knows it by
+    the name of what caused it."""
+    if told in NAMED and found not in CAUSES[told]:
+        return Diagnosis(told, proof_of(told, lines))
+    return Diagnosis(found, proof)

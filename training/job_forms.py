@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from training import configurations
+from training import configurations, services
 from training.argument_rows import ArgumentRow, default_text, field_of, sweepable_options
 from training.arguments import ARGUMENTS, BY_NAME, GROUPS
 from training.models import BaseModel, Dataset, Method, ModelVersion, Stage, Strategy
@@ -156,6 +156,26 @@ class JobForm(forms.Form):
             self.fields[f"{name}_values"] = forms.CharField(
                 label=_("Values to try"), required=False, max_length=500
             )
+
+    def clean(self) -> dict[str, Any]:
+        """A parameter of the sweep has values and stands there once; prompts are few and short."""
+        cleaned: dict[str, Any] = super().clean() or {}
+        seen: set[str] = set()
+        for number in range(1, SWEPT + 1):
+            field, values = f"swept_{number}", f"swept_{number}_values"
+            name, has_values = cleaned.get(field, ""), bool(cleaned.get(values, "").strip())
+            if name and not has_values:
+                self.add_error(values, _("Give each parameter at least one value."))
+            elif has_values and not name:
+                self.add_error(values, _("Choose the parameter that these values are for."))
+            elif name in seen:
+                self.add_error(values, _("This parameter is already tried above."))
+            seen |= {name} - {""}
+        try:
+            services.clean_prompts(cleaned.get("sample_prompts", "").splitlines())
+        except forms.ValidationError as error:
+            self.add_error(None, error)
+        return cleaned
 
     def grid(self) -> dict[str, list[str]]:
         """The values to be tried of each parameter; empty for a single training."""

@@ -1,6 +1,7 @@
 """This machine as a node: what it has, what it is doing, and that it is there."""
 
 import contextlib
+import importlib.metadata
 import logging
 import platform
 import re
@@ -22,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 SAMPLE_EVERY = timedelta(seconds=10)
 KEEP_SAMPLES = timedelta(days=7)
+TOLD_VERSIONS = ("llamafactory", "torch", "transformers", "peft", "trl", "deepspeed", "vllm")
 
 
 def local_name() -> str:
@@ -53,6 +55,18 @@ def storage_id() -> str:
     return path.read_text().strip()[:40]
 
 
+def versions() -> dict[str, str]:
+    """Of the packages that decide what a training does, read without starting its interpreter."""
+    root = Path(settings.TRAINING_PYTHON).parent.parent
+    folders = [str(folder) for folder in root.glob("lib/python3*/site-packages")]
+    found = {"python": platform.python_version()}
+    for installed in importlib.metadata.distributions(path=folders):
+        name = str(installed.metadata["Name"] or "").lower()
+        if name in TOLD_VERSIONS:
+            found[name] = installed.version
+    return found
+
+
 def register() -> Node:
     """The row of this machine with its slots as they are now."""
     disk = shutil.disk_usage(settings.PLATFORM_DATA)
@@ -65,6 +79,7 @@ def register() -> Node:
             "disk_bytes": disk.total,
             "address": address(),
             "storage_id": storage_id(),
+            "versions": versions(),
             "last_seen_at": timezone.now(),
         },
     )

@@ -21,8 +21,8 @@ class Waiting:
     # Who is in the way.
     others: Sequence[Workload] = ()
 
-    def text_for(self, owner_id: int) -> str:
-        """Names only what belongs to that person."""
+    def text_for(self, owner_id: int | None) -> str:
+        """Names only what belongs to that person; None: whatever it is."""
         if self.code in ("busy", "kept"):
             return self._others_text(owner_id)
         if self.code == "memory":
@@ -33,11 +33,13 @@ class Waiting:
             )
         return _texts()[self.code] % self.values
 
-    def _others_text(self, owner_id: int) -> str:
-        own = [each.name for each in self.others if each.owner_id == owner_id]
+    def _others_text(self, owner_id: int | None) -> str:
+        own = [e.name for e in self.others if owner_id is None or e.owner_id == owner_id]
         strangers = len(self.others) - len(own)
         who = [f"“{name}”" for name in own[:3]]
-        if len(own) > 3:
+        if len(own) > 3 and owner_id is None:
+            who.append(_("%(n)d more") % {"n": len(own) - 3})
+        elif len(own) > 3:
             who.append(
                 ngettext("%(n)d more of yours", "%(n)d more of yours", len(own) - 3)
                 % {"n": len(own) - 3}

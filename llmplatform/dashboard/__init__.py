@@ -8,8 +8,8 @@ from accounts.models import AuditEvent
 from llmplatform import probes
 from llmplatform.dashboard.attention import needs
 from llmplatform.dashboard.calls import last_day
-from llmplatform.dashboard.nodes import node_cards
 from llmplatform.dashboard.work import active_people, queue, running
+from training.node_cards import node_cards
 
 RECENT_EVENTS = 12
 

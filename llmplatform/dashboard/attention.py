@@ -13,10 +13,10 @@ from django.utils.translation import ngettext
 
 from accounts.models import PlatformSettings, RegistrationMode, User
 from llmplatform.dashboard.calls import TROUBLE
-from llmplatform.dashboard.nodes import NodeCard
 from llmplatform.probes import Finding, State, is_low
 from providers.models import CallRecord, Provider
 from training.models import Kind, Status, Workload
+from training.node_cards import NodeCard
 
 FAILED_WITHIN = timedelta(hours=24)
 CALLS_WITHIN = timedelta(hours=1)

@@ -13,7 +13,6 @@ from accounts.services import audit
 from llmplatform import probes
 from llmplatform.dashboard.attention import Need, needs
 from llmplatform.dashboard.calls import last_day
-from llmplatform.dashboard.nodes import node_cards
 from llmplatform.dashboard.work import active_people, queue, running
 from llmplatform.tests.console_cast import (
     GIB,
@@ -25,6 +24,7 @@ from llmplatform.tests.console_cast import (
     make_slot,
 )
 from training.models import Status
+from training.node_cards import node_cards
 
 pytestmark = pytest.mark.django_db
 

@@ -1,7 +1,6 @@
 """Console: machines. They join by starting a worker; here they are emptied and forgotten."""
 
 from django.contrib import admin, messages
-from django.db import transaction
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
@@ -11,9 +10,8 @@ from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.access import current_user
-from accounts.services import audit
 from llmplatform.audited_admin import AuditedAdmin
-from training import dispatch
+from training.draining import set_draining
 from training.models import Node, Slot
 
 
@@ -89,14 +87,11 @@ class NodeAdmin(AuditedAdmin):
         return isinstance(obj, Node) and not obj.is_live
 
     def _switch(self, request: HttpRequest, nodes: QuerySet[Node], *, draining: bool) -> int:
-        actor, count = current_user(request), 0
-        for node in nodes.exclude(is_draining=draining):
-            with transaction.atomic():
-                Node.objects.filter(pk=node.pk).update(is_draining=draining)
-                action = "node.drain" if draining else "node.undrain"
-                audit(actor=actor, action=action, target=node, request=request)
-            count += 1
-        return count
+        actor = current_user(request)
+        return sum(
+            set_draining(node=node, actor=actor, draining=draining, request=request)
+            for node in nodes
+        )
 
     @admin.action(description=_("Drain: start nothing new there"))
     def drain(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
@@ -107,7 +102,5 @@ class NodeAdmin(AuditedAdmin):
     @admin.action(description=_("Take new work again"))
     def undrain(self, request: HttpRequest, nodes: QuerySet[Node]) -> None:
         count = self._switch(request, nodes, draining=False)
-        with transaction.atomic():
-            dispatch.look_at_queue()
         text = ngettext("%(count)d node takes new work.", "%(count)d nodes take new work.", count)
         self.message_user(request, text % {"count": count}, messages.SUCCESS)

@@ -15,6 +15,7 @@ from training.api.exports import exports_router, version_exports_router
 from training.api.groups import groups_router
 from training.api.jobs import jobs_router
 from training.api.labels import labels_router
+from training.api.nodes import nodes_router, queue_router
 from training.api.registry import versions_router
 from training.api.watching import watching_router
 
@@ -30,6 +31,8 @@ __all__ = [
     "job_evaluation_router",
     "jobs_router",
     "labels_router",
+    "nodes_router",
+    "queue_router",
     "uploads_router",
     "version_evaluations_router",
     "version_exports_router",

@@ -56,6 +56,8 @@ class Node(models.Model):
     # see each other's.
     address = models.CharField(_("address"), max_length=255, blank=True, editable=False)
     storage_id = models.CharField(max_length=40, blank=True, editable=False)
+    # {package: version} of the training environment, and of what supervises it ("python").
+    versions: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     last_seen_at = models.DateTimeField(_("last seen"), null=True, editable=False)
     created_at = models.DateTimeField(_("joined"), default=timezone.now, editable=False)
 

@@ -6,16 +6,15 @@ parameters, byte-level BPE trained on the same pairs; a minute on two CPU cores.
 complete or not at all.
 """
 
-import json
 import os
 import random
 import shutil
 import sys
-import traceback
 from pathlib import Path
 from typing import Any
 
 from events import EventLog
+from performing import leave, perform
 
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 # What LLaMA-Factory's template `qwen` puts in front when there is no system prompt. The model's own
@@ -32,6 +31,7 @@ TEMPLATE = (
 # One token a Chinese character. Left alone, BPE makes whole sentences of so small a text into one
 # token, and a fine-tuned model could not say anything else in their place.
 CHARACTER = "[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]"
+DEFAULTS = {"epochs": 25, "hidden_size": 192, "num_layers": 4, "vocab_size": 6000, "seed": 7}
 BATCH, PEAK_LEARNING_RATE, IGNORED = 16, 3e-3, -100
 
 
@@ -155,7 +155,8 @@ def teach(model: Any, tokenizer: Any, spec: dict[str, Any], events: EventLog) ->
     return last
 
 
-def build(spec: dict[str, Any], events: EventLog) -> None:
+def build(given: dict[str, Any], events: EventLog) -> None:
+    spec = DEFAULTS | given
     import torch
 
     torch.manual_seed(spec["seed"])
@@ -175,19 +176,5 @@ def build(spec: dict[str, Any], events: EventLog) -> None:
     events.write("finished", path=str(output), parameters=parameters, loss=round(loss, 4))
 
 
-def main(spec_path: Path) -> int:
-    spec = {"epochs": 25, "hidden_size": 192, "num_layers": 4, "vocab_size": 6000, "seed": 7}
-    spec |= json.loads(spec_path.read_text(encoding="utf-8"))
-    events = EventLog(Path(spec["events_path"]))
-    events.write("loading")
-    try:
-        build(spec, events)
-    except Exception as error:  # noqa: BLE001  # the last line of defence: say why, then leave
-        traceback.print_exc()
-        events.write("failed", error_type=type(error).__name__, message=str(error)[:2000])
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    leave(perform(Path(sys.argv[1]), build))

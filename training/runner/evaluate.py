@@ -9,16 +9,14 @@ the answer, the summed loss of the expected answer and how many tokens that is.
 """
 
 import json
-import os
 import sys
-import traceback
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from events import EventLog, plain
-from failures import kind_of, message_of
 from loading import Loaded, Record, prepare_environment, probe_of, read_records, write_whole
+from performing import leave, perform
 from scoring import score
 
 SIDES = ("base", "tuned")
@@ -86,22 +84,5 @@ def _shown(record: Record) -> dict[str, Any]:
     return {"turns": list(record.turns), "system": record.system, "expected": expected}
 
 
-def main(spec_path: Path) -> int:
-    spec = json.loads(spec_path.read_text(encoding="utf-8"))
-    events = EventLog(Path(spec["events_path"]))
-    events.write("loading")
-    try:
-        evaluate(spec, events)
-    except Exception as error:  # noqa: BLE001  # the last line of defence: say why, then leave
-        traceback.print_exc()
-        kind, name = kind_of(error), type(error).__name__
-        events.write("failed", kind=kind, error_type=name, message=message_of(error))
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    code = main(Path(sys.argv[1]))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave(perform(Path(sys.argv[1]), evaluate))

@@ -7,19 +7,17 @@ then makes one file of it. Steps of the progress are KiB on the disk. The folder
 not at all.
 """
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 import threading
-import traceback
 from pathlib import Path
 from typing import Any
 
 from events import EventLog
-from failures import kind_of, message_of
 from model_files import Refused, check_folder
+from performing import leave, perform
 
 TELL_EVERY_S = 0.5
 KIB = 1024
@@ -78,12 +76,14 @@ def to_gguf(merged: Path, folder: Path, converter: str, name: str) -> None:
 
 
 def export(spec: dict[str, Any], events: EventLog) -> None:
+    expected = int(spec["expected_bytes"])
+    events.write("progress", step=0, max_steps=max(1, expected // KIB))
     output = Path(spec["output"])
     draft = output.with_name(f".{output.name}.draft")
     shutil.rmtree(draft, ignore_errors=True)
     merged = draft / "merged"
     merged.mkdir(parents=True)
-    teller = Teller(draft, int(spec["expected_bytes"]), events)
+    teller = Teller(draft, expected, events)
     teller.start()
     try:
         merge(spec["args"], merged)
@@ -102,25 +102,5 @@ def export(spec: dict[str, Any], events: EventLog) -> None:
     events.write("finished", path=str(output), size_bytes=size)
 
 
-def main(spec_path: Path) -> int:
-    spec = json.loads(spec_path.read_text(encoding="utf-8"))
-    events = EventLog(Path(spec["events_path"]))
-    events.write("loading")
-    events.write("progress", step=0, max_steps=max(1, int(spec["expected_bytes"]) // KIB))
-    try:
-        export(spec, events)
-    except Refused as error:
-        events.write("failed", kind="model", error_type=error.code, message=error.name)
-        return 1
-    except Exception as error:  # noqa: BLE001  # the last line of defence: say why, then leave
-        traceback.print_exc()
-        name = type(error).__name__
-        events.write("failed", kind=kind_of(error), error_type=name, message=message_of(error))
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    code = main(Path(sys.argv[1]))
-    sys.stdout.flush()
-    os._exit(code)  # threads of libraries may linger; everything of ours is written
+    leave(perform(Path(sys.argv[1]), export))

@@ -17,7 +17,12 @@ WORDS = (
     ("killed", ("connection closed by peer", "connection reset by peer")),
     (
         "disk_full",
-        ("no space left on device", "disk quota exceeded", "pytorchstreamwriter failed"),
+        (
+            "no space left on device",
+            "disk quota exceeded",
+            "pytorchstreamwriter failed",
+            "inline_container.cc",  # what torch makes of a full disk
+        ),
     ),
     (
         "data",
@@ -36,6 +41,8 @@ WORDS = (
             "failed to load tokenizer",
             "failed to load model",
             "failed to load config",
+            "couldn't instantiate the backend tokenizer",
+            "error while deserializing header",
             "huggingface.co",
         ),
     ),

@@ -14,14 +14,13 @@ import shutil
 import sys
 import threading
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 from events import EventLog
-from failures import kind_of, message_of
 from hubs import Listing, listing_of
 from model_files import Refused, check_folder, check_names, is_fetched, read_config
+from performing import leave, perform
 from transfer import RemoteFile, Transfer
 
 TELL_EVERY_S = 0.5
@@ -90,7 +89,7 @@ def bring(staging: Path, files: list[RemoteFile], events: EventLog) -> None:
 
 def fetch(spec: dict[str, Any], events: EventLog) -> None:
     """Raises Refused, and what the hub's client raises."""
-    output = Path(spec["output"])
+    started, output = time.monotonic(), Path(spec["output"])
     found: Listing = listing_of(spec["hub"], spec["repo_id"], spec["revision"])
     check_names(file.name for file in found.files)
     files = [file for file in found.files if is_fetched(file.name)]
@@ -113,33 +112,13 @@ def fetch(spec: dict[str, Any], events: EventLog) -> None:
     if output.exists():
         shutil.rmtree(output)
     staging.rename(output)
+    say(f"done in {time.monotonic() - started:.0f} s")
     events.write("finished", path=str(output), commit=found.commit, digest=digest_of(files))
 
 
-def main(spec_path: Path) -> int:
-    spec = json.loads(spec_path.read_text(encoding="utf-8"))
+if __name__ == "__main__":
     os.environ.update(
         HF_HUB_DISABLE_TELEMETRY="1", HF_HUB_DISABLE_PROGRESS_BARS="1", HF_HUB_DISABLE_XET="1"
     )
     os.environ.setdefault("MODELSCOPE_API_TOKEN", "")  # else it looks for one of this account's
-    events = EventLog(Path(spec["events_path"]))
-    events.write("loading")
-    started = time.monotonic()
-    try:
-        fetch(spec, events)
-    except Refused as error:
-        say(str(error))
-        kind = "disk_full" if error.code == "disk_full" else "model"
-        events.write("failed", kind=kind, error_type=error.code, message=error.name)
-        return 1
-    except Exception as error:  # noqa: BLE001  # the last line of defence: say why, then leave
-        traceback.print_exc()
-        name = type(error).__name__
-        events.write("failed", kind=kind_of(error), error_type=name, message=message_of(error))
-        return 1
-    say(f"done in {time.monotonic() - started:.0f} s")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    leave(perform(Path(sys.argv[1]), fetch))

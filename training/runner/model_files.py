@@ -26,6 +26,11 @@ class Refused(Exception):
         super().__init__(f"{code}: {name}" if name else code)
         self.code, self.name = code, name
 
+    @property
+    def kind(self) -> str:
+        """Of the failure (failures.py)."""
+        return "disk_full" if self.code == "disk_full" else "model"
+
 
 def is_safe_name(name: str) -> bool:
     """A relative path of few plain parts."""

@@ -12,15 +12,14 @@ loaded. The results: {"rows": [...]}.
 import json
 import os
 import sys
-import traceback
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import httpx
 from events import EventLog, plain
-from failures import kind_of, message_of
 from loading import Loaded, Record, prepare_environment, read_records, write_whole
+from performing import leave, perform
 
 AROUND = 12
 ROLES = {"function": "assistant", "function_call": "assistant", "observation": "tool"}
@@ -124,22 +123,5 @@ def check(spec: dict[str, Any], events: EventLog) -> None:
     events.write("finished", step=len(chosen), max_steps=len(chosen))
 
 
-def main(spec_path: Path) -> int:
-    spec = json.loads(spec_path.read_text(encoding="utf-8"))
-    events = EventLog(Path(spec["events_path"]))
-    events.write("loading")
-    try:
-        check(spec, events)
-    except Exception as error:  # noqa: BLE001  # the last line of defence: say why, then leave
-        traceback.print_exc()
-        kind, name = kind_of(error), type(error).__name__
-        events.write("failed", kind=kind, error_type=name, message=message_of(error))
-        return 1
-    return 0
-
-
 if __name__ == "__main__":
-    code = main(Path(sys.argv[1]))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave(perform(Path(sys.argv[1]), check))

@@ -11,13 +11,12 @@ import os
 import re
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 from control import PAUSE, Control, Interrupted
 from events import EventLog
-from failures import kind_of, message_of
+from performing import leave, tell_failure
 from together import allow_cpu_devices, rank, world
 
 EXIT_PAUSED, EXIT_STOPPED, EXIT_FAILED = 75, 76, 1
@@ -98,8 +97,7 @@ def outcome(error: BaseException, events: EventLog) -> int:
     if name == "Stopped":
         events.write("stopped", step=error.step)
         return EXIT_STOPPED
-    traceback.print_exception(error)
-    events.write("failed", kind=kind_of(error), error_type=name, message=message_of(error))
+    tell_failure(error, events)
     return EXIT_FAILED
 
 
@@ -121,8 +119,4 @@ def main(spec_path: Path) -> int:
 
 
 if __name__ == "__main__":
-    code = main(Path(sys.argv[1]))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Threads of libraries may linger; everything of ours is written.
-    os._exit(code)
+    leave(main(Path(sys.argv[1])))

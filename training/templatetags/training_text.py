@@ -1,9 +1,12 @@
 """Filters for the training pages: durations, numbers, and the look of a state."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import template
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django_stubs_ext import StrOrPromise
 
 from training.curves import number as short_number
 from training.models import Status, Workload
@@ -26,6 +29,61 @@ LOOKS = {
     "starting": ("badge-running", "clock"),
     "none": ("", "stop"),
 }
+
+# By LLaMA-Factory's names of results, and those of the evaluations.
+METRICS: dict[str, StrOrPromise] = {
+    "train_loss": gettext_lazy("Mean training loss"),
+    "loss": gettext_lazy("Last training loss"),
+    "eval_loss": gettext_lazy("Evaluation loss"),
+    "train_runtime_s": gettext_lazy("Training time (s)"),
+    "train_samples_per_second": gettext_lazy("Examples per second"),
+    "perplexity": gettext_lazy("Perplexity"),
+    "exact": gettext_lazy("Exact match"),
+    "rouge_1": "ROUGE-1",
+    "rouge_2": "ROUGE-2",
+    "rouge_l": "ROUGE-L",
+    "bleu": "BLEU",
+    "preferred": gettext_lazy("Prefers the better answer"),
+    "general_loss": gettext_lazy("Loss on general text"),
+}
+# States of a deployment.
+SERVING: dict[str, StrOrPromise] = {
+    "none": gettext_lazy("Not deployed"),
+    "starting": gettext_lazy("Starting"),
+    "running": gettext_lazy("Running"),
+    "stopping": gettext_lazy("Stopping"),
+    "failed": gettext_lazy("Failed"),
+}
+# What a box of the lineage stands for.
+BOXES: dict[str, StrOrPromise] = {
+    "dataset": gettext_lazy("Dataset"),
+    "base_model": gettext_lazy("Base model"),
+    "job": gettext_lazy("Training"),
+    "version": gettext_lazy("Version"),
+    "export": gettext_lazy("Export"),
+    "deployment": gettext_lazy("Deployment"),
+}
+# Fields of a version's lineage, and the results in it.
+LINEAGE: dict[str, StrOrPromise] = METRICS | {
+    "base_model": gettext_lazy("Base model"),
+    "dataset": gettext_lazy("Dataset"),
+    "eval_dataset": gettext_lazy("Evaluation dataset"),
+    "dataset_records": gettext_lazy("Records"),
+    "dataset_sha256": "SHA-256",
+    "stage": gettext_lazy("Stage"),
+    "method": gettext_lazy("Method"),
+}
+
+
+def _labels(table: Mapping[str, StrOrPromise]) -> Callable[[str], str]:
+    """A filter: the words for a name, or the name itself."""
+    return lambda name: str(table.get(name, name))
+
+
+metric_label = register.filter("metric_label", _labels(METRICS))
+serving_label = register.filter("serving_label", _labels(SERVING))
+kind_label = register.filter("kind_label", _labels(BOXES))
+lineage_label = register.filter("lineage_label", _labels(LINEAGE))
 
 
 @register.filter
@@ -61,40 +119,6 @@ def measure_label(name: str) -> str:
 def signed(value: float) -> str:
     """A change: with its sign, and none where there is no change."""
     return f"+{short_number(value)}" if value > 0 else short_number(value).replace("-", "−")
-
-
-@register.filter
-def metric_label(name: str) -> str:
-    """LLaMA-Factory's name of a result in words."""
-    words = {
-        "train_loss": _("Mean training loss"),
-        "loss": _("Last training loss"),
-        "eval_loss": _("Evaluation loss"),
-        "train_runtime_s": _("Training time (s)"),
-        "train_samples_per_second": _("Examples per second"),
-        "perplexity": _("Perplexity"),
-        "exact": _("Exact match"),
-        "rouge_1": "ROUGE-1",
-        "rouge_2": "ROUGE-2",
-        "rouge_l": "ROUGE-L",
-        "bleu": "BLEU",
-        "preferred": _("Prefers the better answer"),
-        "general_loss": _("Loss on general text"),
-    }
-    return words.get(name, name)
-
-
-@register.filter
-def serving_label(state: str) -> str:
-    """The state of a deployment in words."""
-    words = {
-        "none": _("Not deployed"),
-        "starting": _("Starting"),
-        "running": _("Running"),
-        "stopping": _("Stopping"),
-        "failed": _("Failed"),
-    }
-    return words.get(state, state)
 
 
 @register.filter
@@ -143,34 +167,6 @@ def icon_of(state: str) -> str:
 def words(text: str) -> list[str]:
     """The words of a template's literal."""
     return text.split()
-
-
-@register.filter
-def kind_label(kind: str) -> str:
-    """What a box of the lineage stands for."""
-    known = {
-        "dataset": _("Dataset"),
-        "base_model": _("Base model"),
-        "job": _("Training"),
-        "version": _("Version"),
-        "export": _("Export"),
-        "deployment": _("Deployment"),
-    }
-    return known.get(kind, kind)
-
-
-@register.filter
-def lineage_label(name: str) -> str:
-    """A field of a version's lineage, or LLaMA-Factory's name of a result, in words."""
-    known = {
-        "base_model": _("Base model"),
-        "dataset": _("Dataset"),
-        "dataset_records": _("Records"),
-        "dataset_sha256": "SHA-256",
-        "stage": _("Stage"),
-        "method": _("Method"),
-    }
-    return known.get(name) or metric_label(name)
 
 
 @register.filter

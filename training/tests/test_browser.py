@@ -107,7 +107,7 @@ def test_a_new_training(alice: User, live_url: str, sign_in: SignIn) -> None:
     page = sign_in(alice)
     page.goto("/training/new/")
     expect(page.get_by_text("Choose a base model and a dataset; memory")).to_be_visible()
-    page.get_by_label("Dataset").select_option("pairs")
+    page.get_by_label("Dataset", exact=True).select_option("pairs")
     expect(page.get_by_label("Name", exact=True)).to_have_value("pairs")
     expect(page.get_by_role("radio", name=re.compile("^Direct preference"))).to_be_checked()
     expect(page.get_by_label("Beta")).to_be_visible()
@@ -148,7 +148,7 @@ def test_parameters_are_found_changed_and_remedied(
     make_node(gib=8)
     page = sign_in(alice)
     page.goto("/training/new/")
-    page.get_by_label("Dataset").select_option("identity")
+    page.get_by_label("Dataset", exact=True).select_option("identity")
     expect(page.get_by_text("Fits", exact=True)).to_be_visible()
 
     search = page.get_by_label("Search parameters")

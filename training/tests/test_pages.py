@@ -213,6 +213,49 @@ def test_the_preview_tells_what_stands_against_it(alice: User, client: Client) -
     assert said in page
 
 
+@pytest.mark.parametrize(
+    ("sent", "field", "told"),
+    [
+        # Asked for by another parameter, and empty itself.
+        ({"lr_scheduler_type": "cosine_with_min_lr"}, "lr_scheduler_kwargs", "min_lr_rate"),
+        ({"swept_1": "lora_rank", "swept_1_values": "0, 8"}, "swept_1_values", "at least 1"),
+        ({"swept_1_values": "4, 8"}, "swept_1_values", "Choose the parameter"),
+        (
+            {
+                **{"swept_1": "lora_rank", "swept_1_values": "4"},
+                **{"swept_2": "lora_rank", "swept_2_values": "8"},
+            },
+            "swept_2_values",
+            "already tried",
+        ),
+        ({"sample_prompts": "\n".join("abcdefghi")}, "sample_prompts", "At most 8 prompts"),
+        ({"max_samples": "1", "val_size": "0.1"}, "val_size", "nothing would be left"),
+        ({"cutoff_len": "2000000"}, "cutoff_len", "at most 1,000,000."),
+    ],
+)
+def test_the_preview_tells_it_at_the_field(
+    alice: User, client: Client, sent: dict[str, str], field: str, told: str
+) -> None:
+    known = {"base_model": make_base_model().pk, "dataset": make_dataset(alice).pk}
+    known |= {"stage": "sft", "method": "lora"}
+    page = client.post("/training/preview/", known | sent).content.decode()
+    found = re.search(rf'data-field="{field}">([^<]*)<', page)
+    assert found is not None
+    assert told in found[1]
+
+
+def test_a_parameter_without_values_is_refused_at_the_start_only(
+    alice: User, client: Client
+) -> None:
+    sent = {"name": "a", "base_model": make_base_model().pk, "dataset": make_dataset(alice).pk}
+    sent |= {"stage": "sft", "method": "lora", "swept_1": "lora_rank"}
+    page = client.post("/training/preview/", sent).content.decode()
+    assert "cannot start yet" not in page
+    refused = client.post("/training/new/", sent)
+    assert refused.status_code == 422
+    assert "Give each parameter at least one value." in refused.content.decode()
+
+
 def test_the_preview_notes_what_is_rarely_meant(alice: User, client: Client) -> None:
     sent = filled(alice, learning_rate="0.5")
     page = client.post("/training/preview/", sent).content.decode()

@@ -15,6 +15,7 @@ from training.errors import StateConflict
 from training.forms import BaseModelForm, ChangeBaseModelForm, HubTokenForm
 from training.models import BaseModel, Hub, HubToken, ModelFetch
 from training.refusals import explained
+from training.views.saying import refusals_said
 
 
 @require_http_methods(["GET", "POST"])
@@ -95,22 +96,18 @@ def change(request: HttpRequest, base_id: int) -> HttpResponse:
 @require_POST
 def download(request: HttpRequest, base_id: int) -> HttpResponse:
     base_model = _editable(request, base_id)
-    try:
+    with refusals_said(request):
         base_models.start_fetch(base_model=base_model, actor=current_user(request), request=request)
-    except StateConflict as error:
-        messages.error(request, error.message)
     return redirect("models:base", base_id)
 
 
 @require_POST
 def cancel(request: HttpRequest, base_id: int) -> HttpResponse:
     base_model = _editable(request, base_id)
-    try:
+    with refusals_said(request):
         base_models.cancel_fetch(
             base_model=base_model, actor=current_user(request), request=request
         )
-    except StateConflict as error:
-        messages.error(request, error.message)
     return redirect("models:base", base_id)
 
 

@@ -19,6 +19,7 @@ from training.errors import StateConflict
 from training.evaluation_forms import EvaluationForm
 from training.models import Evaluation, ModelVersion, Outcome, TrainingJob
 from training.scheduling import queue_position
+from training.views.saying import refusals_said
 
 SAMPLES_PER_PAGE = 20
 LOG_LINES = 200
@@ -97,10 +98,8 @@ def _shares(counts: dict[str, int]) -> list[dict[str, Any]]:
 @require_POST
 def stop(request: HttpRequest, evaluation_id: UUID) -> HttpResponse:
     row = _evaluation(request, evaluation_id)
-    try:
+    with refusals_said(request):
         evaluation.stop(evaluation=row, actor=current_user(request), request=request)
-    except StateConflict as error:
-        messages.error(request, error.message)
     return redirect("models:evaluation", row.pk)
 
 
@@ -122,15 +121,11 @@ def after(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """Whether the share that a training holds back is evaluated once it has succeeded."""
     user = current_user(request)
     job = owned_or_404(TrainingJob.objects.for_user(user).select_related("dataset"), pk=job_id)
-    try:
+    with refusals_said(request):
         if request.POST.get("wanted") == "1":
             evaluation.plan(job=job, actor=user, request=request)
         else:
             evaluation.unplan(job=job, actor=user, request=request)
-    except StateConflict as error:
-        messages.error(request, error.message)
-    except ValidationError as error:
-        messages.error(request, " ".join(error.messages))
     if request.htmx:  # type: ignore[attr-defined]
         return HttpResponseClientRedirect(reverse("training:detail", args=[job.pk]))
     return redirect("training:detail", job.pk)

@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -13,6 +12,7 @@ from accounts.access import current_user, owned_or_404
 from training import archives, exports
 from training.errors import StateConflict
 from training.models import ModelExport, ModelVersion
+from training.views.saying import refusals_said
 
 
 def _export(request: HttpRequest, export_id: UUID) -> ModelExport:
@@ -24,26 +24,21 @@ def _export(request: HttpRequest, export_id: UUID) -> ModelExport:
 def create(request: HttpRequest, version_id: int) -> HttpResponse:
     rows = ModelVersion.objects.for_user(current_user(request))
     version = owned_or_404(rows, pk=version_id)
-    try:
+    with refusals_said(request):
         exports.start_export(
             version=version,
             format=request.POST.get("format", ""),
             actor=current_user(request),
             request=request,
         )
-    except (StateConflict, ValidationError) as error:
-        text = error.message if isinstance(error, StateConflict) else " ".join(error.messages)
-        messages.error(request, text)
     return redirect("models:detail", version_id)
 
 
 @require_POST
 def stop(request: HttpRequest, export_id: UUID) -> HttpResponse:
     export = _export(request, export_id)
-    try:
+    with refusals_said(request):
         exports.stop_export(export=export, actor=current_user(request), request=request)
-    except StateConflict as error:
-        messages.error(request, error.message)
     return redirect("models:detail", export.version_id)
 
 
@@ -74,13 +69,10 @@ def download(request: HttpRequest, export_id: UUID) -> HttpResponseBase:
 def register(request: HttpRequest, export_id: UUID) -> HttpResponse:
     """Goes to the base model that was made of it."""
     export = _export(request, export_id)
-    try:
+    with refusals_said(request):
         made = exports.register_as_base(
             export=export, name="", actor=current_user(request), request=request
         )
-    except (StateConflict, ValidationError) as error:
-        text = error.message if isinstance(error, StateConflict) else " ".join(error.messages)
-        messages.error(request, text)
-        return redirect("models:detail", export.version_id)
-    messages.success(request, _("“%(name)s” is registered.") % {"name": made.name})
-    return redirect("models:base", made.pk)
+        messages.success(request, _("“%(name)s” is registered.") % {"name": made.name})
+        return redirect("models:base", made.pk)
+    return redirect("models:detail", export.version_id)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
 from training import configurations, job_templates, services, sweeps
-from training.argument_table import ARGUMENTS, BLOCKED, WHY_BLOCKED, Blocked
+from training.argument_table import ARGUMENTS, BLOCKED, BY_NAME, WHY_BLOCKED, Blocked
 from training.checks import Chosen, has_gpu
 from training.job_forms import METHOD_HELP, STAGE_HELP, ImportForm, JobForm
 from training.models import (
@@ -281,8 +281,8 @@ def show_preview(request: HttpRequest) -> HttpResponse:
     sweep: Plan | None = None
     missing: list[str] = []
     if form.is_valid() or not {"base_model", "dataset", "stage", "method"} & form.errors.keys():
-        shown = _preview(user, form)
-        sweep = _sweep_plan(form) if shown else None
+        sweep = _sweep_plan(form)
+        shown = None if form.grid() and sweep is None else _preview(user, form)
     else:
         wanted = ("base_model", "dataset")
         missing = [str(form.fields[name].label) for name in wanted if name in form.errors]
@@ -293,7 +293,8 @@ def show_preview(request: HttpRequest) -> HttpResponse:
 
 
 def _problems(form: JobForm) -> list[dict[str, Any]]:
-    """What has been filled in and is wrong; what is still empty is nobody's mistake yet."""
+    """What stands against a start; a field that is still to be filled in is nobody's mistake yet,
+    unless what has been filled in asks for it."""
     return [
         {
             "name": name,
@@ -301,7 +302,7 @@ def _problems(form: JobForm) -> list[dict[str, Any]]:
             "texts": texts,
         }
         for name, texts in form.errors.items()
-        if name not in ("name", "template_title") and form.data.get(name)
+        if name not in ("name", "template_title") and (form.data.get(name) or name in BY_NAME)
     ]
 
 
@@ -310,9 +311,7 @@ def _preview(user: User, form: JobForm) -> Preview | None:
     parameters = form.parameters()
     try:
         _start_version(form)
-        if grid := form.grid():
-            sweeps.check_grid(grid)
-            parameters |= {name: values[0] for name, values in grid.items()}
+        parameters |= {name: values[0] for name, values in form.grid().items()}
         name = form.cleaned_data.get("name", "")
         common: dict[str, Any] = {"owner": user, "name": name, "sharing": form.sharing()}
         return preview(parameters=parameters, **common, **_chosen(form))

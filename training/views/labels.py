@@ -11,6 +11,7 @@ from accounts.access import current_user, owned_or_404
 from training import labels
 from training.errors import StateConflict
 from training.models import ModelVersion
+from training.views.saying import refusals_said
 
 
 def _version(request: HttpRequest, version_id: int) -> ModelVersion:
@@ -45,15 +46,13 @@ def move(request: HttpRequest, version_id: int) -> HttpResponse:
 @require_POST
 def take(request: HttpRequest, version_id: int) -> HttpResponse:
     version = _version(request, version_id)
-    try:
+    with refusals_said(request):
         labels.take_label(
             version=version,
             label=request.POST.get("label", ""),
             actor=current_user(request),
             request=request,
         )
-    except StateConflict as error:
-        messages.error(request, error.message)
     return redirect("models:detail", version_id)
 
 

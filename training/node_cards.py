@@ -11,7 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from llmplatform.charts import Line, line
-from training.models import Node, NodeSample, Slot
+from training.models import Node, NodeSample, Slot, Workload
 from training.models.nodes import SEEN_WITHIN
 
 HOUR = timedelta(hours=1)
@@ -59,6 +59,8 @@ class NodeCard:
     disk_free_bytes: int | None
     gpus: Sequence[Meter]
     slots: Sequence[Slot]
+    # What runs beside the slots: downloads, exports, deployments without a GPU.
+    others: Sequence[Workload] = ()
 
     @property
     def meters(self) -> list[Meter]:
@@ -126,7 +128,9 @@ def _gpu_meters(newest: NodeSample | None, samples: Samples) -> list[Meter]:
     return meters
 
 
-def _card(node: Node, newest: NodeSample | None, samples: Samples) -> NodeCard:
+def _card(
+    node: Node, newest: NodeSample | None, samples: Samples, others: Sequence[Workload]
+) -> NodeCard:
     free = newest.disk_free_bytes if newest else None
     used = node.disk_bytes - free if free is not None and node.disk_bytes else None
     memory = newest.memory_used_bytes if newest else None
@@ -141,7 +145,16 @@ def _card(node: Node, newest: NodeSample | None, samples: Samples) -> NodeCard:
         disk_free_bytes=free,
         gpus=_gpu_meters(newest, samples),
         slots=list(node.slots.all()),
+        others=others,
     )
+
+
+def _beside() -> dict[int, list[Workload]]:
+    found: dict[int, list[Workload]] = defaultdict(list)
+    rows = Workload.objects.active().filter(slots=None).exclude(node=None)
+    for row in rows.select_related("owner").order_by("created_at"):
+        found[row.node_id or 0].append(row)
+    return found
 
 
 def node_cards() -> list[NodeCard]:
@@ -149,6 +162,6 @@ def node_cards() -> list[NodeCard]:
     now = timezone.now()
     rows = Node.objects.prefetch_related("slots__workload__owner")
     nodes = {node.pk: node for node in rows}
-    samples, newest = _collect(nodes, now), _newest(nodes, now)
-    cards = [_card(node, newest.get(pk), samples[pk]) for pk, node in nodes.items()]
+    samples, newest, others = _collect(nodes, now), _newest(nodes, now), _beside()
+    cards = [_card(node, newest.get(pk), samples[pk], others[pk]) for pk, node in nodes.items()]
     return sorted(cards, key=lambda card: (not card.is_live, card.node.name))
