@@ -127,6 +127,13 @@ def _job(owner: User) -> Parameters:
     return {"job_id": _made_job(owner).pk}
 
 
+def _local_run(owner: User) -> Parameters:
+    job = _made_job(owner)
+    told = {"mode": "local", "run_id": CANARY}
+    TrainingJob.objects.filter(pk=job.pk).update(mirror="delivered", swanlab=told)
+    return {"job_id": job.pk, "rest": "charts"}
+
+
 def _waiting_job(owner: User) -> Parameters:
     return {"workload_id": _made_job(owner).pk}
 
@@ -244,6 +251,7 @@ BELONGINGS: dict[str, Make] = {
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,
+    "training/<uuid:job_id>/swanlab/": _local_run,
     "training/sweeps/<uuid:sweep_id>/": _sweep,
     "training/templates/<int:template_id>/": _job_template,
     "api/v1/training/sweeps/<sweep_id>": _sweep,
