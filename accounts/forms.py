@@ -79,6 +79,26 @@ class ChannelForm(forms.Form):
     )
 
 
+class EditChannelForm(forms.Form):
+    """What is left empty stays as it is, and is not shown."""
+
+    name = forms.CharField(label=_("Name"), max_length=100)
+    address = forms.CharField(
+        label=_("Address"),
+        max_length=1000,
+        required=False,
+        help_text=_("Leave empty to keep it. A new address needs its signing secret, too."),
+    )
+    secret = forms.CharField(
+        label=_("Signing secret"),
+        max_length=200,
+        required=False,
+        help_text=_("Leave empty to keep it."),
+        widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
+    )
+    is_enabled = forms.BooleanField(label=_("Send notices through it"), required=False)
+
+
 class ScopeField(forms.MultipleChoiceField):
     """Names of models and aliases; the service knows which there are."""
 

@@ -9,7 +9,7 @@ import hmac
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
@@ -24,7 +24,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import ChannelKind, Delivery, NoticeChannel, User
+from accounts.models import ChannelKind, Delivery, NoticeChannel, User, UserNotice
 from accounts.services import audit
 from accounts.types import Notice
 from llmplatform.addresses import problem_with_url
@@ -206,20 +206,78 @@ def create_channel(
     return channel
 
 
+def change_channel(
+    *,
+    channel: NoticeChannel,
+    actor: User,
+    name: str | None = None,
+    address: str = "",
+    secret: str = "",
+    is_enabled: bool | None = None,
+    request: HttpRequest | None = None,
+) -> NoticeChannel:
+    """What is None or empty stays. A new address needs the secret anew, or it would sign what goes
+    to somebody else. ValidationError keyed by field."""
+    before = {"name": channel.name, "is_enabled": channel.is_enabled}
+    _raise_all(
+        {
+            "name": _problems_with_name(channel.name if name is None else name),
+            "address": _problems_with_address(channel.kind, address) if address else [],
+        }
+    )
+    channel.name = channel.name if name is None else name
+    channel.is_enabled = channel.is_enabled if is_enabled is None else is_enabled
+    if address and address != channel.address:
+        channel.keep(address=address, secret=secret)
+    elif secret:
+        channel.keep(address=channel.address, secret=secret)
+    after = {"name": channel.name, "is_enabled": channel.is_enabled}
+    after |= {"address": "changed"} if address else {}
+    after |= {"secret": "changed"} if secret else {}
+    with transaction.atomic():
+        channel.save()
+        audit(
+            actor=actor,
+            action="channel.update",
+            target=channel,
+            before=before,
+            after=after,
+            request=request,
+        )
+    return channel
+
+
 def _check(user: User, kind: str, name: str, address: str) -> None:
-    errors: dict[str, list[str]] = {}
+    kinds = [] if kind in ChannelKind.values else [_("There is no such kind.")]
+    if NoticeChannel.objects.for_user(user).count() >= CHANNELS_MAX:
+        kinds = [_("You have as many channels as there can be.")]
+    _raise_all(
+        {
+            "name": _problems_with_name(name),
+            "kind": kinds,
+            "address": [] if kinds else _problems_with_address(kind, address),
+        }
+    )
+
+
+def _raise_all(problems: dict[str, list[str]]) -> None:
+    found = {name: texts for name, texts in problems.items() if texts}
+    if found:
+        raise ValidationError(found)
+
+
+def _problems_with_name(name: str) -> list[str]:
     try:
         validate_name(name)
     except ValidationError as error:
-        errors["name"] = error.messages
-    if kind not in ChannelKind.values:
-        errors["kind"] = [_("There is no such kind.")]
-    elif kind != ChannelKind.EMAIL and problem_with_url(_without_query(address)):
-        errors["address"] = [_("Give the whole address, beginning with https://.")]
-    if NoticeChannel.objects.for_user(user).count() >= CHANNELS_MAX:
-        errors["kind"] = [_("You have as many channels as there can be.")]
-    if errors:
-        raise ValidationError(errors)
+        return list(error.messages)
+    return []
+
+
+def _problems_with_address(kind: str, address: str) -> list[str]:
+    if kind == ChannelKind.EMAIL or not problem_with_url(_without_query(address)):
+        return []
+    return [_("Give the whole address, beginning with https://.")]
 
 
 def _without_query(address: str) -> str:
@@ -246,3 +304,11 @@ def test_channel(*, channel: NoticeChannel) -> Delivery:
     delivery = Delivery(channel=channel, notice=asdict(notice), attempts=len(PAUSES))
     send(delivery)
     return delivery
+
+
+def mark_read(user: User, notice_ids: Sequence[int] | None = None) -> int:
+    """All of `user`, or those named; how many were unread."""
+    unread = UserNotice.objects.for_user(user).unread()
+    if notice_ids is not None:
+        unread = unread.filter(pk__in=notice_ids)
+    return unread.update(read_at=timezone.now())

@@ -96,3 +96,46 @@ class AuditOut(Answer):
     address: str
     before: dict[str, object] | None
     after: dict[str, object] | None
+
+
+class NoticeOut(Answer):
+    id: int
+    title: str
+    text: str
+    path: str = Field(description="Of the page that it is about.")
+    level: str = Field(description="success, warning, error or info.")
+    created_at: datetime
+    read_at: datetime | None
+
+
+class ReadIn(Schema):
+    ids: list[int] | None = Field(None, max_length=1000, description="null: all of them.")
+
+
+class ChannelIn(Schema):
+    kind: Str = Field(max_length=10, description="email, webhook, dingtalk, lark or wecom.")
+    name: Name
+    address: Str = Field("", max_length=1000)
+    secret: str = Field("", max_length=200)
+
+
+class ChannelPatch(Schema):
+    """What is left out stays."""
+
+    name: Name = ""
+    address: Str = Field("", max_length=1000)
+    secret: str = Field("", max_length=200)
+    is_enabled: bool = True
+
+
+class ChannelOut(Answer):
+    id: int
+    kind: str
+    name: str
+    is_enabled: bool
+    created_at: datetime
+
+
+class ChannelTestOut(Answer):
+    is_sent: bool
+    error: str

@@ -29,6 +29,7 @@ from accounts.models import (
     RegistrationMode,
     User,
     UserLimits,
+    UserNotice,
 )
 from accounts.models.tokens import digest
 from accounts.models.user import normal_email
@@ -38,6 +39,8 @@ from llmplatform.text import validate_name
 logger = logging.getLogger(__name__)
 
 PASSWORD_MAX_BYTES = 1024
+# On the pages of one person.
+NOTICES_KEPT = 200
 # Failures counted per window before hashing is refused (reliability plan, section 3).
 THROTTLES = (("pair", 10, 300), ("account", 50, 3600), ("address", 100, 3600))
 
@@ -82,18 +85,33 @@ def audit(
 
 
 def notify(user: User, make: Callable[[], Notice]) -> int:
-    """Through every enabled channel of `user`; `make` is called in their language. How many.
+    """On the pages and through every enabled channel of `user`; `make` is called in their language.
+    How many channels there are.
 
     Call it in the transaction of what it tells: the worker sends it afterwards.
     """
-    channels = list(NoticeChannel.objects.for_user(user).filter(is_enabled=True))
-    if not channels:
-        return 0
     with override(user.language or settings.LANGUAGE_CODE):
-        notice = asdict(make())
+        notice = make()
+    _put_up(user, notice)
+    channels = list(NoticeChannel.objects.for_user(user).filter(is_enabled=True))
     for channel in channels:
-        Delivery.objects.create(channel=channel, notice=notice)
+        Delivery.objects.create(channel=channel, notice=asdict(notice))
     return len(channels)
+
+
+def _put_up(user: User, notice: Notice) -> None:
+    """Of many the oldest go."""
+    mine = UserNotice.objects.for_user(user)
+    surplus = mine.values_list("pk", flat=True)[NOTICES_KEPT - 1 :].first()
+    if surplus is not None:
+        mine.filter(pk__lte=surplus).delete()
+    UserNotice.objects.create(
+        user=user,
+        title=notice.title[:300],
+        text=notice.text,
+        path=notice.path[:300],
+        level=notice.level,
+    )
 
 
 def check_new_password(password: str, user: User | None = None) -> None:

@@ -12,10 +12,9 @@ from django.utils.translation import override
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from accounts import notices, services
+from accounts import services
 from accounts.access import current_user, login_not_required, owned_or_404
 from accounts.forms import (
-    ChannelForm,
     KeyForm,
     PasswordForm,
     PreferencesForm,
@@ -23,10 +22,9 @@ from accounts.forms import (
     SignInForm,
 )
 from accounts.middleware import set_language_cookie
-from accounts.models import ApiKey, Delivery, NoticeChannel, PlatformSettings, RegistrationMode
+from accounts.models import ApiKey, PlatformSettings, RegistrationMode
 
 UNPROCESSABLE = 422
-DELIVERIES_SHOWN = 20
 
 
 def _show(request: HttpRequest, template: str, form: object, **context: object) -> HttpResponse:
@@ -184,44 +182,3 @@ def revoke_key(request: HttpRequest, key_id: int) -> HttpResponse:
     services.revoke_key(key=key, actor=user, request=request)
     messages.success(request, _("The key “%(name)s” is revoked.") % {"name": key.name})
     return redirect("accounts:key-list")
-
-
-@sensitive_post_parameters("address", "secret")
-@require_http_methods(["GET", "POST"])
-def channels(request: HttpRequest) -> HttpResponse:
-    """Where notices go, and what became of the latest ones."""
-    user = current_user(request)
-    form = ChannelForm(request.POST or None)
-    if form.is_valid():
-        try:
-            channel = notices.create_channel(user=user, request=request, **form.cleaned_data)
-        except ValidationError as error:
-            form.add_error(None, error)
-        else:
-            messages.success(request, _("“%(name)s” is added. Try it.") % {"name": channel.name})
-            return redirect("accounts:channels")
-    rows = NoticeChannel.objects.for_user(user)
-    log = Delivery.objects.filter(channel__user=user).select_related("channel")[:DELIVERIES_SHOWN]
-    return _show(request, "accounts/channels.html", form, channels=rows, deliveries=log)
-
-
-def _channel(request: HttpRequest, channel_id: int) -> NoticeChannel:
-    return owned_or_404(NoticeChannel.objects.for_user(current_user(request)), pk=channel_id)
-
-
-@require_POST
-def test_channel(request: HttpRequest, channel_id: int) -> HttpResponse:
-    delivery = notices.test_channel(channel=_channel(request, channel_id))
-    if delivery.status == Delivery.Status.SENT:
-        messages.success(request, _("Sent. Look whether it has arrived."))
-    else:
-        messages.error(request, _("It did not arrive: %(why)s") % {"why": delivery.error})
-    return redirect("accounts:channels")
-
-
-@require_POST
-def delete_channel(request: HttpRequest, channel_id: int) -> HttpResponse:
-    channel = _channel(request, channel_id)
-    notices.delete_channel(channel=channel, actor=current_user(request), request=request)
-    messages.success(request, _("“%(name)s” is removed.") % {"name": channel.name})
-    return redirect("accounts:channels")

@@ -17,6 +17,7 @@ from ninja.openapi.schema import OpenAPISchema
 
 from accounts.access import api_auth
 from accounts.api import audit_router, auth_router, keys_router
+from accounts.notice_api import channels_router, notices_router
 from chat.api import sessions_router
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields
@@ -94,6 +95,8 @@ api = PlatformAPI(
 api.add_router("auth/", auth_router)
 api.add_router("keys", keys_router)
 api.add_router("audit", audit_router)
+api.add_router("notices", notices_router)
+api.add_router("notice-channels", channels_router)
 api.add_router("nodes", nodes_router)
 api.add_router("provider-presets", presets_router)
 api.add_router("providers", providers_router)

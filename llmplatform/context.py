@@ -5,7 +5,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from accounts.models import Theme, User
+from accounts.models import Theme, User, UserNotice
 from llmplatform.navigation import GROUPS
 
 
@@ -15,7 +15,13 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     return {
         "theme": theme if theme in Theme.values else Theme.SYSTEM,
         "navigation": _navigation(request, user) if isinstance(user, User) else [],
+        # Called only by templates that have the bell.
+        "unread_notices": lambda: _unread(user),
     }
+
+
+def _unread(user: object) -> int:
+    return UserNotice.objects.for_user(user).unread().count() if isinstance(user, User) else 0
 
 
 def _navigation(request: HttpRequest, user: User) -> list[dict[str, Any]]:

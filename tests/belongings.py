@@ -8,7 +8,7 @@ Put CANARY into every name and text: nobody else may ever see it.
 from collections.abc import Callable
 from io import BytesIO
 
-from accounts.models import ApiKey, NoticeChannel, User
+from accounts.models import ApiKey, NoticeChannel, User, UserNotice
 from chat import services as chats
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
@@ -43,6 +43,10 @@ def _key(owner: User) -> Parameters:
     labels = {"model_label": CANARY, "provider_label": CANARY}
     CallRecord.objects.create(user=owner, api_key=key, source="gateway", status="done", **labels)
     return {"key_id": key.pk}
+
+
+def _notice(owner: User) -> Parameters:
+    return {"notice_id": UserNotice.objects.create(user=owner, title=CANARY).pk}
 
 
 def _channel(owner: User) -> Parameters:
@@ -121,6 +125,13 @@ def _made_job(owner: User) -> TrainingJob:
 
 def _job(owner: User) -> Parameters:
     return {"job_id": _made_job(owner).pk}
+
+
+def _local_run(owner: User) -> Parameters:
+    job = _made_job(owner)
+    told = {"mode": "local", "run_id": CANARY}
+    TrainingJob.objects.filter(pk=job.pk).update(mirror="delivered", swanlab=told)
+    return {"job_id": job.pk, "rest": "charts"}
 
 
 def _waiting_job(owner: User) -> Parameters:
@@ -211,7 +222,9 @@ def _answer(owner: User) -> Parameters:
 
 BELONGINGS: dict[str, Make] = {
     "accounts/keys/<int:key_id>/": _key,
-    "accounts/notices/<int:channel_id>/": _channel,
+    "accounts/notices/channels/<int:channel_id>/": _channel,
+    "api/v1/notice-channels/<int:channel_id>": _channel,
+    "accounts/notices/<int:notice_id>/": _notice,
     "api/v1/keys/<key_id>": _key,
     "providers/<int:provider_id>/": _provider,
     "providers/<int:provider_id>/models/<int:model_id>/": _provider_model,
@@ -238,6 +251,7 @@ BELONGINGS: dict[str, Make] = {
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,
+    "training/<uuid:job_id>/swanlab/": _local_run,
     "training/sweeps/<uuid:sweep_id>/": _sweep,
     "training/templates/<int:template_id>/": _job_template,
     "api/v1/training/sweeps/<sweep_id>": _sweep,

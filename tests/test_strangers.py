@@ -28,7 +28,8 @@ OWNED = [
     for route in ROUTES
     if route.parameters and not route.is_console and route.template not in NOBODYS
 ]
-NESTED = [route for route in OWNED if len(route.parameters) > 1]
+# A path below an object, as of its board, names no object of its own.
+NESTED = [route for route in OWNED if len(route.parameters) > 1 and "<path:" not in route.template]
 LISTS = [
     route
     for route in ROUTES

@@ -5,9 +5,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.urls import reverse
 from pydantic import Field
 
 from llmplatform.schemas import Answer, Name, Schema, Str
+from training.boards import has_board
 from training.models import (
     BaseModel,
     Forecast,
@@ -240,7 +242,10 @@ class JobOut(Answer):
     remaining_s: int | None
     attempt: int
     node: str | None
-    swanlab: dict[str, Any]
+    swanlab: dict[str, Any] = Field(
+        description="The run's mirror: `mode`, `run_id`, `step` it is at, `error`; `url` on a "
+        "server, `board` (a page of ours) where it is local."
+    )
     error: JobError | None
     base_model: int
     dataset: int
@@ -260,6 +265,11 @@ class JobOut(Answer):
     started_at: datetime | None
     finished_at: datetime | None
     model_version: int | None
+
+    @staticmethod
+    def resolve_swanlab(job: TrainingJob) -> dict[str, Any]:
+        board = {"board": reverse("training:board", args=[job.pk])} if has_board(job) else {}
+        return {**job.swanlab, **board}
 
     @staticmethod
     def resolve_status(job: TrainingJob) -> str:

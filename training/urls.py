@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from training.views import evaluations, groups, job_form, jobs, watching
+from training.views import boards, evaluations, groups, job_form, jobs, watching
 
 app_name = "training"
 urlpatterns = [
@@ -21,6 +21,8 @@ urlpatterns = [
     path("<uuid:job_id>/keep-best/", watching.keep_best, name="keep-best"),
     path("<uuid:job_id>/", jobs.detail, name="detail"),
     path("<uuid:job_id>/report/", jobs.report, name="report"),
+    path("<uuid:job_id>/swanlab/", boards.board, name="board"),
+    path("<uuid:job_id>/swanlab/<path:rest>", boards.board, name="board-part"),
     path("<uuid:job_id>/yaml/", jobs.export_yaml, name="yaml"),
     path("<uuid:job_id>/delete/", jobs.delete, name="delete"),
     path("<uuid:job_id>/evaluation/", evaluations.after, name="evaluate-after"),

@@ -1,6 +1,6 @@
 from accounts.models.audit import AuditEvent
 from accounts.models.limits import LIMITS, UserLimits
-from accounts.models.notices import ChannelKind, Delivery, NoticeChannel
+from accounts.models.notices import ChannelKind, Delivery, NoticeChannel, UserNotice
 from accounts.models.platform import PlatformSettings, RegistrationMode
 from accounts.models.tokens import ApiKey, AuthSession, RefreshToken
 from accounts.models.user import Language, Role, Theme, User, UserManager
@@ -22,4 +22,5 @@ __all__ = [
     "User",
     "UserLimits",
     "UserManager",
+    "UserNotice",
 ]

@@ -19,6 +19,38 @@ class ChannelKind(models.TextChoices):
     WECOM = "wecom", _("WeCom robot")
 
 
+class NoticeQuerySet(models.QuerySet["UserNotice"]):
+    def for_user(self, user: User) -> Self:
+        return self.filter(user=user)
+
+    def unread(self) -> Self:
+        return self.filter(read_at=None)
+
+
+class UserNotice(models.Model):
+    """What a person is told on the pages, in the language they had then."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices")
+    title = models.CharField(max_length=300)
+    text = models.TextField(blank=True)
+    # Of the page that it is about.
+    path = models.CharField(max_length=300, blank=True)
+    level = models.CharField(max_length=10, default="info")
+    created_at = models.DateTimeField(default=timezone.now)
+    read_at = models.DateTimeField(null=True)
+
+    objects = NoticeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("notice")
+        verbose_name_plural = _("notices")
+        ordering = ["-pk"]
+        indexes: ClassVar = [models.Index(fields=["user", "read_at"], name="unread_notices")]
+
+    def __str__(self) -> str:
+        return self.title
+
+
 class ChannelQuerySet(models.QuerySet["NoticeChannel"]):
     def for_user(self, user: User) -> Self:
         return self.filter(user=user)

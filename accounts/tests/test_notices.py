@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,9 +18,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts import notices
-from accounts.models import Delivery, NoticeChannel, User
-from accounts.services import notify
+from accounts.models import AuditEvent, Delivery, NoticeChannel, User, UserNotice
+from accounts.services import NOTICES_KEPT, notify
 from accounts.types import Notice
+from conftest import ApiClient
 
 pytestmark = pytest.mark.django_db
 NOTICE = Notice("Training “a” is done", "Step 60 of 60.", "/training/1/", "success")
@@ -146,14 +148,17 @@ def test_private_addresses_are_not_asked(alice: User, receiver: Receiver, settin
 def test_the_page(alice: User, receiver: Receiver, client_for: Callable[[User], Client]) -> None:
     client = client_for(alice)
     body = {"kind": "wecom", "name": "Team", "address": receiver.url, "secret": ""}
-    assert client.post("/accounts/notices/", body | {"address": "nonsense"}).status_code == 422
-    assert client.post("/accounts/notices/", body).status_code == 302
+    assert (
+        client.post("/accounts/notices/channels/", body | {"address": "nonsense"}).status_code
+        == 422
+    )
+    assert client.post("/accounts/notices/channels/", body).status_code == 302
     channel = NoticeChannel.objects.get()
     assert receiver.url not in channel.credential and channel.address == receiver.url
-    answer = client.post(f"/accounts/notices/{channel.pk}/test/", follow=True)
+    answer = client.post(f"/accounts/notices/channels/{channel.pk}/test/", follow=True)
     page = answer.content.decode()
     assert "Look whether it has arrived" in page and "key=abc" not in page
-    client.post(f"/accounts/notices/{channel.pk}/delete/")
+    client.post(f"/accounts/notices/channels/{channel.pk}/delete/")
     assert not NoticeChannel.objects.exists()
 
 
@@ -175,3 +180,92 @@ def test_a_hostile_robot_stops_nobody(alice: User, receiver: Receiver, raw: byte
     assert (found.status, bool(found.error)) == ("failed", True)
     found.refresh_from_db()
     assert found.error.isprintable()
+
+
+def test_the_bell_counts_what_is_unread(alice: User, client_for: Callable[[User], Client]) -> None:
+    client = client_for(alice)
+    assert "No notice is unread" in client.get("/").content.decode()
+    notify(alice, lambda: NOTICE)
+    notify(alice, lambda: Notice("<b>b</b> has failed", "", "//evil.example/", "error"))
+    assert "2 notices are unread" in client.get("/").content.decode()
+    listed = client.get("/accounts/notices/bell/?list=1").content.decode()
+    assert "Training “a” is done" in listed and "&lt;b&gt;b&lt;/b&gt; has failed" in listed
+    other, done = UserNotice.objects.for_user(alice)
+    answer = client.get(f"/accounts/notices/{done.pk}/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, NOTICE.path)
+    assert "1 notice is unread" in client.get("/accounts/notices/bell/").content.decode()
+    # Only pages of our own are gone to.
+    assert client.get(f"/accounts/notices/{other.pk}/").headers["Location"] == "/accounts/notices/"
+    assert "Mark all as read" not in client.get("/accounts/notices/").content.decode()
+
+
+def test_all_can_be_marked_as_read(
+    alice: User,
+    bob: User,
+    client_for: Callable[[User], Client],
+    api: Callable[[User], ApiClient],
+) -> None:
+    for user in (alice, alice, alice, bob):
+        notify(user, lambda: NOTICE)
+    rows = api(alice).get("notices?unread=true").json()
+    assert rows["count"] == 3 and rows["items"][0]["path"] == NOTICE.path
+    first = rows["items"][0]["id"]
+    assert api(alice).post("notices/read", ids=[first]).status_code == 204
+    assert api(alice).get("notices?unread=true").json()["count"] == 2
+    assert "Mark all as read" in client_for(alice).get("/accounts/notices/").content.decode()
+    client_for(alice).post("/accounts/notices/read/")
+    assert api(alice).get("notices?unread=true").json()["count"] == 0
+    assert api(alice).get("notices").json()["count"] == 3
+    assert api(bob).get("notices?unread=true").json()["count"] == 1
+
+
+def test_of_many_the_oldest_go(alice: User, bob: User) -> None:
+    notify(bob, lambda: NOTICE)
+    for number in range(NOTICES_KEPT + 3):
+        notify(alice, partial(Notice, str(number), ""))
+    titles = list(UserNotice.objects.for_user(alice).values_list("title", flat=True))
+    assert len(titles) == NOTICES_KEPT
+    assert titles[0] == str(NOTICES_KEPT + 2) and titles[-1] == "3"
+    assert UserNotice.objects.for_user(bob).count() == 1
+
+
+def test_a_channel_is_changed_and_shows_no_secret(
+    alice: User, receiver: Receiver, client_for: Callable[[User], Client]
+) -> None:
+    channel = channel_of(alice, "webhook", receiver, "s3cret")
+    client, path = client_for(alice), f"/accounts/notices/channels/{channel.pk}/"
+    page = client.get(path).content.decode()
+    assert receiver.url not in page and "s3cret" not in page
+    assert client.post(path, {"name": "renamed"}).status_code == 302
+    channel.refresh_from_db()
+    assert (channel.name, channel.is_enabled) == ("renamed", False)
+    assert (channel.address, channel.secret) == (receiver.url, "s3cret")
+    assert notify(alice, lambda: NOTICE) == 0
+    wrong = client.post(path, {"name": "renamed", "address": "nonsense", "is_enabled": "on"})
+    assert wrong.status_code == 422 and "Give the whole address" in wrong.content.decode()
+    # The old secret must not sign what goes elsewhere.
+    client.post(path, {"name": "renamed", "address": receiver.url + "2", "is_enabled": "on"})
+    channel.refresh_from_db()
+    assert (channel.address, channel.secret) == (receiver.url + "2", "")
+    told = AuditEvent.objects.filter(action="channel.update").first()
+    assert told is not None and receiver.url not in str(told.after)
+
+
+def test_channels_by_program(
+    alice: User, bob: User, receiver: Receiver, api: Callable[[User], ApiClient]
+) -> None:
+    made = api(alice).post(
+        "notice-channels", kind="webhook", name="hook", address=receiver.url, secret="s"
+    )
+    assert made.status_code == 201 and "address" not in made.json()
+    path = f"notice-channels/{made.json()['id']}"
+    assert api(bob).post(f"{path}/test").status_code == 404
+    assert api(alice).post(f"{path}/test").json() == {"is_sent": True, "error": ""}
+    receiver.status = 500
+    assert api(alice).post(f"{path}/test").json() == {"is_sent": False, "error": "HTTP 500"}
+    changed = api(alice).patch(path, is_enabled=False).json()
+    assert (changed["name"], changed["is_enabled"]) == ("hook", False)
+    wrong = api(alice).post("notice-channels", kind="pigeon", name="p")
+    assert wrong.status_code == 422 and "kind" in wrong.json()["error"]["fields"]
+    assert api(alice).delete(path).status_code == 204
+    assert api(alice).get("notice-channels").json()["count"] == 0

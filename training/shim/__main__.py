@@ -6,11 +6,26 @@ import os
 import sys
 
 import django
+from django.conf import settings
+
+# Pages, API and console are none of a shim's business, and would be half of its memory.
+UNNEEDED = (
+    *("unfold", "llmplatform.apps", "ninja", "channels", "csp", "django_htmx", "template_partials"),
+    *("django.contrib.messages", "django.contrib.staticfiles"),
+)
+
+
+def set_up() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if not app.startswith(UNNEEDED)
+    ]
+    settings.ROOT_URLCONF = "training.shim.addresses"
+    django.setup()
 
 
 def main(workload_id: str, fence: int) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
-    django.setup()
+    set_up()
     from training.models import Workload
     from training.shim.supervision import Supervision
 
@@ -22,8 +37,7 @@ def main(workload_id: str, fence: int) -> int:
 
 
 def take_part(member_id: int) -> int:
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
-    django.setup()
+    set_up()
     from training.models import Member
     from training.shim.membership import Membership
 

@@ -36,6 +36,8 @@ LIMITS = (Reason.TIME_LIMIT, Reason.IDLE)
 SAVE_GRACE_S = 120.0
 SIGNAL_GRACE_S = 10.0
 RETRY_DATABASE_EVERY_S = 2.0
+# A shim whose code and tables do not fit leaves to another one, though not many times a minute.
+BEFORE_SUCCESSOR_S = 30.0
 # An end that the database refuses is tried again: somebody may have taken the same name or number.
 END_TRIES = 3
 
@@ -147,6 +149,8 @@ class Supervision:
         """Waits for the database. Raises what does not pass, and Fenced once another node may have
         taken over."""
         if not is_passing(fault):
+            logger.error("%s: what another shim may do better: %s", self.workload.pk, fault)
+            time.sleep(BEFORE_SUCCESSOR_S)
             raise fault
         logger.warning("%s: the database does not answer: %s", self.workload.pk, fault)
         connection.close()

@@ -69,6 +69,7 @@ def watched(
     """A supervision of a job whose runner told `events` and was heard no more."""
     held: list[IO[str]] = []
     monkeypatch.setattr(supervision, "RETRY_DATABASE_EVERY_S", 0)
+    monkeypatch.setattr(supervision, "BEFORE_SUCCESSOR_S", 0)
     node = make_node()
 
     def watch(*events: dict[str, Any], log: str = "", work: Any = None) -> Supervision:

@@ -1,0 +1,35 @@
+"""What a shim is made of: less than the platform, and links that agree with it."""
+
+import os
+import subprocess
+import sys
+import uuid
+
+from django.conf import settings
+from django.urls import reverse
+
+SCRIPT = """
+import sys, uuid
+from training.shim.__main__ import set_up
+set_up()
+from django.urls import reverse
+import training.shim.supervision
+assert "unfold" not in sys.modules and "ninja" not in sys.modules
+named = [("training:detail", uuid.UUID(int=1)), ("models:detail", 1), ("datasets:detail", 1)]
+for name, value in named:
+    print(reverse(name, args=[value]))
+"""
+
+
+def test_a_shim_needs_neither_console_nor_api_and_links_to_the_same_pages() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        capture_output=True,
+        text=True,
+        cwd=settings.BASE_DIR,
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "llmplatform.settings"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    wanted = (("training:detail", uuid.UUID(int=1)), ("models:detail", 1), ("datasets:detail", 1))
+    assert done.stdout.split() == [reverse(name, args=[value]) for name, value in wanted]
