@@ -13,10 +13,12 @@ from typing import Any, BinaryIO
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.services import audit
 from training import dataset_work, datasets, drafts
 from training.dataset_readings import reading_of
 from training.dataset_work import Progress
@@ -201,6 +203,23 @@ class Followed:
 def open_uploads(owner: User) -> list[DatasetUpload]:
     """Those that wait for their other pieces."""
     return list(DatasetUpload.objects.filter(owner=owner, work=None))
+
+
+def discard(*, upload: DatasetUpload, actor: User, request: HttpRequest | None = None) -> bool:
+    """False while it is being imported."""
+    with transaction.atomic():
+        if DatasetWork.objects.open().filter(upload=upload).exists():
+            return False
+        before = {"file_name": upload.file_name, "received_bytes": upload.received_bytes}
+        audit(
+            actor=actor,
+            action="dataset_upload.discard",
+            target=upload,
+            before=before,
+            request=request,
+        )
+        dataset_work.forget_upload(upload)
+    return True
 
 
 def forget_stale() -> int:

@@ -9,10 +9,12 @@ from typing import Any, BinaryIO
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.services import audit
 from training import dataset_files, datasets
 from training.dataset_readings import reading_of
 from training.formats.detection import FORMATS, detect
@@ -246,3 +248,17 @@ def import_draft(
         )
     draft.delete()
     return dataset
+
+
+def discard(*, draft: DatasetDraft, actor: User, request: HttpRequest | None = None) -> None:
+    """Row and file, without a dataset."""
+    with transaction.atomic():
+        before = {"file_name": draft.file_name, "size_bytes": draft.size_bytes}
+        audit(
+            actor=actor,
+            action="dataset_draft.discard",
+            target=draft,
+            before=before,
+            request=request,
+        )
+        draft.delete()

@@ -277,7 +277,7 @@ class ImportForm(forms.Form):
         required=False,
         max_length=configurations.MAX_BYTES,
         widget=forms.Textarea(attrs={"rows": 14, "class": "mono", "spellcheck": "false"}),
-        help_text=_("As `llamafactory-cli train` reads it, or LLaMA Board saved it."),
+        help_text=_("As llamafactory-cli train reads it, or LLaMA Board saved it."),
     )
     file = forms.FileField(label=_("Or a file"), required=False)
 

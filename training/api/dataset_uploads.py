@@ -103,9 +103,8 @@ def finish_upload(request: HttpRequest, upload_id: UUID) -> Any:
 @uploads_router.delete("{uuid:upload_id}", response={204: None})
 def remove_upload(request: HttpRequest, upload_id: UUID) -> Any:
     upload = _owned(request, upload_id)
-    if DatasetWork.objects.open().filter(upload=upload).exists():
+    if not dataset_uploads.discard(upload=upload, actor=current_user(request), request=request):
         raise ApiError(409, "in_use", _("It is being imported."))
-    dataset_work.forget_upload(upload)
     return 204, None
 
 

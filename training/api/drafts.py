@@ -119,5 +119,6 @@ def import_draft(request: HttpRequest, draft_id: UUID, body: DraftImportIn) -> A
 
 @drafts_router.delete("{draft_id}", response={204: None})
 def delete_draft(request: HttpRequest, draft_id: UUID) -> Any:
-    _owned(request, draft_id).delete()
+    draft = _owned(request, draft_id)
+    drafts.discard(draft=draft, actor=current_user(request), request=request)
     return 204, None

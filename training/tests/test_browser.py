@@ -213,8 +213,15 @@ def test_accessibility(alice: User, job: TrainingJob, sign_in: SignIn) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     version = make_version(make_job(alice, Status.SUCCESS, name="done"))
+    make_node(is_gpu=True, gib=80)  # the clone's card has a note, with a link in its text
     page = sign_in(alice)
-    urls = ("/training/", "/training/new/", f"/training/{job.pk}/", "/models/")
+    urls = (
+        "/training/",
+        f"/training/new/?clone={job.pk}",
+        "/training/new/import/",
+        f"/training/{job.pk}/",
+        "/models/",
+    )
     for url in (*urls, f"/training/{job.pk}/report/", f"/models/{version.pk}/"):
         page.goto(url)
         page.wait_for_load_state("networkidle")

@@ -264,6 +264,9 @@ def test_it_requires_the_owner(alice: User, bob: User, client_for: ClientFor) ->
     assert client_for(bob).get(f"/datasets/drafts/{draft.pk}/").status_code == 404
     client_for(alice).post(f"/datasets/drafts/{draft.pk}/discard/")
     assert not DatasetDraft.objects.exists()
+    told = AuditEvent.objects.get(action="dataset_draft.discard")
+    assert (told.actor, told.target_id) == (alice, str(draft.pk))
+    assert told.before == {"file_name": draft.file_name, "size_bytes": draft.size_bytes}
 
 
 # --- API ---------------------------------------------------------------------
@@ -290,6 +293,8 @@ def test_the_api_does_the_same(alice: User, bob: User, api: Callable[[User], Api
     assert client.get(path).status_code == 404
     another = client.client.post("/api/v1/dataset-drafts", {"file": file}).json()
     assert client.delete(f"dataset-drafts/{another['id']}").status_code == 204
+    told = AuditEvent.objects.get(action="dataset_draft.discard")
+    assert (told.actor, told.target_id) == (alice, another["id"])
 
 
 def test_a_table_is_read_as_the_api_is_told(alice: User, api: Callable[[User], ApiClient]) -> None:

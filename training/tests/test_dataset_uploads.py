@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from django.conf import settings as django_settings
 from django.core.exceptions import ValidationError
+from django.test import Client
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from conftest import ApiClient
 from training import dataset_uploads, dataset_work
 from training.dataset_uploads import OutOfPlace
@@ -25,6 +26,7 @@ from training.tests.test_datasets import media
 
 __all__ = ["media"]
 Api = Callable[[User], ApiClient]
+ClientFor = Callable[[User], Client]
 DATA = b"".join(json.dumps(row).encode() + b"\n" for row in rows(300))
 
 
@@ -186,6 +188,21 @@ def test_stale_uploads_are_cleaned_up(alice: User, django_capture_on_commit_call
     with django_capture_on_commit_callbacks(execute=True):
         assert dataset_uploads.forget_stale() == 1
     assert not old.file.exists() and fresh.file.exists() and waiting.file.exists()
+
+
+def test_discarding_an_upload_is_audited(alice: User, api: Api, client_for: ClientFor) -> None:
+    for number in range(2):
+        upload = begun(alice)
+        if number:
+            answer = client_for(alice).post(f"/datasets/uploads/{upload.pk}/remove/")
+            assert answer.status_code == 302
+        else:
+            assert api(alice).delete(f"datasets/uploads/{upload.pk}").status_code == 204
+        told = AuditEvent.objects.get(
+            action="dataset_upload.discard", target_id=str(upload.pk), actor=alice
+        )
+        assert told.before == {"file_name": upload.file_name, "received_bytes": 0}
+        assert not DatasetUpload.objects.exists()
 
 
 def test_the_api_takes_pieces(alice: User, api: Api) -> None:

@@ -1,16 +1,19 @@
+import html
 import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.http import QueryDict
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
 from providers import services as providers
-from training.models import BaseModel, Deployment, Desired, Status, TrainingJob
+from training.dataset_forms import TokensForm
+from training.models import BaseModel, Dataset, Deployment, Desired, Status, TrainingJob
 from training.tests.rows import (
     add_log,
     add_metrics,
@@ -200,6 +203,23 @@ def test_the_preview_tells_what_it_takes(alice: User, client: Client) -> None:
     assert "llamafactory-cli train" in page
     assert "very roughly, until a first run has ended" in page
     assert 'role="img" aria-label="Weights ' in page
+
+
+def test_the_preview_leads_to_a_record_as_this_training_reads_it(
+    alice: User, client: Client
+) -> None:
+    make_node(gib=64)
+    sent = filled(alice, cutoff_len="77", mask_history="true")
+    page = client.post("/training/preview/", sent).content.decode()
+    url = reverse("datasets:tokens", args=[sent["dataset"]])
+    found = re.search(rf'href="{url}\?([^"]*)"', page)
+    assert found
+    dataset = Dataset.objects.get(pk=sent["dataset"])
+    form = TokensForm(QueryDict(html.unescape(found[1])), user=alice, dataset=dataset)
+    assert form.is_valid(), form.errors
+    chosen = form.cleaned_data
+    assert (chosen["base_model"].pk, chosen["stage"]) == (sent["base_model"], "sft")
+    assert (chosen["cutoff_len"], chosen["mask_history"]) == (77, True)
 
 
 def test_the_preview_tells_what_stands_against_it(alice: User, client: Client) -> None:

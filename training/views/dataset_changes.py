@@ -23,6 +23,7 @@ from training import (
     dataset_mixes,
     dataset_search,
     dataset_splits,
+    dataset_uploads,
     dataset_work,
     datasets,
 )
@@ -252,10 +253,8 @@ def cancel(request: HttpRequest, work_id: UUID) -> HttpResponse:
 
 @require_POST
 def remove_upload(request: HttpRequest, upload_id: UUID) -> HttpResponse:
-    rows = DatasetUpload.objects.filter(owner=current_user(request))
-    upload = owned_or_404(rows, pk=upload_id)
-    if DatasetWork.objects.open().filter(upload=upload).exists():
+    user = current_user(request)
+    upload = owned_or_404(DatasetUpload.objects.filter(owner=user), pk=upload_id)
+    if not dataset_uploads.discard(upload=upload, actor=user, request=request):
         messages.error(request, _("It is being imported."))
-    else:
-        dataset_work.forget_upload(upload)
     return redirect("datasets:list")

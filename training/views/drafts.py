@@ -102,6 +102,6 @@ def _imported(request: HttpRequest, draft: DatasetDraft, form: MappingForm) -> H
 @require_POST
 def discard(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     draft = _owned(request, draft_id)
-    draft.delete()
+    drafts.discard(draft=draft, actor=current_user(request), request=request)
     messages.success(request, _("“%(name)s” is discarded.") % {"name": draft.file_name})
     return redirect("datasets:list")

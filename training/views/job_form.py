@@ -1,11 +1,13 @@
 """The form of a new training: filled from elsewhere, judged while somebody types, sent."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
@@ -289,7 +291,19 @@ def show_preview(request: HttpRequest) -> HttpResponse:
     problems = _problems(form)
     context: dict[str, Any] = {"missing": missing, "form": form, "problems": problems}
     context |= {"preview": None if problems else shown, "sweep": sweep}
+    if context["preview"]:
+        context["tokens_url"] = _tokens_url(form)
     return render(request, "training/preview.html", context)
+
+
+def _tokens_url(form: JobForm) -> str:
+    """The first record as this training reads it."""
+    chosen, parameters = _chosen(form), form.parameters()
+    query = {"base_model": chosen["base_model"].pk, "stage": chosen["stage"]}
+    named = ("template", "cutoff_len", "train_on_prompt", "mask_history")
+    query |= {name: parameters[name] for name in named if parameters.get(name)}
+    url = reverse("datasets:tokens", args=[chosen["dataset"].pk])
+    return f"{url}?{urlencode(query)}"
 
 
 def _problems(form: JobForm) -> list[dict[str, Any]]:
