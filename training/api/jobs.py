@@ -6,17 +6,18 @@ from typing import Any, Literal
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from ninja import Query, Router
+from ninja import Query, Router, Status
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
-from training import configurations, previews, report_files, services
+from training import configurations, keeping, previews, report_files, services
 from training.choosing import chosen_of, sharing_of
 from training.errors import StateConflict
-from training.models import ModelVersion, Status, TrainingJob
-from training.schemas import EstimateIn, EstimateOut, JobIn, JobOut
+from training.models import ModelVersion, TrainingJob
+from training.models import Status as JobStatus
+from training.schemas import EstimateIn, EstimateOut, JobIn, JobOut, ModelVersionOut
 
 jobs_router = Router(tags=["Training"])
 RELATED = ("node", "version", "base_model", "dataset", "forecast")
@@ -47,7 +48,7 @@ def estimate_job(request: HttpRequest, body: EstimateIn) -> Any:
 def list_jobs(request: HttpRequest, paging: Query[Paging], status: str = "") -> Any:
     """Newest first; `status` as the rows say it."""
     rows = TrainingJob.objects.for_user(current_user(request)).select_related(*RELATED)
-    if status in Status.values:
+    if status in JobStatus.values:
         rows = rows.filter(status=status)
     return paginate(rows, paging)
 
@@ -132,6 +133,19 @@ def resume_job(request: HttpRequest, job_id: str) -> Any:
 def stop_job(request: HttpRequest, job_id: str) -> Any:
     """For good."""
     return _act(services.stop, request, job_id)
+
+
+@jobs_router.post("jobs/{job_id}/keep-best", response={201: ModelVersionOut})
+def keep_best(request: HttpRequest, job_id: str) -> Any:
+    """The checkpoint with the lowest evaluation loss becomes the result, and the run ends. 409
+    where there is none, or a result already."""
+    try:
+        version = keeping.keep_best(
+            job=_job(request, job_id), actor=current_user(request), request=request
+        )
+    except StateConflict as error:
+        raise ApiError(409, "conflict", error.message) from error
+    return Status(201, version)
 
 
 @jobs_router.get("jobs/{job_id}/report", url_name="job-report")

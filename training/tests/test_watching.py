@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import User
+from conftest import ApiClient
 from training import curve_blocks, log_search, registry, streams
 from training.models import CurveBlock, Metric, Note, Sample, Status, TrainingJob
 from training.shim.reading import log_lines
@@ -229,6 +230,25 @@ def test_the_best_checkpoint_is_kept(alice: User, client_for: Callable[[User], C
     assert version.path == str(job.folder / "best-20") and version.metrics["eval_loss"] == 0.6
     assert job.state == "stopping"
     assert registry.register_version(job) == version
+
+
+def test_programs_keep_it_too(
+    alice: User,
+    bob: User,
+    client_for: Callable[[User], Client],
+    api: Callable[[User], ApiClient],
+) -> None:
+    job = make_job(alice, Status.RUNNING)
+    path = f"training/jobs/{job.pk}/keep-best"
+    assert api(alice).post(path).status_code == 409
+    record(job, {"type": "metrics", "step": 10, "eval_loss": 0.4})
+    make_checkpoint(job, 10)
+    assert api(bob).post(path).status_code == 404
+    made = api(alice).post(path)
+    assert made.status_code == 201 and made.json()["id"] == TrainingJob.objects.get().version.pk
+    assert api(alice).get(f"training/jobs/{job.pk}").json()["summary"]["kept_step"] == 10
+    assert "step 10" in client_for(alice).get(f"/training/{job.pk}/").content.decode()
+    assert api(alice).post(path).status_code == 409
 
 
 def test_nothing_to_keep_is_said(alice: User, client_for: Callable[[User], Client]) -> None:
