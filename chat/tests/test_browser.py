@@ -166,6 +166,18 @@ def test_a_refused_message_stays_in_the_composer(
     assert page.get_by_label("Message", exact=True).input_value() == "not lost"
 
 
+def test_who_is_signed_out_is_told_and_loses_nothing(
+    echo: ProviderModel, alice: User, sign_in: SignIn
+) -> None:
+    page = sign_in(alice)
+    start(page, "hello")
+    wait_until_done(page)
+    page.context.clear_cookies()
+    ask(page, "a long question")
+    page.get_by_text("Load the page again; you may have to sign in.").wait_for()
+    assert page.get_by_label("Message", exact=True).input_value() == "a long question"
+
+
 def test_a_reader_who_scrolled_up_is_left_alone(
     echo: ProviderModel, alice: User, sign_in: SignIn
 ) -> None:

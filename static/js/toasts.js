@@ -30,5 +30,9 @@ host.addEventListener("click", (event) => {
   if (event.target.closest("[data-toast-close]")) event.target.closest("[data-toast]").remove();
 });
 document.body.addEventListener("toast", (event) => toast(event.detail.level, event.detail.text));
-document.body.addEventListener("htmx:responseError", () => toast("error", document.body.dataset.textFailed));
+document.body.addEventListener("htmx:responseError", (event) => {
+  const { textStale, textFailed } = document.body.dataset;
+  // Trying again is of no use where the session is over.
+  toast("error", [401, 403].includes(event.detail.xhr.status) ? textStale : textFailed);
+});
 document.body.addEventListener("htmx:sendError", () => toast("error", document.body.dataset.textOffline));
