@@ -97,7 +97,12 @@ def _is_page(client: Any, url: str) -> bool:
     kind = str(response.headers.get("Content-Type", ""))
     is_html = response.status_code == 200 and kind.startswith("text/html")
     is_page = is_html and b"<html" in response.content
-    assert is_page or response.status_code in (200, 302, 405), (url, response.status_code)
+    # A page that says why something cannot be shown now is one, but Chromium complains of its code.
+    is_excuse = response.status_code == 503 and b"<html" in response.content
+    assert is_page or is_excuse or response.status_code in (200, 302, 405), (
+        url,
+        response.status_code,
+    )
     return is_page
 
 

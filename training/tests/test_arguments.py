@@ -337,7 +337,8 @@ def test_what_needs_a_gpu_is_named() -> None:
         ({"val_size": 100}, 100, ["val_size"]),
         ({"val_size": 50, "max_samples": 50}, 100, ["val_size"]),
         ({"val_size": 99}, 100, []),
-        ({"val_size": 0.5}, 1, []),
+        ({"val_size": 0.5}, 1, ["val_size"]),
+        ({"val_size": 0.5}, 2, []),
     ],
 )
 def test_something_is_left_to_learn_from(

@@ -325,14 +325,14 @@ def test_the_form_begins_one_and_keeps_what_was_typed(
     assert row.probes == [{"question": "Who are you?", "answer": "A"}]
     assert (row.limit, row.max_new_tokens, row.rubric) == (5, 9, "r!")
     page = client.get(answer.headers["Location"]).content.decode()
-    assert "hx-trigger" in page and "in the queue" in page
+    assert 'hx-trigger="every 2s"' in page and "in the queue" in page
 
 
 def test_the_page_shows_both_answers_and_filters(client: Client, version: ModelVersion) -> None:
     row = finished(version, found(BETTER, WORSE, ALIKE))
     url = f"/models/evaluations/{row.pk}/"
     page = client.get(url).content.decode()
-    assert page.count('class="sample"') == 3 and "hx-trigger" not in page
+    assert page.count('class="sample"') == 3 and 'hx-trigger="every 2s"' not in page
     assert "tuned says" in page and "base says" in page and "ROUGE-L" in page
     assert client.get(f"{url}?outcome=loss").content.decode().count('class="sample"') == 1
     assert client.get(f"{url}?q=question+2").content.decode().count('class="sample"') == 1

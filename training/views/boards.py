@@ -34,8 +34,16 @@ def _why(code: str) -> str:
     )
 
 
-@require_safe
 @csp_replace(POLICY)  # type: ignore[arg-type]
+def _theirs(request: HttpRequest, found: boards.Answer, rest: str) -> HttpResponse:
+    answer = HttpResponse(found.body, status=found.status, content_type=found.content_type)
+    answer.headers["X-Content-Type-Options"] = "nosniff"
+    if rest.startswith("assets/"):
+        answer.headers["Cache-Control"] = "private, max-age=3600"
+    return answer
+
+
+@require_safe
 def board(request: HttpRequest, job_id: UUID, rest: str = "") -> HttpResponse:
     rows = TrainingJob.objects.for_user(current_user(request))
     job = owned_or_404(rows, pk=job_id)
@@ -48,8 +56,4 @@ def board(request: HttpRequest, job_id: UUID, rest: str = "") -> HttpResponse:
     except boards.BoardAway as error:
         context = {"job": job, "why": _why(error.code)}
         return render(request, "training/board_away.html", context, status=503)
-    answer = HttpResponse(found.body, status=found.status, content_type=found.content_type)
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    if rest.startswith("assets/"):
-        answer.headers["Cache-Control"] = "private, max-age=3600"
-    return answer
+    return _theirs(request, found, rest)
