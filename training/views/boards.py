@@ -1,10 +1,11 @@
 """SwanLab's own board of a job's local run."""
 
+from collections.abc import Callable
 from uuid import UUID
 
 from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from csp.decorators import csp_replace
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -34,17 +35,20 @@ def _why(code: str) -> str:
     )
 
 
-@csp_replace(POLICY)  # type: ignore[arg-type]
-def _theirs(request: HttpRequest, found: boards.Answer, rest: str) -> HttpResponse:
-    answer = HttpResponse(found.body, status=found.status, content_type=found.content_type)
-    answer.headers["X-Content-Type-Options"] = "nosniff"
-    if rest.startswith("assets/"):
-        answer.headers["Cache-Control"] = "private, max-age=3600"
-    return answer
+def _theirs(found: boards.Answer, rest: str) -> Callable[[HttpRequest], HttpResponseBase]:
+    @csp_replace(POLICY)  # type: ignore[arg-type]
+    def show(request: HttpRequest) -> HttpResponse:
+        answer = HttpResponse(found.body, status=found.status, content_type=found.content_type)
+        answer.headers["X-Content-Type-Options"] = "nosniff"
+        if rest.startswith("assets/"):
+            answer.headers["Cache-Control"] = "private, max-age=3600"
+        return answer
+
+    return show
 
 
 @require_safe
-def board(request: HttpRequest, job_id: UUID, rest: str = "") -> HttpResponse:
+def board(request: HttpRequest, job_id: UUID, rest: str = "") -> HttpResponseBase:
     rows = TrainingJob.objects.for_user(current_user(request))
     job = owned_or_404(rows, pk=job_id)
     if not boards.has_board(job):
@@ -56,4 +60,4 @@ def board(request: HttpRequest, job_id: UUID, rest: str = "") -> HttpResponse:
     except boards.BoardAway as error:
         context = {"job": job, "why": _why(error.code)}
         return render(request, "training/board_away.html", context, status=503)
-    return _theirs(request, found, rest)
+    return _theirs(found, rest)(request)
