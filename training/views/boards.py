@@ -36,7 +36,7 @@ def _why(code: str) -> str:
 
 
 def _theirs(found: boards.Answer, rest: str) -> Callable[[HttpRequest], HttpResponseBase]:
-    @csp_replace(POLICY)  # type: ignore[arg-type]
+    @csp_replace(POLICY)
     def show(request: HttpRequest) -> HttpResponse:
         answer = HttpResponse(found.body, status=found.status, content_type=found.content_type)
         answer.headers["X-Content-Type-Options"] = "nosniff"
