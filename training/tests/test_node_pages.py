@@ -64,14 +64,17 @@ def test_a_machine_that_says_nothing_is_said_to(
 
 
 def test_without_a_machine_the_page_teaches(
-    admin_user: User, alice: User, client_for: ClientFor
+    admin_user: User, alice: User, client_for: ClientFor, settings: Any
 ) -> None:
+    settings.REDIS_URL = ""
     assert (
         "an administrator lets a machine join" in client_for(alice).get("/nodes/").content.decode()
     )
     page = client_for(admin_user).get("/nodes/").content.decode()
     assert "Below is how" in page and '<details class="card node-join" open>' in page
     assert "Set REDIS_URL" in page, "on the embedded default no other machine hears the queue"
+    settings.REDIS_URL = "redis://127.0.0.1:6379/9"
+    assert "Set REDIS_URL" not in client_for(admin_user).get("/nodes/").content.decode()
 
 
 def test_htmx_gets_the_live_part_alone(node: Node, alice: User, client_for: ClientFor) -> None:
