@@ -7,8 +7,10 @@ from cryptography.fernet import Fernet
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+SETTINGS = "settings"
 
-@register(Tags.security)
+
+@register(Tags.security, SETTINGS)
 def check_encryption_keys(**kwargs: Any) -> list[CheckMessage]:
     for key in settings.FIELD_ENCRYPTION_KEYS:
         try:
@@ -25,7 +27,7 @@ def check_encryption_keys(**kwargs: Any) -> list[CheckMessage]:
     return []
 
 
-@register(Tags.security)
+@register(Tags.security, SETTINGS)
 def check_hosts(**kwargs: Any) -> list[CheckMessage]:
     if "*" in settings.ALLOWED_HOSTS:
         return [
@@ -51,7 +53,7 @@ def check_tls(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-@register()
+@register(SETTINGS)
 def check_swanlab(**kwargs: Any) -> list[CheckMessage]:
     if settings.SWANLAB_MODE not in ("off", "disabled", "local", "cloud", "self-hosted"):
         return [

@@ -6,7 +6,6 @@ from django.utils.http import content_disposition_header
 
 from training.models import TrainingJob
 from training.previews import file_name
-from training.report_pdf import pdf_of
 from training.report_text import markdown_of
 from training.reports import report_of
 
@@ -17,6 +16,9 @@ def response(job: TrainingJob, kind: str) -> HttpResponse:
     if kind == "html":
         return HttpResponse(render_to_string("training/report_document.html", {"report": report}))
     if kind == "pdf":
+        # Imported here: every process of the platform would start a tenth of a second later.
+        from training.report_pdf import pdf_of
+
         answer = HttpResponse(pdf_of(report), content_type="application/pdf")
     else:
         answer = HttpResponse(markdown_of(report), content_type="text/markdown; charset=utf-8")
