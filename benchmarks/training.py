@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,9 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNNER = ROOT / "training" / "runner"
 PYTHON = ROOT / ".venv-training" / "bin" / "python"
 ROUNDS = int(os.environ.get("BENCH_TRAINING_ROUNDS", "3"))
-POLL_S = 0.5
+# Asking and measuring take the processors from what is measured: seldom, and the seconds are those
+# that the platform has written down itself.
+POLL_S = 5.0
 # About a minute on two cores.
 EPOCHS = float(os.environ.get("BENCH_TRAINING_EPOCHS", "20"))
 PARAMETERS = content.TUNING_PARAMETERS | {"num_train_epochs": EPOCHS}
@@ -122,8 +125,7 @@ def prepare(api: httpx.Client, model: Path) -> dict[str, Any]:
 def through_platform(
     api: httpx.Client, body: dict[str, Any], data: Path
 ) -> tuple[float, str, Watched]:
-    """Seconds until the API says success, the job's id, and what was measured while it trained."""
-    started = time.monotonic()
+    """Seconds from order to success, the job's id, and what was measured while it trained."""
     job = api.post("training/jobs", json=body).raise_for_status().json()
     watched = Watched(data, job["id"])
     while job["status"] not in ("success", "failed"):
@@ -132,7 +134,8 @@ def through_platform(
         if job["status"] == "running":
             watched.look()
     assert job["status"] == "success", job["error"]
-    return time.monotonic() - started, job["id"], watched
+    took = datetime.fromisoformat(job["finished_at"]) - datetime.fromisoformat(job["created_at"])
+    return took.total_seconds(), job["id"], watched
 
 
 def bare(spec_path: Path, folder: Path) -> float:
@@ -154,6 +157,8 @@ def main() -> None:
         with platform(extra) as (url, data), httpx.Client(base_url=f"{url}/api/v1/") as api:
             body = prepare(api, model)
             ours, theirs, seen = [], [], []
+            # The first one also waits for a worker that has just been started.
+            through_platform(api, body | {"parameters": PARAMETERS | {"num_train_epochs": 1}}, data)
             for _round in range(ROUNDS):
                 seconds, job, watched = through_platform(api, body, data)
                 ours.append(seconds)

@@ -18,14 +18,11 @@ __all__ = [
     "ARGUMENTS",
     "BY_NAME",
     "GROUPS",
-    "HUB_ID",
-    "TEMPLATES",
     "Argument",
     "applicable",
     "clean",
 ]
 
-HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 MODULES = re.compile(r"[A-Za-z0-9_.]+(,[A-Za-z0-9_.]+)*")
 DETAIL = re.compile(r"[A-Za-z0-9_+-]{1,60}")
 DETAILS_MAX = 20  # entries of an object

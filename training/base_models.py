@@ -13,13 +13,16 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from training import arguments, dispatch, lifecycle
+from training import dispatch, lifecycle
+from training.chat_templates import TEMPLATES
 from training.errors import StateConflict
 from training.models import BaseModel, Desired, Hub, HubToken, ModelFetch
 from training.names import checked_name
 from training.refusals import refusal_text
 from training.registry import inspect_base_model
 from training.runner.model_files import Refused, check_folder
+
+HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
 
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 # Where downloads go, below the first root.
@@ -56,7 +59,7 @@ def checked_folder(path: str) -> Path:
 def _check_hub(hub_id: str, hub: str, revision: str) -> None:
     if hub not in Hub.values:
         raise ValidationError({"hub": [_("There is no such hub.")]})
-    if not arguments.HUB_ID.fullmatch(hub_id):
+    if not HUB_ID.fullmatch(hub_id):
         raise ValidationError({"hub_id": [_("A hub id looks like Qwen/Qwen3-8B.")]})
     if revision and (not REVISION.fullmatch(revision) or ".." in revision):
         text = _("A revision is the name of a branch, a tag or a commit.")
@@ -83,7 +86,7 @@ def register_base_model(
         raise ValidationError({"path": [_("Give a path or a hub id.")]})
     if is_shared and not actor.is_admin:
         raise ValidationError({"is_shared": [_("Only administrators can share a model.")]})
-    if template and template not in arguments.TEMPLATES:
+    if template and template not in TEMPLATES:
         raise ValidationError({"template": [_("There is no such chat template.")]})
     if hub_id:
         _check_hub(hub_id, hub or Hub.HUGGING_FACE, revision)
@@ -175,7 +178,7 @@ def change_base_model(
     request: HttpRequest | None = None,
 ) -> None:
     """ValidationError keyed by field."""
-    if template and template not in arguments.TEMPLATES:
+    if template and template not in TEMPLATES:
         raise ValidationError({"template": [_("There is no such chat template.")]})
     before = {"name": base_model.name, "template": base_model.template}
     base_model.name, base_model.template = checked_name(name), template

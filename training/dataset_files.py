@@ -9,7 +9,6 @@ MEDIA_ROOT/datasets/<hex>/data.groups  once asked for: which records are alike (
 MEDIA_ROOT/datasets/<hex>.part/        an import under way
 """
 
-import hashlib
 import itertools
 import shutil
 import time
@@ -17,32 +16,18 @@ import uuid
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import numpy as np
 import orjson
 from django.conf import settings
 
-from training.dataset_lines import HASHES, count_duplicates, line_hash, write_hashes
-
-DATA, INDEX, GROUPS = "data.jsonl", "data.index", "data.groups"
+DATA, INDEX = "data.jsonl", "data.index"
+HASHES, GROUPS = "data.hashes", "data.groups"
 REPORT = "report.jsonl"
 INDEX_STEP = 256
 # An import that is older has died with its process.
 ABANDONED_S = 24 * 3600
-COPY_BYTES = 1024 * 1024
-
-
-@dataclass(frozen=True)
-class Stored:
-    """A complete file: where it is below MEDIA_ROOT, and its content."""
-
-    path: str
-    size_bytes: int
-    sha256: str
-    duplicates: int
 
 
 def root() -> Path:
@@ -80,33 +65,6 @@ def _remove_abandoned() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def seal(folder: Path, lead: tuple[int, int] | None) -> Stored:
-    """Hash and index the file; the record at `lead` (offset, length) becomes the first.
-
-    The trainer takes the columns and their types from the beginning of the file, so a column that
-    not every record has must be seen there.
-    """
-    data = folder / DATA
-    if lead is not None and lead[0] > 0:
-        _move_to_front(data, *lead)
-    digest, offsets, hashes, position = hashlib.sha256(), array("Q"), array("Q"), 0
-    with data.open("rb") as file:
-        for number, line in enumerate(file):
-            if number % INDEX_STEP == 0:
-                offsets.append(position)
-            digest.update(line)
-            hashes.append(line_hash(line))
-            position += len(line)
-    (folder / INDEX).write_bytes(offsets.tobytes())
-    numbers = np.frombuffer(hashes, np.uint64) if hashes else np.empty(0, np.uint64)
-    write_hashes(folder, numbers)
-    data.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o600)
-    final = folder.with_suffix("")
-    path = (final / DATA).relative_to(settings.MEDIA_ROOT)
-    duplicates = count_duplicates(numbers)
-    return Stored(path.as_posix(), position, digest.hexdigest(), duplicates)
-
-
 def link(file: Path, folder: Path) -> str:
     """The same content in another folder, without a second copy; its path below MEDIA_ROOT."""
     for name in (DATA, INDEX, HASHES, GROUPS):
@@ -126,25 +84,6 @@ def _link_or_copy(source: Path, target: Path) -> None:
 def settle(folder: Path) -> None:
     """Move a sealed folder to its final place."""
     folder.rename(folder.with_suffix(""))
-
-
-def _move_to_front(data: Path, offset: int, length: int) -> None:
-    rewritten = data.with_suffix(".tmp")
-    with data.open("rb") as source, rewritten.open("wb") as target:
-        source.seek(offset)
-        target.write(source.read(length))
-        source.seek(0)
-        _copy(source, target, offset)
-        source.seek(offset + length)
-        shutil.copyfileobj(source, target, COPY_BYTES)
-    rewritten.replace(data)
-
-
-def _copy(source: BinaryIO, target: BinaryIO, size: int) -> None:
-    while size:
-        chunk = source.read(min(size, COPY_BYTES))
-        target.write(chunk)
-        size -= len(chunk)
 
 
 def remove(file: Path) -> None:

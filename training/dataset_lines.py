@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-HASHES = "data.hashes"
+from training.dataset_files import HASHES
+
 Hashes = npt.NDArray[np.uint64]
 
 

@@ -1,7 +1,7 @@
-"""Verbs about datasets: import, fill in, read, delete, and hand over to the trainer."""
+"""Verbs about datasets: import, fill in, read, delete. The trainer's view: dataset_handover.py."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from llmplatform.text import DECEIVING, UNSTORABLE, validate_name
-from training import dataset_files
+from training import dataset_files, dataset_sealing
 from training.dataset_readings import as_json, reading_of
 from training.formats.detection import AUTO, FORMATS, detect, layout_of
 from training.formats.fields import PLACEHOLDER
@@ -136,7 +136,7 @@ def store(
         report = folder / dataset_files.REPORT
         with (folder / dataset_files.DATA).open("wb") as target, report.open("wb") as rejected:
             sifted = sift(items, layout, target, rejected)
-        stored = dataset_files.seal(folder, sifted.lead)
+        stored = dataset_sealing.seal(folder, sifted.lead)
         _describe(dataset, sifted, layout)
         dataset.path, dataset.size_bytes = stored.path, stored.size_bytes
         dataset.sha256, dataset.duplicates = stored.sha256, stored.duplicates
@@ -253,21 +253,3 @@ def delete_dataset(*, dataset: Dataset, actor: User, request: HttpRequest | None
         users = sorted({str(row) for row in error.protected_objects})
         text = _("It cannot be deleted: it is used by %(names)s.")
         raise InUse(text % {"names": ", ".join(users[:5])}) from error
-
-
-def write_dataset_info(folder: Path, datasets: Sequence[Dataset]) -> list[str]:
-    """`dataset_info.json` in `folder` and a link to each file beside it; the names in it.
-
-    Names are generated, and nothing but a file name and columns is written: LLaMA-Factory would
-    run scripts and fetch addresses that stand there.
-    """
-    entries = {}
-    for dataset in datasets:
-        name = f"d{dataset.pk}"
-        link = folder / f"{name}.jsonl"
-        link.unlink(missing_ok=True)
-        link.symlink_to(dataset.file)
-        entries[name] = {"file_name": link.name, **dataset.layout}
-    text = json.dumps(entries, ensure_ascii=True, indent=1)
-    (folder / "dataset_info.json").write_text(text, encoding="ascii")
-    return list(entries)

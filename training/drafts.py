@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from training import dataset_files, datasets
+from training import datasets
 from training.dataset_readings import reading_of
 from training.formats.detection import FORMATS, detect
 from training.formats.guessing import IN_CONVERSATION, REQUIRED, TARGETS, guess, holds_turns
@@ -31,6 +31,7 @@ PROBED_RECORDS = 50
 SAMPLES = 3
 SAMPLE_CHARS = 200
 PREVIEWED = 5
+COPY_BYTES = 1024 * 1024
 MAX_DRAFTS = 20
 # Files of which another way of reading, or a mapping, may make sense.
 MENDABLE = {
@@ -82,7 +83,7 @@ def keep(
     file.seek(0)
     try:
         with draft.file.open("wb") as target:
-            shutil.copyfileobj(file, target, dataset_files.COPY_BYTES)
+            shutil.copyfileobj(file, target, COPY_BYTES)
         draft.file.chmod(settings.FILE_UPLOAD_PERMISSIONS or 0o600)
         draft.save()
     except BaseException:

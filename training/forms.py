@@ -6,7 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from training import serving
-from training.arguments import TEMPLATES
+from training.chat_templates import TEMPLATES
 from training.models import Engine, Hub
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from training import llamafactory, parity
-from training.datasets import write_dataset_info
+from training.dataset_handover import write_dataset_info
 from training.errors import Unbuildable
 from training.models import ParityCheck, Reason, Status
 from training.shim.endings import Ending, told_ending

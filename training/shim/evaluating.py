@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from training import evaluation_results, llamafactory
-from training.datasets import write_dataset_info
+from training.dataset_handover import write_dataset_info
 from training.errors import Unbuildable
 from training.general_texts import TEXTS
 from training.models import Evaluation, HeldOut, Reason, Status

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from django.conf import settings
 
 from training import evaluation, forecasts, llamafactory, mirroring, parallel, registry
-from training.datasets import write_dataset_info
+from training.dataset_handover import write_dataset_info
 from training.demo import content
 from training.errors import Unbuildable
 from training.models import (

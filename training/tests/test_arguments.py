@@ -10,6 +10,7 @@ from django.utils.translation import override
 from training import argument_conflicts, arguments, llamafactory
 from training.argument_table import BLOCKED, WHY_BLOCKED
 from training.arguments import ARGUMENTS, BY_NAME, GROUPS
+from training.chat_templates import TEMPLATES
 from training.models import Method, Stage
 from training.presets import PRESETS, field_text, preset_values
 
@@ -424,4 +425,4 @@ def test_the_trainer_knows_every_template(training_python: Path) -> None:
     output = subprocess.run(
         [str(training_python), "-c", script], check=True, capture_output=True, text=True
     ).stdout
-    assert set(json.loads(output.splitlines()[-1])) >= arguments.TEMPLATES
+    assert set(json.loads(output.splitlines()[-1])) >= TEMPLATES

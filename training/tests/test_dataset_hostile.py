@@ -9,6 +9,7 @@ import pytest
 
 from accounts.models import User
 from training import datasets
+from training.dataset_handover import write_dataset_info
 from training.dataset_texts import explain
 from training.formats.detection import detect, layout_of
 from training.formats.problems import Refusal
@@ -129,7 +130,7 @@ def test_the_trainer_takes_every_record_we_keep(
     alice: User, training_python: Path, tiny_model: Path, media: Path
 ) -> None:
     rows = [imported(alice, case) for case in HOSTILE if not case.refusal]
-    names = datasets.write_dataset_info(media, rows)
+    names = write_dataset_info(media, rows)
     wanted = [
         {"name": name, "stage": STAGES.get(row.format, "sft"), "loads_only": row.format == "text"}
         for name, row in zip(names, rows, strict=True)

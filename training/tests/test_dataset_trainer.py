@@ -12,6 +12,7 @@ import pytest
 
 from accounts.models import User
 from training import datasets
+from training.dataset_handover import write_dataset_info
 from training.formats.detection import LAYOUTS
 from training.formats.layouts import Layout
 from training.formats.problems import Problem
@@ -165,7 +166,7 @@ def test_the_trainer_reads_every_stored_file_whole(
     files.append(write(tmp_path / "late.jsonl", late))
     rows = [stored(alice, path) for path in files]
     assert rows[-1].size_bytes > 2 * (10 << 20)
-    names = datasets.write_dataset_info(tmp_path, rows)
+    names = write_dataset_info(tmp_path, rows)
     wanted = [
         {
             "name": name,

@@ -22,6 +22,7 @@ from accounts.models import AuditEvent, User
 from accounts.tokens import open_session
 from conftest import ApiClient
 from training import dataset_files, datasets
+from training.dataset_handover import write_dataset_info
 from training.formats.problems import Refusal
 from training.models import Dataset, TrainingJob
 from training.tests import dataset_examples as examples
@@ -287,7 +288,7 @@ def test_dataset_info_names_files_and_columns_only(alice: User, tmp_path: Path) 
     rows = [store(alice, examples.GOOD[name], name="../x"[3:]) for name in examples.GOOD]
     folder = tmp_path / "job"
     folder.mkdir()
-    assert datasets.write_dataset_info(folder, rows) == [f"d{row.pk}" for row in rows]
+    assert write_dataset_info(folder, rows) == [f"d{row.pk}" for row in rows]
     entries = json.loads((folder / "dataset_info.json").read_text())
     allowed = {"file_name", "formatting", "ranking", "columns", "tags"}
     for entry, row in zip(entries.values(), rows, strict=True):

@@ -13,7 +13,8 @@ from django.test import Client
 
 from accounts.models import User
 from conftest import ApiClient
-from training import datasets, llamafactory, tokens
+from training import llamafactory, tokens
+from training.dataset_handover import write_dataset_info
 from training.models import BaseModel, Dataset
 from training.shim import locks
 from training.tests import dataset_examples as examples
@@ -60,7 +61,7 @@ def flat(sequence: dict[str, Any]) -> tuple[list[int], list[int]]:
 
 def the_trainers(python: Path, folder: Path, model: Path, rows: list[Dataset]) -> Any:
     """Everything that real trainings would be fed with: ids and labels by dataset and record."""
-    names = datasets.write_dataset_info(folder, rows)
+    names = write_dataset_info(folder, rows)
     wanted = [
         {"name": name, "stage": STAGES.get(row.format, "sft"), "cutoff_len": cutoff}
         for name, row in zip(names, rows, strict=True)
