@@ -20,6 +20,8 @@ django_stubs_ext.monkeypatch()
 BASE_DIR = Path(__file__).resolve().parent.parent
 PLATFORM_DATA = read_path("PLATFORM_DATA", BASE_DIR / "data")
 DEBUG = read_bool("DEBUG")
+# Pages, API and console are none of a worker's business, and would be half of its memory.
+HAS_PAGES = read_bool("PLATFORM_PAGES", default="celery" not in Path(sys.argv[0]).parts[-2:])
 
 # --- Secrets -----------------------------------------------------------------
 SECRET_KEY = read_text("SECRET_KEY") or kept_secret_key(PLATFORM_DATA / "secrets")
@@ -51,29 +53,33 @@ X_FRAME_OPTIONS = "DENY"
 
 # --- Applications ------------------------------------------------------------
 INSTALLED_APPS = [
-    # First: it replaces runserver. Every other command starts sooner without it.
-    *(["daphne"] if "runserver" in sys.argv else []),
-    "unfold.apps.BasicAppConfig",
-    "unfold.contrib.filters",
-    "llmplatform.apps.PlatformConfig",
     "accounts",
     "providers",
     "prompts",
     "knowledge",
     "training",
     "chat",
-    "llmplatform.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
-    "django.contrib.messages",
-    "django.contrib.staticfiles",
-    "channels",
-    "csp",
-    "django_htmx",
-    "template_partials.apps.SimpleAppConfig",
-    "ninja",
 ]
+if HAS_PAGES:
+    INSTALLED_APPS = [
+        # First: it replaces runserver. Every other command starts sooner without it.
+        *(["daphne"] if "runserver" in sys.argv else []),
+        "unfold.apps.BasicAppConfig",
+        "unfold.contrib.filters",
+        "llmplatform.apps.PlatformConfig",
+        *INSTALLED_APPS,
+        "llmplatform.apps.ConsoleConfig",
+        "django.contrib.messages",
+        "django.contrib.staticfiles",
+        "channels",
+        "csp",
+        "django_htmx",
+        "template_partials.apps.SimpleAppConfig",
+        "ninja",
+    ]
 MIDDLEWARE = [
     "llmplatform.middleware.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
@@ -88,7 +94,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
 ]
-ROOT_URLCONF = "llmplatform.urls"
+ROOT_URLCONF = "llmplatform.urls" if HAS_PAGES else "llmplatform.page_addresses"
 ASGI_APPLICATION = "llmplatform.asgi.application"
 
 _loaders: list[Any] = [

@@ -50,7 +50,7 @@ class Part:
 def parts(*, host: str, port: int, queue: str) -> list[Part]:
     """`queue` is this machine's own: the worker is also a node worker."""
     python = sys.executable
-    celery = [python, "-m", "celery", "-q", "-A", "llmplatform"]
+    celery = [python, "-m", "celery", "-q", "--skip-checks", "-A", "llmplatform"]
     return [
         Part(
             "web",

@@ -64,6 +64,8 @@ def _durations(waiting: list[Workload]) -> dict[Any, float | None]:
 
 def in_order() -> tuple[list[Workload], dict[Any, float | None]]:
     waiting = list(Workload.objects.queued().select_related("node"))
+    if not waiting:  # as most of the time, every few seconds
+        return [], {}
     durations = _durations(waiting)
     return fair_share.in_turn(waiting, fair_share.shares(), durations), durations
 

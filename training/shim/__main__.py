@@ -6,21 +6,11 @@ import os
 import sys
 
 import django
-from django.conf import settings
-
-# Pages, API and console are none of a shim's business, and would be half of its memory.
-UNNEEDED = (
-    *("unfold", "llmplatform.apps", "ninja", "channels", "csp", "django_htmx", "template_partials"),
-    *("django.contrib.messages", "django.contrib.staticfiles"),
-)
 
 
 def set_up() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
-    settings.INSTALLED_APPS = [
-        app for app in settings.INSTALLED_APPS if not app.startswith(UNNEEDED)
-    ]
-    settings.ROOT_URLCONF = "training.shim.addresses"
+    os.environ["PLATFORM_PAGES"] = "off"
     django.setup()
 
 

@@ -1,5 +1,5 @@
-"""The pages that notices of a shim point to: of this app alone, so that neither console nor API has
-to be loaded for a link."""
+"""The pages that notices point to, for processes without pages: for a link neither console nor API
+has to be loaded."""
 
 from django.urls import include, path
 
