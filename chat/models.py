@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from providers.models import ProviderModel
+from training.models import ModelVersion
 
 # A running generation writes a heartbeat every few seconds; silence this long means it is dead.
 LOST_AFTER = timedelta(seconds=30)
@@ -29,6 +30,11 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         """Those whose title or any message contains `text`."""
         hits = Message.objects.filter(session=OuterRef("pk"), content__icontains=text)
         return self.filter(Q(title__icontains=text) | Exists(hits))
+
+    def answered_by(self, version_id: int) -> Self:
+        """Those with an answer by this model version, shown or not."""
+        answers = Message.objects.filter(session=OuterRef("pk"), model_version=version_id)
+        return self.filter(Exists(answers))
 
 
 class ChatSession(models.Model):
@@ -132,6 +138,16 @@ class Message(models.Model):
     heartbeat_at = models.DateTimeField(null=True, blank=True, db_index=True)
     is_stop_asked = models.BooleanField(default=False)
     model_label = models.CharField(_("model"), max_length=200, blank=True)
+    # Of an answer by a model trained here: what answered, wherever its route points by now.
+    model_version = models.ForeignKey(
+        ModelVersion,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+        verbose_name=_("model version"),
+    )
     prompt_tokens = models.PositiveIntegerField(null=True, blank=True)
     completion_tokens = models.PositiveIntegerField(null=True, blank=True)
     is_estimated = models.BooleanField(_("tokens estimated"), default=False, editable=False)

@@ -85,6 +85,9 @@ class MessageOut(Answer):
     thinking_ms: int | None
     status: str
     model: str = Field(validation_alias="model_label")
+    model_version_id: int | None = Field(
+        description="Of `training/models`, where a model trained here answered."
+    )
     tokens: int | None = Field(description="Prompt and completion; null when unknown.")
     prompt_tokens: int | None
     completion_tokens: int | None

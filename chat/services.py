@@ -26,6 +26,7 @@ from providers.errors import BudgetReached, NoSuchModel
 from providers.models import ProviderModel
 from providers.services import check_limits, resolve_chat_target
 from providers.types import Target
+from training.models import ModelVersion
 
 logger = logging.getLogger(__name__)
 
@@ -273,6 +274,7 @@ def _start(
     answer.run, answer.heartbeat_at, answer.status = uuid.uuid4(), now, MessageStatus.STREAMING
     answer.is_stop_asked, answer.error_code, answer.finish_reason = False, "", ""
     answer.revision = session.revision
+    answer.model_version = _version(actor, target)
     answer.save()
     ChatSession.objects.filter(pk=session.pk).update(tip=answer, updated_at=now)
     generation = Generation(
@@ -289,6 +291,13 @@ def _start(
     )
     transaction.on_commit(lambda: generator.start(generation))
     _tell(session.pk)
+
+
+def _version(actor: User, target: Target) -> ModelVersion | None:
+    """Other people's models, and those that were not trained here, have none."""
+    if not target.is_managed or target.model_pk is None:
+        return None
+    return ModelVersion.objects.answering(actor, model_id=target.model_pk, base_url=target.base_url)
 
 
 def _label(session: ChatSession) -> str:

@@ -1,8 +1,10 @@
 """A turn as templates show it: rendered text, the error in words, the figures."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import prefetch_related_objects
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
@@ -74,6 +76,7 @@ class ShownTurn:
         speed = message.tokens_per_second
         return {
             "model": message.model_label,
+            "version": message.model_version,
             "ttft_s": None if message.ttft_ms is None else f"{message.ttft_ms / 1000:.2f}",
             "speed": None if speed is None else f"{speed:.1f}",
             "tokens": message.completion_tokens,
@@ -84,9 +87,16 @@ class ShownTurn:
         }
 
 
+def with_versions(turns: Iterable[Turn]) -> list[ShownTurn]:
+    """Reads which versions answered, in no query where none was trained here."""
+    found = [ShownTurn(turn) for turn in turns]
+    prefetch_related_objects([shown.message for shown in found], "model_version__family")
+    return found
+
+
 def shown_turns(turns: list[Turn]) -> list[ShownTurn]:
     """Running answers with their text so far."""
-    found = [ShownTurn(turn) for turn in turns]
+    found = with_versions(turns)
     for shown in found:
         if shown.message.is_streaming:
             shown.settled = render(shown.message.content)

@@ -23,6 +23,7 @@ from chat.models import ChatSession, Message
 from chat.showing import shown_turns
 from chat.threads import Tree
 from llmplatform.encryption import KeyUnreadable
+from training.models import ModelVersion
 
 SESSIONS_PER_PAGE = 40
 TURNS_PER_PAGE = 60
@@ -43,8 +44,19 @@ def _sessions(request: HttpRequest, user: User) -> dict[str, Any]:
     rows = ChatSession.objects.for_user(user).annotate(is_answering=Exists(running))
     if wanted:
         rows = rows.search(wanted)
+    version = _version(request, user)
+    if version is not None:
+        rows = rows.answered_by(version.pk)
     page = Paginator(rows, SESSIONS_PER_PAGE).get_page(request.GET.get("page"))
-    return {"page": page, "q": wanted}
+    return {"page": page, "q": wanted, "version": version}
+
+
+def _version(request: HttpRequest, user: User) -> ModelVersion | None:
+    """`?version=`: only the chats that this model version answered in."""
+    wanted = request.GET.get("version", "")
+    if not wanted:
+        return None
+    return owned_or_404(ModelVersion.objects.for_user(user).select_related("family"), pk=wanted)
 
 
 def _page(

@@ -12,7 +12,7 @@ from django.utils.translation import override
 from chat.following import Changes, TextNews
 from chat.rendering import StreamRenderer
 from chat.schemas import MessageOut
-from chat.showing import ShownTurn
+from chat.showing import ShownTurn, with_versions
 
 # Pages share about a quarter of a core for text that is being written.
 SHARE = 4
@@ -56,7 +56,7 @@ class PageView:
     def state(self, changes: Changes) -> dict[str, Any]:
         self._renderers = {}
         with override(self._language):
-            messages = [self._message(ShownTurn(turn)) for turn in changes.turns]
+            messages = [self._message(shown) for shown in with_versions(changes.turns)]
         return _state(changes, messages)
 
     def _message(self, shown: ShownTurn) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +29,15 @@ class ModelVersionQuerySet(models.QuerySet["ModelVersion"]):
 
     def labelled(self, name: str) -> Self:
         return self.filter(label_rows__name=name)
+
+    def answering(self, user: User, *, model_id: int, base_url: str) -> "ModelVersion | None":
+        """Which of the person's versions a request to `base_url` reaches: by its own provider
+        model, or by the route of its family, which may have moved on since."""
+        rows = self.for_user(user).filter(
+            Q(deployments__provider_model=model_id) | Q(family__route=model_id),
+            deployments__provider_model__provider__base_url=base_url,
+        )
+        return rows.order_by("-deployments__created_at").first()
 
 
 class ModelVersion(models.Model):
