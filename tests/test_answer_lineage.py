@@ -48,7 +48,7 @@ def served(alice: User, dataset: Dataset, tmp_path: Path) -> MakeVersion:
 
 
 @pytest.fixture(autouse=True)
-def _answers_end() -> Iterator[None]:
+def _answers_end(transactional_db: None) -> Iterator[None]:
     yield
     generator.cancel(list(generator._running))
     assert generator.wait(10)
@@ -85,6 +85,7 @@ def test_an_answer_keeps_its_version_when_the_label_moves(alice: User, served: M
     assert (old.model_version, new.model_version) == (first, second)
     assert asked(alice, model_of(first)).model_version == first
     again = services.ask_again(answer=old, actor=alice)
+    assert generator.wait(10)
     assert again.model_version == second
 
 
