@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from providers.json_field import JsonObjectField
@@ -57,7 +57,7 @@ class FilterForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["provider"]
         assert isinstance(field, forms.ChoiceField)
-        every = [("", _t("All")), (ANY, _t("For every provider"))]
+        every = [("", gettext("All")), (ANY, gettext("For every provider"))]
         field.choices = [*every, *provider_choices()]
 
     @property
@@ -120,7 +120,7 @@ class TablePriceForm(forms.Form):
         super().__init__(*args, **kwargs)
         field = self.fields["provider_slug"]
         assert isinstance(field, forms.ChoiceField)
-        field.choices = [(ANY, _t("For every provider")), *provider_choices()]
+        field.choices = [(ANY, gettext("For every provider")), *provider_choices()]
         for name in RATES:
             help_text = RATE_HELP.get(name, "")
             self.fields[f"{name}_per_mtok"] = _rate(RATE_LABELS[name], help_text)
@@ -163,9 +163,11 @@ class TierForm(forms.Form):
         data = self.cleaned_data
         has_rates = any(data.get(name) is not None for name in NAMES)
         if has_rates and data.get("above_input_tokens") is None and not self.errors:
-            self.add_error("above_input_tokens", _t("Enter from how many tokens on it applies."))
+            self.add_error(
+                "above_input_tokens", gettext("Enter from how many tokens on it applies.")
+            )
         if data.get("above_input_tokens") is not None and not has_rates and not self.errors:
-            self.add_error("input", _t("Enter at least one rate; 0 is a price."))
+            self.add_error("input", gettext("Enter at least one rate; 0 is a price."))
 
     @property
     def tier(self) -> dict[str, Any] | None:
@@ -181,7 +183,7 @@ class BaseTiers(forms.BaseFormSet[TierForm]):
     def clean(self) -> None:
         starts = [tier["above_input_tokens"] for tier in self.tiers]
         if len(set(starts)) < len(starts):
-            raise ValidationError(_t("Two tiers begin at the same number of tokens."))
+            raise ValidationError(gettext("Two tiers begin at the same number of tokens."))
 
     @property
     def tiers(self) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth import admin as _registers_groups  # noqa: F401
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Model, QuerySet
@@ -21,6 +23,9 @@ from accounts import administration, services
 from accounts.access import current_user, owned_or_404
 from accounts.models import Role, User, UserLimits
 from llmplatform.audited_admin import AuditedAdmin, done_in_dialog, shown
+
+# Rights follow the role alone; the page of groups, which Django registers, would promise more.
+admin.site.unregister(Group)
 
 ROLE_COLOURS = {Role.ADMIN: "primary", Role.USER: "default"}
 PASSWORD_HELP = _("At least 12 characters; a few words are easier than symbols.")

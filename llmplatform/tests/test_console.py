@@ -92,6 +92,12 @@ def test_search_finds_rows(console: Client, alice: User) -> None:
     assert page.context["cl"].queryset.count() == 1
 
 
+def test_an_empty_list_speaks_of_filters_only_where_one_is_set(console: Client) -> None:
+    url = reverse("admin:training_gpuquota_changelist")
+    assert "Nothing here yet" in console.get(url).text and "filters." not in console.get(url).text
+    assert "reset the filters" in console.get(f"{url}?q=nobody").text
+
+
 def test_filters_work_together(console: Client, alice: User) -> None:
     make_node()
     call = make_call(make_model(alice), user=alice)

@@ -10,9 +10,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
+from django.utils.translation import override
 
 from accounts.models import AuditEvent, User
 from providers.models import ModelPrice
+from providers.price_forms import TablePriceForm
 from providers.prices import price_of
 from providers.table_prices import remove_price, set_price
 
@@ -207,3 +209,9 @@ def test_what_changes_it_is_for_administrators(alice: User, client_for: Pages, a
     assert api(alice).get("prices").json()["count"] == 3
     assert api(alice).post("prices", provider="openai", model="x", input=1).status_code == 403
     assert api(alice).delete(f"prices/{row.pk}").status_code == 403
+
+
+def test_the_form_speaks_chinese() -> None:
+    with override("zh-hans"):
+        shown = str(TablePriceForm()["provider_slug"])
+    assert "适用于所有供应商" in shown

@@ -11,6 +11,7 @@ export class Curves {
   constructor(page, address) {
     this.address = address;
     this.series = { metrics: new Map(), hardware: new Map() };
+    this.hardwareStep = 0;
     this.finer = null;
     this.marks = [];
     this.charts = [...page.querySelectorAll("[data-curve]")];
@@ -46,7 +47,9 @@ export class Curves {
 
   addHardware(samples) {
     for (const { at, step, cpu_percent: cpu, rss_bytes: rss, gpus } of samples) {
-      const put = (name, value) => this.put("hardware", name, at, [step ?? 0, at, value]);
+      // An attempt that has just begun names no step: the curve waits where the last one left off.
+      this.hardwareStep = step ?? this.hardwareStep;
+      const put = (name, value) => this.put("hardware", name, at, [this.hardwareStep, at, value]);
       put("cpu", cpu);
       put("memory", rss === null ? NaN : rss / GIB);
       for (const gpu of gpus) {

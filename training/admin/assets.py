@@ -78,7 +78,7 @@ class BaseModelAdmin(AuditedAdmin):
 
     def get_fields(self, request: HttpRequest, obj: BaseModel | None = None) -> Any:
         if obj is None:
-            return ("name", "path", ("hub_id", "hub", "revision"), "template")
+            return ("name", "path", "hub_id", "hub", "revision", "template")
         known = (("architecture", "shown_parameters"), ("size", "context_tokens"), "licence")
         origin = ("path", ("hub_id", "hub", "revision", "commit"))
         return ("name", "owner", *origin, "template", *known, "is_ready", "created_at")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from accounts.models import User
-from training.models import Note, Status, TrainingJob
+from training.models import HardwareSample, Note, Status, TrainingJob
 from training.tests.rows import (
     add_hardware,
     add_log,
@@ -86,6 +86,21 @@ def test_curves_are_a_table_too(alice: User, job: TrainingJob, sign_in: SignIn) 
     page.keyboard.press("Enter")
     expect(card.get_by_role("columnheader")).to_have_text(["Step", "loss", "eval_loss"])
     expect(card.get_by_role("row")).to_have_count(5)
+
+
+def test_hardware_goes_on_where_it_was_when_a_run_is_resumed(
+    alice: User, job: TrainingJob, sign_in: SignIn
+) -> None:
+    *samples, newest = HardwareSample.objects.filter(workload=job).order_by("pk")
+    for step, sample in enumerate(samples, start=1):
+        HardwareSample.objects.filter(pk=sample.pk).update(step=step)
+    assert newest.step is None
+    page = sign_in(alice)
+    page.goto(f"/training/{job.pk}/")
+    line = page.locator("[data-curve=hardware] path").first
+    expect(line).to_have_count(1)
+    across = [float(x) for x in re.findall(r"[ML]\s*([\d.]+)", line.get_attribute("d") or "")]
+    assert len(across) > 1 and across == sorted(across)
 
 
 def test_hovering_one_curve_points_into_all(alice: User, job: TrainingJob, sign_in: SignIn) -> None:

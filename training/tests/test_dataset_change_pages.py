@@ -90,6 +90,11 @@ def test_mixing(alice: User, bob: User, client_for: ClientFor) -> None:
     assert Dataset.objects.get(name="both").records == 10
 
 
+def test_without_a_dataset_a_mix_says_what_comes_first(alice: User, client_for: ClientFor) -> None:
+    page = client_for(alice).get(reverse("datasets:mix")).content.decode()
+    assert reverse("datasets:upload") in page and "Make the mix" not in page
+
+
 def test_search_shows_records_and_goes_on(alice: User, client_for: ClientFor) -> None:
     client, dataset = client_for(alice), store(alice, rows(40))
     first = text_of(client, "search", dataset.pk, query="?q=A1")

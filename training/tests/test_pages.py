@@ -53,6 +53,15 @@ def test_the_empty_list_teaches_the_next_step(client: Client) -> None:
     assert reverse("training:create") in page
 
 
+def test_what_a_training_takes_is_said_before_the_button_that_starts_it(
+    alice: User, client: Client
+) -> None:
+    make_base_model()
+    make_dataset(alice)
+    page = client.get(reverse("training:create")).content.decode()
+    assert page.index('id="preview"') < page.index("Start training")
+
+
 def test_what_runs_comes_first_then_the_queue(alice: User, client: Client) -> None:
     names = ("done", "held", "queued", "running")
     make_job(alice, Status.RUNNING, name="running")
