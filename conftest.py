@@ -40,6 +40,22 @@ def pytest_configure(config: pytest.Config) -> None:
             compile_catalog(catalog)
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests last: while Playwright's loop runs in this thread, nothing else may use one.
+
+    `services`: whatever could come out otherwise with another database or with Redis. What calls
+    neither says the same beside them.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+    for item in items:
+        names = getattr(item, "fixturenames", ())
+        asks = any(name in ("db", "transactional_db") or "redis" in name for name in names)
+        is_whole = item.path.parent.name == "tests" and item.path.parent.parent == settings.BASE_DIR
+        if asks or is_whole or item.get_closest_marker("django_db") is not None:
+            item.add_marker("services")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Playwright leaves its loop running in this thread; coroutine tests need one of their own."""
@@ -227,11 +243,7 @@ def live_url(transactional_db: None) -> Iterator[str]:
     connections.close_all()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Browser tests last: while Playwright's loop runs in this thread, nothing else may use one."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
-
-
+@pytest.hookimpl(tryfirst=True)
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright

@@ -32,6 +32,7 @@ def point_route(
             *(to.main_type, to.types),
             to.context_tokens,
         )
+        route.answers_as = to
         route.save()
         # What was found out about the former one says nothing about this one.
         ModelHealth.objects.filter(model=route).delete()

@@ -1,5 +1,7 @@
 """Deployments of our own among the models of their owner; for them alone loopback is allowed."""
 
+from collections.abc import Sequence
+
 from django.db import transaction
 
 from accounts.models import User
@@ -37,6 +39,15 @@ def move_model(model: ProviderModel, base_url: str) -> None:
     if provider.base_url != base_url:
         provider.base_url = base_url
         provider.save(update_fields=["base_url"])
+
+
+def stand_together(models: Sequence[ProviderModel]) -> None:
+    """They answer for one another, under the name of the first; the others are in no list."""
+    for position, model in enumerate(models):
+        first = None if position == 0 else models[0]
+        if model.replica_of_id != (first.pk if first else None):
+            model.replica_of = first
+            model.save(update_fields=["replica_of"])
 
 
 def withdraw_model(model: ProviderModel) -> None:

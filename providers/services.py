@@ -17,6 +17,7 @@ from providers.offered_models import list_models as list_models
 from providers.offered_models import refresh_models as refresh_models
 from providers.own_deployments import move_model as move_model
 from providers.own_deployments import publish_model as publish_model
+from providers.own_deployments import stand_together as stand_together
 from providers.own_deployments import withdraw_model as withdraw_model
 from providers.recording import charge_of as charge_of
 from providers.recording import record_call as record_call

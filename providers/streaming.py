@@ -1,6 +1,7 @@
 """From a model to the events of an answer."""
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -20,7 +21,7 @@ def resolve_chat_target(*, user: User, model_pk: int) -> Target:
     model = rows.filter(pk=model_pk).first()
     if model is None:
         raise NoSuchModel
-    return target_of(model)
+    return target_of(random.choice([model, *model.stands_beside().select_related("provider")]))
 
 
 def target_of(model: ProviderModel) -> Target:

@@ -126,6 +126,17 @@ class DeployForm(forms.Form):
             "it. 0: it never sleeps."
         ),
     )
+    replicas = forms.IntegerField(
+        label=_("Replicas"),
+        initial=1,
+        required=False,
+        min_value=1,
+        max_value=serving.REPLICAS_MAX,
+        help_text=_(
+            "On different nodes where there are several. Calls are spread over them, and where one "
+            "fails another answers."
+        ),
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

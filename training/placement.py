@@ -5,6 +5,7 @@ them away. A workload for several GPUs that has to wait keeps those that are fre
 small ones do not pass it for ever.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +13,8 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from training.models import Forecast, Kind, Node, NodeSample, Slot, Workload
+from training.models import Deployment, Forecast, Kind, Node, NodeSample, Slot, Workload
+from training.models.workloads import ACTIVE
 from training.waiting import Waiting
 
 # They move files or look at a few tokens, and need no place that a training could have.
@@ -58,6 +60,13 @@ class Placement:
 class Picture:
     machines: list[Machine]
     needs: dict[UUID, int] = field(default_factory=dict)
+    # Of each deployment the version, and how many of that one a node holds.
+    versions: dict[UUID, int] = field(default_factory=dict)
+    held: Counter[tuple[int, int]] = field(default_factory=Counter)
+
+    def crowd(self, workload: Workload, machine: Machine) -> int:
+        """How many replicas of what it serves are there already."""
+        return self.held[self.versions.get(workload.pk, 0), machine.node.pk]
 
     def seats(self) -> Iterable[Seat]:
         return (seat for machine in self.machines for seat in machine.seats)
@@ -96,7 +105,15 @@ def take_picture() -> Picture:
     rows = Forecast.objects.filter(is_gpu=True, is_overridden=False, memory_bytes__isnull=False)
     waiting = Workload.objects.queued().values("pk")
     pairs = rows.filter(job__in=waiting).values_list("job_id", "memory_bytes")
-    return Picture(machines, {job_id: size for job_id, size in pairs if size is not None})
+    picture = Picture(machines, {job_id: size for job_id, size in pairs if size is not None})
+    deployments = Deployment.objects.unfinished().values_list(
+        "pk", "version_id", "node_id", "status"
+    )
+    for pk, version, home, status in deployments:
+        picture.versions[pk] = version
+        if status in ACTIVE and home is not None:
+            picture.held[version, home] += 1
+    return picture
 
 
 def _reachable(workload: Workload, machines: Sequence[Machine]) -> list[Machine]:
@@ -173,17 +190,27 @@ def place(workload: Workload, picture: Picture) -> Placement | Waiting:
     machines = fitting(workload, machines, picture)
     if isinstance(machines, Waiting):
         return machines
-    if workload.kind == Kind.SERVE and not machines[0].has_gpus:
-        return Placement([machines[0].node], [])
+    if workload.kind == Kind.SERVE:
+        # Replicas part; else where its files are comes first.
+        machines = sorted(machines, key=lambda machine: picture.crowd(workload, machine))
+        if not machines[0].has_gpus:
+            return _serving(workload, Placement([machines[0].node], []), picture)
     groups = _groups(workload, machines)
     if not groups:
         return Waiting("storage", {"nodes": workload.node_count})
     need = picture.needs.get(workload.pk, 0)
     for group in groups:
-        chosen = _choose(workload, group, need)
+        chosen = _choose(workload, group, need, picture)
         if chosen is not None:
-            return _take(workload, chosen)
+            return _serving(workload, _take(workload, chosen), picture)
     return _wait(workload, groups[0], need)
+
+
+def _serving(workload: Workload, placement: Placement, picture: Picture) -> Placement:
+    """The next replica sees this one."""
+    if workload.kind == Kind.SERVE:
+        picture.held[picture.versions.get(workload.pk, 0), placement.nodes[0].pk] += 1
+    return placement
 
 
 def _beside(machines: Sequence[Machine]) -> Placement | Waiting:
@@ -200,15 +227,18 @@ def _free(workload: Workload, machine: Machine, need: int) -> list[Seat]:
 
 
 def _choose(
-    workload: Workload, machines: Sequence[Machine], need: int
+    workload: Workload, machines: Sequence[Machine], need: int, picture: Picture
 ) -> list[tuple[Machine, list[Seat]]] | None:
-    """The tightest that do, so that large holes stay; where its files are comes first."""
+    """The tightest that do, so that large holes stay; where its files are comes first, and before
+    that where none of its replicas is."""
     found = []
     for machine in machines:
         free, wanted = _free(workload, machine, need), _seats_needed(workload, machine)
         if len(free) >= wanted:
             away = machine.node.pk != workload.node_id
-            found.append(((away, not machine.has_gpus, len(free)), machine, free[:wanted]))
+            crowd = picture.crowd(workload, machine)
+            rank = (crowd, away, not machine.has_gpus, len(free))
+            found.append((rank, machine, free[:wanted]))
     if len(found) < workload.node_count:
         return None
     found.sort(key=lambda each: each[0])

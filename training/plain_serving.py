@@ -55,6 +55,7 @@ def deploy(
     name: str = "",
     concurrency: int = 1,
     sleep_minutes: int = 0,
+    replicas: int = 1,
     request: HttpRequest | None = None,
 ) -> Deployment:
     """Raises StateConflict while it is served, ValidationError keyed by field."""
@@ -65,5 +66,6 @@ def deploy(
         engine=Engine.EMBEDDING if is_embedding(base_model) else Engine.HUGGINGFACE,
         concurrency=concurrency,
         sleep_minutes=sleep_minutes,
+        replicas=replicas,
         request=request,
     )

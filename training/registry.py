@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from providers.services import move_model, publish_model, withdraw_model
+from providers.services import move_model, publish_model, stand_together, withdraw_model
 from training import dispatch, lifecycle, llamafactory, parity, routes, serving
 from training.errors import StateConflict
 from training.models import (
@@ -93,37 +93,47 @@ def deploy(
     engine: str = Engine.HUGGINGFACE,
     concurrency: int = 1,
     sleep_minutes: int = 0,
+    replicas: int = 1,
     request: HttpRequest | None = None,
 ) -> Deployment:
-    """Serve `version`; it becomes a provider model of its owner once it answers.
+    """Serve `version`; it becomes a provider model of its owner once it answers. Several
+    `replicas`, each on another node where there is one, all answer under its name.
 
     `sleep_minutes` without a request put it to sleep; 0: never. Raises StateConflict while another
     deployment of it is there, ValidationError keyed by field.
     """
-    serving.check_options(engine=engine, concurrency=concurrency, sleep_minutes=sleep_minutes)
+    serving.check_options(
+        engine=engine, concurrency=concurrency, sleep_minutes=sleep_minutes, replicas=replicas
+    )
     if version.lineage.get("stage") == Stage.RM:
         why = _("A reward model scores answers; it cannot be served to give them.")
         raise StateConflict("deploy", "reward model", why)
-    deployment = Deployment(
-        version=version,
-        owner=version.owner,
-        name=(name.strip() or version.name)[:100],
-        node=version.node,
-        engine=engine,
-        concurrency=concurrency,
-        sleep_minutes=sleep_minutes,
-        desired=Desired.RUN,
-        queued_at=timezone.now(),
-    )
-    deployment.set_key(secrets.token_urlsafe(32))
+    made: list[Deployment] = []
+    for _number in range(replicas):
+        row = Deployment(
+            version=version,
+            replica_of=made[0] if made else None,
+            owner=version.owner,
+            name=(name.strip() or version.name)[:100],
+            node=version.node,
+            engine=engine,
+            concurrency=concurrency,
+            sleep_minutes=sleep_minutes,
+            desired=Desired.RUN,
+            queued_at=timezone.now(),
+        )
+        row.set_key(secrets.token_urlsafe(32))
+        made.append(row)
     with transaction.atomic():
         current = ModelVersion.objects.select_for_update().get(pk=version.pk).deployment
         if current is not None and not current.is_final:
             raise StateConflict("deploy", current.serving_state)
-        deployment.save()
-        audit(actor=actor, action="model.deploy", target=version, request=request)
+        for row in made:
+            row.save()
+        after = {"replicas": replicas} if replicas > 1 else {}
+        audit(actor=actor, action="model.deploy", target=version, after=after, request=request)
         dispatch.look_at_queue()
-    return deployment
+    return made[0]
 
 
 def undeploy(*, version: ModelVersion, actor: User, request: HttpRequest | None = None) -> None:
@@ -132,9 +142,11 @@ def undeploy(*, version: ModelVersion, actor: User, request: HttpRequest | None 
     if current is None or current.is_final:
         raise StateConflict("undeploy", "none")
     with transaction.atomic():
-        # Gone from every list at once; the process follows.
-        withdraw(current)
-        lifecycle.stop_waiting(current) or lifecycle.ask(current, Desired.STOP)
+        # Gone from every list at once; the processes follow. The first goes last, or what calls it
+        # would see one replica after another take its place.
+        for row in reversed(current.group().unfinished()):
+            withdraw(row)
+            lifecycle.stop_waiting(row) or lifecycle.ask(row, Desired.STOP)
         audit(actor=actor, action="model.undeploy", target=version, request=request)
 
 
@@ -159,8 +171,9 @@ def publish(deployment: Deployment) -> None:
             model_type="embedding" if row.engine == Engine.EMBEDDING else "chat",
         )
         Deployment.objects.filter(pk=row.pk).update(provider_model=model)
-        if parity.is_possible(row.version):
+        if row.replica_of_id is None and parity.is_possible(row.version):
             parity.begin(deployment=row)
+    _stand_together(row)
     if row.version.family is not None:
         routes.follow(row.version.family)
 
@@ -169,5 +182,12 @@ def withdraw(deployment: Workload) -> None:
     row = Deployment.objects.select_related("provider_model").get(pk=deployment.pk)
     if row.provider_model is not None:
         withdraw_model(row.provider_model)
+        _stand_together(row)
     if row.version.family is not None:
         routes.follow(row.version.family)
+
+
+def _stand_together(row: Deployment) -> None:
+    """Those of its group that answer, first of all the one whose name they have."""
+    rows = row.group().active().exclude(provider_model=None).select_related("provider_model")
+    stand_together([each.provider_model for each in rows if each.provider_model is not None])

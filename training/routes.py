@@ -1,6 +1,8 @@
 """The route of a model: `identity@production`, or `identity` at the gateway, answers as whichever
 version has the label, once that version is served."""
 
+from django.db.models import F
+
 from providers.services import name_route, point_route, rest_route
 from training.models import Deployment, Label, ModelFamily
 from training.models.workloads import ACTIVE
@@ -13,7 +15,8 @@ def serving(version_id: int) -> Deployment | None:
     rows = Deployment.objects.filter(
         version_id=version_id, status__in=ACTIVE, provider_model__isnull=False
     )
-    return rows.select_related("provider_model__provider").order_by("-created_at").first()
+    rows = rows.select_related("provider_model__provider")
+    return rows.order_by(F("replica_of").asc(nulls_first=True), "-created_at").first()
 
 
 def follow(family: ModelFamily) -> None:

@@ -392,6 +392,13 @@ class DeployIn(Schema):
     sleep_minutes: int = Field(
         0, description="So long without a request, and it sleeps until the next one; 0: never."
     )
+    replicas: int = Field(1, description="On different nodes where there are several; 8 at most.")
+
+
+class ReplicaOut(Answer):
+    id: UUID
+    status: str = Field(description="starting, running, failed or stopping.")
+    node: str | None
 
 
 class DeploymentOut(Answer):
@@ -403,6 +410,9 @@ class DeploymentOut(Answer):
         default_factory=dict,
         description="state (ready, asleep, waking, restarting, loading), active, waiting, served, "
         "crashes, last_request_at.",
+    )
+    replicas: list[ReplicaOut] = Field(
+        default_factory=list, description="All that answer under its name, itself included."
     )
     error: JobError | None = None
 
@@ -455,6 +465,14 @@ class ModelVersionOut(Answer):
         return {
             "id": deployment.pk,
             "health": deployment.health,
+            "replicas": [
+                {
+                    "id": row.pk,
+                    "status": row.serving_state,
+                    "node": row.node.name if row.node else None,
+                }
+                for row in deployment.group().select_related("node")
+            ],
             "status": status,
             "model_id": model.pk if model else None,
             "model": model.model_id if model else None,

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from training.models import Engine
 
-CONCURRENCY_MAX, SLEEP_MINUTES_MAX = 64, 7 * 24 * 60
+CONCURRENCY_MAX, SLEEP_MINUTES_MAX, REPLICAS_MAX = 64, 7 * 24 * 60, 8
 
 
 def has_vllm() -> bool:
@@ -22,7 +22,7 @@ def engines() -> list[str]:
     return [Engine.HUGGINGFACE.value, *([Engine.VLLM.value] if has_vllm() else [])]
 
 
-def check_options(*, engine: str, concurrency: int, sleep_minutes: int) -> None:
+def check_options(*, engine: str, concurrency: int, sleep_minutes: int, replicas: int) -> None:
     """ValidationError keyed by field."""
     errors = {}
     if engine not in Engine.values:
@@ -31,6 +31,8 @@ def check_options(*, engine: str, concurrency: int, sleep_minutes: int) -> None:
         errors["engine"] = [_("vLLM is not installed in the training environment.")]
     if not 1 <= concurrency <= CONCURRENCY_MAX:
         errors["concurrency"] = [_("Between 1 and %(most)d.") % {"most": CONCURRENCY_MAX}]
+    if not 1 <= replicas <= REPLICAS_MAX:
+        errors["replicas"] = [_("Between 1 and %(most)d.") % {"most": REPLICAS_MAX}]
     if not 0 <= sleep_minutes <= SLEEP_MINUTES_MAX:
         errors["sleep_minutes"] = [_("Between 0 and %(most)d.") % {"most": SLEEP_MINUTES_MAX}]
     if errors:

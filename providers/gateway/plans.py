@@ -14,16 +14,25 @@ EXPLORE = 0.05
 
 @dataclass(frozen=True)
 class Member:
-    """`cost`: USD for a million tokens, three of input to one of output; None: unknown."""
+    """`replicas` are as good as its route. `cost`: USD for a million tokens, three of input to one
+    of output; None: unknown."""
 
     route: Route
     weight: int = 1
     cost: float | None = None
+    replicas: tuple[Route, ...] = ()
+
+    def spread(self, draw: Callable[[], float]) -> Sequence[Route]:
+        """Its route and that one's replicas, another one first each time."""
+        if not self.replicas:
+            return (self.route,)
+        return sorted((self.route, *self.replicas), key=lambda _route: draw())
 
 
 @dataclass(frozen=True)
 class Plan:
-    """`alias` is empty where the name is a model's own; such a call is sent to it alone.
+    """`alias` is empty where the name is a model's own; such a call is sent to it alone, or to one
+    of its replicas.
 
     `rounds`: how often all members are tried at most. An alias says so itself, with a model's own
     name its connection does.
@@ -56,9 +65,9 @@ class Plan:
     def order(self, health: Health, draw: Callable[[], float] = random.random) -> Sequence[Route]:
         """Those that may be tried now, best first; where all of them rest, the one that rests
         least: a call that may succeed is better than a refusal."""
-        if len(self.members) == 1:
+        if len(self.members) == 1 and not self.members[0].replicas:
             return (self.members[0].route,)
-        ranked = [member.route for member in self._ranked(health, draw)]
+        ranked = [route for each in self._ranked(health, draw) for route in each.spread(draw)]
         ready = [route for route in ranked if health.may_try(route.model_pk)]
         if ready or not ranked:
             return ready

@@ -7,8 +7,9 @@ apart. Somebody's own alias comes before the company's, and both before a model 
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from llmplatform.encryption import KeyUnreadable
 from providers.changes import models_changed
@@ -24,13 +25,21 @@ from providers.prices import blended_costs
 from providers.types import Target
 
 logger = logging.getLogger(__name__)
+# By the primary key of the model that they are replicas of.
+Replicas = Mapping[int, tuple[Route, ...]]
 
 
 class Catalogue:
-    """The models one caller may use, and their names."""
+    """The models one caller may use, and their names. `replicas`: by the model's key."""
 
-    def __init__(self, routes: Iterable[Route], aliases: Iterable[Plan] = ()) -> None:
+    def __init__(
+        self,
+        routes: Iterable[Route],
+        aliases: Iterable[Plan] = (),
+        replicas: Replicas = MappingProxyType({}),
+    ) -> None:
         self.routes = list(routes)
+        self._replicas = replicas
         self.aliases = {plan.alias: plan for plan in aliases}
         self._by_id: dict[str, list[Route]] = defaultdict(list)
         self._by_qualified: dict[str, list[Route]] = defaultdict(list)
@@ -48,7 +57,8 @@ class Catalogue:
         if found is None:
             route = self.resolve(name)
             rounds = 1 + route.target.patience.retries
-            found = self._plans[name] = Plan((Member(route),), rounds=rounds)
+            member = Member(route, replicas=self._replicas.get(route.model_pk, ()))
+            found = self._plans[name] = Plan((member,), rounds=rounds)
         return found
 
     def resolve(self, name: str) -> Route:
@@ -85,8 +95,12 @@ class Directory:
     """Every usable route of the platform, and each caller's view of it."""
 
     def __init__(
-        self, routes: Iterable[Route], aliases: Iterable[tuple[int | None, Plan]] = ()
+        self,
+        routes: Iterable[Route],
+        aliases: Iterable[tuple[int | None, Plan]] = (),
+        replicas: Replicas = MappingProxyType({}),
     ) -> None:
+        self._replicas = replicas
         self._shared: list[Route] = []
         self._personal: dict[int, list[Route]] = defaultdict(list)
         # The company's first: of two equal names the later one counts.
@@ -107,7 +121,8 @@ class Directory:
         if view is None:
             own = self._personal.get(owner_id, []) if owner_id is not None else []
             routes = [r for r in [*own, *self._shared] if _is_allowed(r, caller.allowed)]
-            view = Catalogue(routes, self._visible(owner_id, caller.allowed, [*own, *self._shared]))
+            aliases = self._visible(owner_id, caller.allowed, [*own, *self._shared])
+            view = Catalogue(routes, aliases, self._replicas)
             self._views[owner_id, caller.allowed] = view
         return view
 
@@ -136,12 +151,12 @@ def _is_allowed(route: Route, allowed: frozenset[str]) -> bool:
 
 
 def load_directory() -> Directory:
-    routes = _load_routes()
+    routes, replicas = _load_routes()
     by_pk = {route.model_pk: route for route in routes}
-    return Directory(routes, _load_aliases(by_pk))
+    return Directory(routes, _load_aliases(by_pk, replicas), replicas)
 
 
-def _load_aliases(routes: dict[int, Route]) -> list[tuple[int | None, Plan]]:
+def _load_aliases(routes: dict[int, Route], replicas: Replicas) -> list[tuple[int | None, Plan]]:
     found = []
     rows = Alias.objects.filter(is_enabled=True)
     for alias in rows.prefetch_related("members__model__provider"):
@@ -149,34 +164,46 @@ def _load_aliases(routes: dict[int, Route]) -> list[tuple[int | None, Plan]]:
         is_cheapest = alias.strategy == Strategy.COST
         costs = blended_costs([row.model for row in usable]) if is_cheapest else {}
         members = tuple(
-            Member(routes[row.model_id], row.weight, costs.get(row.model_id)) for row in usable
+            Member(
+                *(routes[row.model_id], row.weight, costs.get(row.model_id)),
+                replicas=replicas.get(row.model_id, ()),
+            )
+            for row in usable
         )
         plan = Plan(members, alias.name, alias.strategy, 1 + alias.retries)
         found.append((alias.owner_id, plan))
     return found
 
 
-def _load_routes() -> list[Route]:
+def _load_routes() -> tuple[list[Route], Replicas]:
+    """Those with names of their own, and the replicas behind them."""
     providers = {row.pk: row for row in Provider.objects.filter(is_enabled=True)}
     targets = {pk: _target(row) for pk, row in providers.items()}
-    routes = []
-    for model in ProviderModel.objects.usable().order_by("provider__name", "model_id"):
+    routes, behind = [], defaultdict(list)
+    stand_ins = []
+    for model in ProviderModel.objects.answering().order_by("provider__name", "model_id"):
         provider, target = providers.get(model.provider_id), targets.get(model.provider_id)
         if provider is None or target is None:
             continue
-        routes.append(
-            Route(
-                target=replace(
-                    target, model_id=model.model_id, model_pk=model.pk, defaults=model.defaults
-                ),
-                main_type=model.main_type,
-                types=tuple(str(each) for each in model.types or ()),
-                system_prompt=model.system_prompt,
-                owner_id=provider.owner_id,
-                created=int(provider.created_at.timestamp()),
-            )
+        route = Route(
+            target=replace(
+                target, model_id=model.model_id, model_pk=model.pk, defaults=model.defaults
+            ),
+            main_type=model.main_type,
+            types=tuple(str(each) for each in model.types or ()),
+            system_prompt=model.system_prompt,
+            owner_id=provider.owner_id,
+            created=int(provider.created_at.timestamp()),
         )
-    return routes
+        if model.replica_of_id is not None:
+            behind[model.replica_of_id].append(route)
+            continue
+        routes.append(route)
+        if model.answers_as_id is not None:
+            stand_ins.append((model.pk, model.answers_as_id))
+    replicas = {pk: tuple(found) for pk, found in behind.items()}
+    replicas |= {pk: replicas[other] for pk, other in stand_ins if other in replicas}
+    return routes, replicas
 
 
 def _target(provider: Provider) -> Target | None:

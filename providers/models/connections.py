@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -216,8 +216,12 @@ class ProviderModelQuerySet(models.QuerySet["ProviderModel"]):
     def for_user(self, user: User) -> Self:
         return self.filter(Q(provider__owner=user) | Q(provider__owner=None))
 
-    def usable(self) -> Self:
+    def answering(self) -> Self:
         return self.filter(is_enabled=True, missing_since=None, provider__is_enabled=True)
+
+    def usable(self) -> Self:
+        """What people choose from. A replica answers behind the model that it is one of."""
+        return self.answering().filter(replica_of=None)
 
     def chat(self) -> Self:
         """Rows whose main type is chat, or that nobody has typed."""
@@ -247,6 +251,13 @@ class ProviderModel(models.Model):
     )
     is_enabled = models.BooleanField(_("enabled"), default=True)
     missing_since = models.DateTimeField(_("missing since"), null=True, editable=False)
+    replica_of = models.ForeignKey(
+        "self", models.SET_NULL, null=True, editable=False, related_name="replicas"
+    )
+    # A route: the model that answers in its place, with all of that one's replicas.
+    answers_as = models.ForeignKey(
+        "self", models.SET_NULL, null=True, editable=False, related_name="+"
+    )
 
     objects = ProviderModelQuerySet.as_manager()
 
@@ -260,6 +271,11 @@ class ProviderModel(models.Model):
 
     def __str__(self) -> str:
         return f"{self.provider.name}/{self.model_id}"
+
+    def stands_beside(self) -> QuerySet["ProviderModel"]:
+        """The replicas that answer in its place, wherever one of them is better placed."""
+        first = self.answers_as_id or self.pk
+        return ProviderModel.objects.answering().filter(replica_of=first)
 
     @property
     def defaults(self) -> dict[str, float | int]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -127,8 +127,11 @@ class ModelVersion(models.Model):
 
     @property
     def deployment(self) -> "Deployment | None":
-        """The newest one, running or not."""
-        return self.deployments.order_by("-created_at").first()
+        """The newest one, running or not; one of its replicas where that one has ended alone."""
+        newest = self.deployments.filter(replica_of=None).order_by("-created_at").first()
+        if newest is None or not newest.is_final:
+            return newest
+        return newest.group().unfinished().first() or newest
 
 
 class Engine(models.TextChoices):
@@ -230,6 +233,9 @@ class Deployment(Workload):
     encrypted: ClassVar = ("credential",)
 
     version = models.ForeignKey(ModelVersion, models.CASCADE, related_name="deployments")
+    replica_of = models.ForeignKey(
+        "self", models.CASCADE, null=True, editable=False, related_name="replicas"
+    )
     host = models.CharField(max_length=255, default="127.0.0.1", editable=False)
     port = models.PositiveIntegerField(null=True, editable=False)
     credential = models.TextField(editable=False, blank=True)
@@ -252,6 +258,12 @@ class Deployment(Workload):
     def save(self, *args: object, **kwargs: object) -> None:
         self.kind = Kind.SERVE
         super().save(*args, **kwargs)  # type: ignore[arg-type]
+
+    def group(self) -> DeploymentQuerySet:
+        """It and its replicas, in order."""
+        first = self.replica_of_id or self.pk
+        rows = Deployment.objects.filter(Q(pk=first) | Q(replica_of=first))
+        return rows.order_by(F("replica_of").asc(nulls_first=True), "created_at")
 
     def set_key(self, key: str) -> None:
         self.credential = encrypt(key)

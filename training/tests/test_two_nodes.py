@@ -12,13 +12,15 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import openai
 import psutil
 import pytest
 from django.conf import settings
 from django.db import connections
 from django.utils import timezone
 
-from training import lifecycle, reconcile, scheduling
+from accounts.models import ApiKey
+from training import lifecycle, plain_serving, reconcile, registry, scheduling
 from training.models import BaseModel, Member, Node, Slot, TrainingJob, Workload
 from training.parallel import Sharing
 from training.shim import locks
@@ -198,3 +200,45 @@ def test_a_run_whose_node_is_lost_moves_to_the_other(
     assert job.node is not None and job.node.name != home.name
     assert job.attempt == 2 and job.continuity[-1]["step"] >= before
     assert Slot.objects.exclude(workload=None).count() == 0
+
+
+def test_replicas_on_two_nodes_answer_for_one_another(
+    workers: tuple[NodeWorker, NodeWorker],
+    base_model: BaseModel,
+    tiny_model: Path,
+    live_url: str,
+) -> None:
+    base_model.path = str(tiny_model)
+    base_model.save()
+    owner = base_model.owner
+    assert owner is not None
+    first = plain_serving.deploy(base_model=base_model, actor=owner, name="twins", replicas=2)
+    for row in first.group():
+        until(row, lambda d: d.provider_model_id is not None)
+    one, other = first.group().select_related("node")
+    assert {one.node and one.node.name, other.node and other.node.name} == {"cpu-one", "cpu-two"}
+
+    key = ApiKey.issue(user=owner, name="suite")[1]
+    sdk = openai.OpenAI(base_url=f"{live_url}/v1", api_key=key, max_retries=0)
+    hello: Any = [{"role": "user", "content": "hello"}]
+
+    def ask() -> None:
+        answer = sdk.chat.completions.create(model="twins", messages=hello, max_tokens=4)
+        assert answer.choices[0].finish_reason
+
+    for _number in range(8):
+        ask()
+    lost = next(worker for worker in workers if one.node and worker.name == one.node.name)
+    lost.kill()
+    pid = locks.holder(reconcile.shim_lock(one))
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    for process in marked(one):
+        process.kill()
+    # Nobody knows yet, and nobody who asks finds out.
+    for _number in range(8):
+        ask()
+    other.refresh_from_db()
+    assert other.provider_model is not None and other.provider_model.replica_of_id
+    registry.undeploy(version=one.version, actor=owner)
+    until(other, lambda d: d.is_final)

@@ -36,6 +36,7 @@ def detail(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
         "version": row.version,
         "state": row.serving_state,
         "model": row.provider_model,
+        "replicas": row.group().select_related("node"),
         "last_request_at": parse_datetime(row.health.get("last_request_at") or ""),
         "is_moving": row.serving_state in MOVING or (check is not None and not check.is_final),
         "check": check,

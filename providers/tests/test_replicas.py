@@ -1,0 +1,111 @@
+"""Replicas of one model: calls are spread over them, one that fails costs nobody an answer."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from accounts.models import User
+from providers.models import Provider, ProviderModel
+from providers.services import (
+    move_model,
+    name_route,
+    point_route,
+    publish_model,
+    resolve_chat_target,
+    stand_together,
+    withdraw_model,
+)
+from providers.tests.conftest import Records
+from providers.tests.stand_in import StandIn
+
+HELLO = [{"role": "user", "content": "hello there"}]
+CALLS = 16
+
+
+@pytest.fixture
+def servers() -> Iterator[list[StandIn]]:
+    pair = [StandIn(), StandIn()]
+    for server in pair:
+        server.start()
+    yield pair
+    for server in pair:
+        server.stop()
+
+
+@pytest.fixture
+def pair(remote: Provider, servers: list[StandIn], alice: User) -> list[ProviderModel]:
+    made = [
+        publish_model(
+            name="tuned", base_url=server.url, api_key="sk-own", model_id="tuned", owner=alice
+        )
+        for server in servers
+    ]
+    stand_together(made)
+    return made
+
+
+def ask(sdk: Any, model: str = "tuned") -> None:
+    assert sdk.chat.completions.create(model=model, messages=HELLO).choices[0].message.content
+
+
+def test_calls_are_spread(
+    sdk: Any, servers: list[StandIn], pair: list[ProviderModel], recorded: Records
+) -> None:
+    for _number in range(CALLS):
+        ask(sdk)
+    heard = [len(server.seen) for server in servers]
+    assert sum(heard) == CALLS and min(heard) > 0, heard  # by chance once in 32,768 times
+    assert {row.model_id for row in recorded(CALLS)} == {model.pk for model in pair}
+
+
+def test_one_that_fails_costs_no_answer(
+    sdk: Any, servers: list[StandIn], pair: list[ProviderModel]
+) -> None:
+    servers[0].mode = "500"
+    for _number in range(CALLS):
+        ask(sdk)
+    assert len(servers[1].seen) == CALLS
+    assert len(servers[0].seen) < CALLS / 2, "it rests for a while"
+
+
+def test_a_route_and_its_alias_have_the_replicas_behind_them(
+    sdk: Any, alice: User, servers: list[StandIn], pair: list[ProviderModel]
+) -> None:
+    route = point_route(route=None, owner=alice, name="t", model_id="tuned@production", to=pair[0])
+    assert name_route(alias=None, owner=alice, name="short", route=route) is not None
+    servers[0].mode = "500"
+    for name in ("tuned@production", "short"):
+        before = len(servers[1].seen)
+        for _number in range(10):
+            ask(sdk, name)
+        assert len(servers[1].seen) == before + 10, name
+
+
+def test_lists_name_the_first_alone(
+    sdk: Any, alice: User, pair: list[ProviderModel], client_for: Callable[[User], Client]
+) -> None:
+    assert [row.id for row in sdk.models.list() if "tuned" in row.id] == ["tuned"]
+    usable = ProviderModel.objects.for_user(alice).usable().filter(model_id="tuned")
+    assert list(usable) == [pair[0]]
+
+
+def test_a_chat_reaches_each(alice: User, pair: list[ProviderModel]) -> None:
+    met = {resolve_chat_target(user=alice, model_pk=pair[0].pk).model_pk for _ in range(CALLS)}
+    assert met == {model.pk for model in pair}
+
+
+def test_where_the_first_has_gone_the_next_has_the_name(
+    sdk: Any, servers: list[StandIn], pair: list[ProviderModel], recorded: Records
+) -> None:
+    withdraw_model(pair[0])
+    pair[1].refresh_from_db()
+    assert pair[1].replica_of_id is None
+    stand_together([pair[1]])
+    ask(sdk)
+    assert len(servers[1].seen) == 1
+    move_model(pair[1], servers[0].url)
+    ask(sdk)
+    assert len(servers[0].seen) == 1
+    recorded(2)
