@@ -254,6 +254,7 @@ def test_versions_and_their_deployments(alice: User, api: Api) -> None:
         "error": None,
         "id": None,
         "health": {},
+        "replicas": [],
     }
     assert found["deployment"] == {"status": "none"} | nothing
     assert api(alice).get(f"training/jobs/{job.pk}").json()["model_version"] == version.pk
