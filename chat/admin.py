@@ -34,7 +34,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
     """Who, with what, how much and when. A chat can be deleted, which its owner asks for."""
 
     audit_noun = "chat"
-    list_display = ("shown_id", "owner", "model", "size", "is_pinned", "created_at", "updated_at")
+    list_display = ("short_id", "owner", "model", "size", "is_pinned", "created_at", "updated_at")
     list_filter = (
         ("owner", AutocompleteSelectFilter),
         ("model", AutocompleteSelectFilter),
@@ -68,6 +68,10 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         super().log_deletions(request, [_unnamed(chat) for chat in queryset])
 
     @display(description=_("chat"))
+    def short_id(self, chat: ChatSession) -> str:
+        return str(chat.pk)[:8]
+
+    @display(description=_("chat"))
     def shown_id(self, chat: ChatSession) -> str:
         return str(chat.pk)
 
@@ -86,7 +90,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
     audit_noun = "message"
     list_display = (
-        "shown_id",
+        "short_id",
         "owner",
         "role",
         "model_label",
@@ -122,6 +126,10 @@ class MessageAdmin(ReadOnlyAdmin):
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
         return _unnamed(super().get_object(request, object_id, from_field))
+
+    @display(description=_("message"))
+    def short_id(self, message: Message) -> str:
+        return str(message.pk)[:8]
 
     @display(description=_("message"))
     def shown_id(self, message: Message) -> str:
