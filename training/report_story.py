@@ -43,6 +43,12 @@ class Attempt:
         return str(Status(self.outcome).label) if self.outcome else ""
 
 
+def trained_before_s(job: TrainingJob) -> float:
+    """Seconds of the attempts before its present one, which a trainer knows nothing of."""
+    attempts = attempts_of(list(job.transitions.order_by("at", "id")))
+    return sum(attempt.training_s for attempt in attempts if attempt.number < job.attempt)
+
+
 @dataclass(frozen=True)
 class Continuity:
     """Whether the curve has a hole or a step told twice. `missing` are logged steps that lack."""

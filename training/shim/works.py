@@ -28,6 +28,7 @@ from training.models import (
     TrainingJob,
     Workload,
 )
+from training.report_story import trained_before_s
 from training.runner.checkpoints import newest_complete_checkpoint
 from training.shim.checking import Checking
 from training.shim.endings import Ending, gpu_environment, told_ending
@@ -169,9 +170,10 @@ class Training:
         if ending.status != Status.SUCCESS or outcome is None:
             return
         job = TrainingJob.objects.get(pk=self.job.pk)
-        job.summary = outcome.get("metrics", {}) | {
-            "train_runtime_s": outcome.get("train_runtime_s")
-        }
+        runtime_s = outcome.get("train_runtime_s")
+        if runtime_s is not None and job.attempt > 1:
+            runtime_s = round(runtime_s + trained_before_s(job), 3)
+        job.summary = outcome.get("metrics", {}) | {"train_runtime_s": runtime_s}
         job.output_path = str(job.folder / f"attempt-{job.attempt}" / "output")
         TrainingJob.objects.filter(pk=job.pk).update(
             summary=job.summary, output_path=job.output_path

@@ -9,10 +9,12 @@ from django.utils import timezone, translation
 
 from accounts.models import User
 from training import curves, reports, streams
-from training.models import Metric, Status
+from training.models import Metric, ModelVersion, Status
 from training.report_files import response
 from training.report_pdf import pdf_of
 from training.report_text import markdown_of
+from training.shim.endings import Ending
+from training.shim.works import Training
 from training.tests.rows import (
     add_hardware,
     add_log,
@@ -208,3 +210,18 @@ def test_log_is_read_in_pieces(alice: User) -> None:
     assert streams.log_after(job.pk, 1, 2) == streams.Slice(["b", "c"], 3)
     assert streams.log_tail(job.pk, 2) == streams.Slice(["c", "d"], 4)
     assert streams.log_after(job.pk, 99) == streams.Slice([], 99)
+
+
+def test_the_time_of_a_resumed_training_is_that_of_all_attempts(alice: User) -> None:
+    job = make_job(alice, Status.RUNNING, attempt=2)
+    add_story(
+        job,
+        *(("preparing", 0, 1, 20), ("running", 0, 1, 19), ("paused", 30, 1, 9)),
+        *(("preparing", 30, 2, 3), ("running", 30, 2, 2)),
+    )
+    outcome = {"type": "finished", "metrics": {"loss": 1.0}, "train_runtime_s": 100.0}
+    Training(job).on_end(Ending(Status.SUCCESS), outcome)
+    job.refresh_from_db()
+    assert job.summary["train_runtime_s"] == pytest.approx(100 + 600, abs=5)
+    [version] = ModelVersion.objects.filter(job=job)
+    assert version.metrics["train_runtime_s"] == job.summary["train_runtime_s"]
