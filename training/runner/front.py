@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import httpx
-from keeper import Keeper, NotServing
+from keeper import LOOK_EVERY_S, Keeper, NotServing
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -17,6 +17,8 @@ Send = Callable[[Message], Awaitable[None]]
 BODY_MAX_BYTES = 20 * 1024**2
 # So many callers may wait for each that is answered; more are told to come back.
 WAITING_PER_PLACE = 16
+# Until its keeper has noticed that a model has gone.
+CONNECT_ATTEMPTS = 5
 PASSED_ON = (b"content-type", b"retry-after")
 
 
@@ -77,8 +79,7 @@ class Front:
     async def _answer(self, scope: MutableMapping[str, Any], body: bytes, send: Send) -> None:
         async with self._places:
             try:
-                await self.keeper.wait_until_ready()
-                has_begun = await self._forward(scope, body, send)
+                has_begun = await self._ask(scope, body, send)
             except NotServing as error:
                 wait = error.retry_after_s
                 await refuse(send, 503, "model_not_ready", str(error), retry_after_s=wait)
@@ -87,8 +88,19 @@ class Front:
             words = "The model's process broke off; it is being started again."
             await refuse(send, 503, "model_not_ready", words, retry_after_s=5)
 
+    async def _ask(self, scope: MutableMapping[str, Any], body: bytes, send: Send) -> bool:
+        """Whether an answer has begun. Raises NotServing."""
+        for _attempt in range(CONNECT_ATTEMPTS):
+            await self.keeper.wait_until_ready()
+            try:
+                return await self._forward(scope, body, send)
+            except httpx.ConnectError:
+                # It has gone, and its keeper has not noticed yet. Nothing was asked so far.
+                await asyncio.sleep(LOOK_EVERY_S)
+        return False
+
     async def _forward(self, scope: MutableMapping[str, Any], body: bytes, send: Send) -> bool:
-        """Whether an answer has begun."""
+        """Whether an answer has begun. Raises ConnectError."""
         headers = {"content-type": dict(scope["headers"]).get(b"content-type", b"").decode()}
         url = self.keeper.url + scope["path"]
         has_begun = False
@@ -105,6 +117,8 @@ class Front:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
                 self._served += 1
+        except httpx.ConnectError:
+            raise
         except httpx.HTTPError:
             if has_begun:  # a broken stream must not look like a whole one
                 raise
