@@ -6,7 +6,7 @@ WEB := .venv/bin/python
 export PORT HOST
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench docs format messages clean
+.PHONY: help run test coverage lint bench docs format messages clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ run: .venv/.web .venv-training/.ready  ## set everything up and run the platform
 
 test: .venv/.dev .venv-training/.ready  ## set everything up and run the whole test suite
 	@$(WEB) -m pytest -n 2 --dist loadgroup $(ARGS)
+
+coverage: .venv/.dev .venv-training/.ready  ## the whole suite, and whether it reaches nine lines in ten
+	@$(WEB) -m pytest -n 2 --dist loadgroup -q --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
 
 lint: .venv/.dev  ## ruff, mypy strict, translations, missing migrations
 	$(WEB) -m ruff check .
