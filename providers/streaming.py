@@ -21,6 +21,9 @@ def resolve_chat_target(*, user: User, model_pk: int) -> Target:
     model = rows.filter(pk=model_pk).first()
     if model is None:
         raise NoSuchModel
+    # Only deployments of our own have replicas; other chats are spared the query.
+    if not model.provider.is_managed:
+        return target_of(model)
     return target_of(random.choice([model, *model.stands_beside().select_related("provider")]))
 
 

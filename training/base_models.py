@@ -23,7 +23,6 @@ from training.registry import inspect_base_model
 from training.runner.model_files import Refused, check_folder
 
 HUB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}")
-
 REVISION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,99}")
 # Where downloads go, below the first root.
 HUB = "hub"

@@ -122,6 +122,16 @@ def until(workload: Any, condition: Callable[[Any], Any], seconds: float = 300) 
         time.sleep(0.1)
 
 
+def lose(worker: NodeWorker, workload: Workload) -> None:
+    """The machine goes with all that `workload` has there."""
+    worker.kill()
+    pid = locks.holder(reconcile.shim_lock(workload))
+    assert pid
+    os.kill(pid, signal.SIGKILL)
+    for process in marked(workload):
+        process.kill()
+
+
 def test_one_run_over_two_nodes_loses_one_and_ends_well(
     workers: tuple[NodeWorker, NodeWorker], train: MakeJob
 ) -> None:
@@ -184,12 +194,7 @@ def test_a_run_whose_node_is_lost_moves_to_the_other(
     job = train("mover", steps=40)
     until(job, lambda j: j.checkpoint_step >= 5)
     home = next(worker for worker in workers if job.node and worker.name == job.node.name)
-    home.kill()
-    pid = locks.holder(reconcile.shim_lock(job))
-    assert pid
-    os.kill(pid, signal.SIGKILL)
-    for process in marked(job):
-        process.kill()
+    lose(home, job)
     before = job.checkpoint_step
     long_ago = timezone.now() - reconcile.MOVED_AFTER - timedelta(seconds=1)
     Node.objects.filter(name=home.name).update(last_seen_at=long_ago)
@@ -229,12 +234,7 @@ def test_replicas_on_two_nodes_answer_for_one_another(
     for _number in range(8):
         ask()
     lost = next(worker for worker in workers if one.node and worker.name == one.node.name)
-    lost.kill()
-    pid = locks.holder(reconcile.shim_lock(one))
-    assert pid
-    os.kill(pid, signal.SIGKILL)
-    for process in marked(one):
-        process.kill()
+    lose(lost, one)
     # Nobody knows yet, and nobody who asks finds out.
     for _number in range(8):
         ask()
