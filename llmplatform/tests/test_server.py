@@ -7,7 +7,7 @@ from typing import Any
 
 import uvicorn
 
-from llmplatform.server import PIECES, OneWriteProtocol
+from llmplatform.server import DIRECT, OneWriteProtocol
 
 START = {"type": "http.response.start", "status": 200}
 
@@ -15,7 +15,7 @@ START = {"type": "http.response.start", "status": 200}
 async def answer(scope: Any, receive: Any, send: Any) -> None:
     path = scope["path"]
     if path == "/stream":
-        write_piece = scope["extensions"][PIECES]
+        write_piece = scope["extensions"][DIRECT].write_piece
         await send({**START, "headers": []})
         await send({"type": "http.response.body", "body": b"one", "more_body": True})
         assert write_piece(b"two") and write_piece(b"three" * 1000)

@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from random import getrandbits
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
@@ -15,7 +15,7 @@ from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from providers.gateway import message_errors
-from providers.gateway.begun import Begun, begun
+from providers.gateway.begun import begun
 from providers.gateway.clock import SlowClock
 from providers.gateway.errors import GatewayError, bad_request
 
@@ -39,10 +39,36 @@ JSON = b"application/json"
 MESSAGES = "/v1/messages"
 MODELS = "/v1/models"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
-# An extension of ASGI: takes a piece of a stream that has begun, or says that `send` must.
-PIECES = "llmplatform.pieces"
-WritePiece = Callable[[bytes], bool]
-NONE: Mapping[str, WritePiece] = {}
+# An extension of ASGI by our own server: llmplatform/server.py.
+DIRECT = "llmplatform.direct"
+Headers = list[tuple[bytes, bytes]]
+
+
+class Direct(Protocol):
+    """What needs no waiting, without a coroutine; else `receive` and `send` must do it."""
+
+    def whole_body(self) -> bytes | None: ...
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> bool: ...
+
+    def write_piece(self, data: bytes) -> bool: ...
+
+
+class _NotDirect:
+    """Of other servers."""
+
+    def whole_body(self) -> bytes | None:
+        return None
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
+        return False
+
+    def write_piece(self, data: bytes) -> bool:
+        return False
+
+
+_NOT_DIRECT = _NotDirect()
+_NONE: Mapping[str, Direct] = {}
 
 
 class ClientLeft(Exception):
@@ -101,17 +127,8 @@ async def _sent(rest: Awaitable[None]) -> None:
         raise ClientLeft from error
 
 
-def _refuse(_piece: bytes) -> bool:
-    return False
-
-
-def _whole(events: list[Event], limit: int) -> bytes:
-    if events[-1]["type"] == "http.disconnect":
-        raise ClientLeft
-    body = b"".join(event.get("body", b"") for event in events)
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
+def _start(status: int, headers: Headers) -> Event:
+    return {"type": "http.response.start", "status": status, "headers": headers}
 
 
 def _too_large(limit: int) -> GatewayError:
@@ -126,13 +143,11 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self._query: bytes = scope.get("query_string", b"")
-        self._headers: dict[bytes, list[bytes]] = {}
-        for name, value in scope["headers"]:
-            self._headers.setdefault(name, []).append(value)
+        self._given: Headers = scope["headers"]
+        self._headers = dict(self._given)
         self._receive = receive
         self._send = send
-        # Of our own server (llmplatform/server.py).
-        self._write_piece: WritePiece = scope.get("extensions", NONE).get(PIECES, _refuse)
+        self._direct: Direct = scope.get("extensions", _NONE).get(DIRECT, _NOT_DIRECT)
         self._answer_headers: dict[str, str] = {}
         self._is_stream = self._is_closed = False
         self._written_at = time.monotonic()
@@ -149,7 +164,10 @@ class Exchange:
             self.set_header("request-id", self.request_id)
 
     def headers(self, name: bytes) -> list[bytes]:
-        return self._headers.get(name, [])
+        if len(self._headers) < len(self._given):  # some name comes twice
+            return [value for each, value in self._given if each == name]
+        value = self._headers.get(name)
+        return [] if value is None else [value]
 
     def parameters(self) -> dict[str, str]:
         """What stands behind the `?`; of a name that comes twice the last."""
@@ -171,23 +189,28 @@ class Exchange:
         stated = self.headers(b"content-length")
         if stated and stated[0].isdigit() and int(stated[0][:20]) > limit:
             raise _too_large(limit)
-        first = begun(self._receive())
-        # Nearly always all of it is there, and no clock is needed.
-        if not isinstance(first, Begun) and not first.get("more_body"):
-            return _whole([first], limit)
-        try:
-            async with asyncio.timeout(BODY_WITHIN_S):
-                return await self._read_on(first, limit)
-        except TimeoutError as error:
-            raise bad_request("The request came too slowly.", code="timeout", status=408) from error
+        body = self._direct.whole_body()
+        if body is None:
+            try:
+                async with asyncio.timeout(BODY_WITHIN_S):
+                    body = await self._read_on(limit)
+            except TimeoutError as error:
+                text = "The request came too slowly."
+                raise bad_request(text, code="timeout", status=408) from error
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
 
-    async def _read_on(self, first: "Begun[Event] | Event", limit: int) -> bytes:
-        events = [await first if isinstance(first, Begun) else first]
-        left = limit - len(events[0].get("body", b""))
-        while events[-1].get("more_body") and left >= 0:
-            events.append(await self._receive())
-            left -= len(events[-1].get("body", b""))
-        return _whole(events, limit)
+    async def _read_on(self, limit: int) -> bytes:
+        """All of it, or of a longer one a little more than `limit`."""
+        parts, size, has_more = list[bytes](), 0, True
+        while has_more and size <= limit:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                raise ClientLeft
+            parts.append(event.get("body", b""))
+            size, has_more = size + len(parts[-1]), event.get("more_body", False)
+        return b"".join(parts)
 
     async def while_connected(self, work: Coroutine[Any, Any, T], clock: SlowClock) -> T:
         """The result of `work`, which is cancelled as soon as the client leaves (ClientLeft).
@@ -225,26 +248,24 @@ class Exchange:
         """The answer will be server-sent events, unless it fails before the first one."""
         self._is_stream = True
 
-    async def _start(self, status: int, content_type: bytes, length: int | None) -> None:
+    def _started(self, content_type: bytes, how: tuple[bytes, bytes]) -> Headers:
         self.is_started = True
-        headers = [
+        added = self._answer_headers.items()
+        return [
             (b"content-type", content_type),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
             (b"x-request-id", self.request_id.encode()),
+            how,
+            *((name.encode(), value.encode("ascii", "replace")) for name, value in added),
         ]
-        if length is not None:
-            headers.append((b"content-length", str(length).encode()))
-        else:
-            headers.append((b"x-accel-buffering", b"no"))
-        for name, value in self._answer_headers.items():
-            headers.append((name.encode(), value.encode("ascii", "replace")))
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def answer(self, body: bytes, *, status: int = 200, content_type: bytes = JSON) -> None:
         self.has_spoken = True
-        await self._start(status, content_type, len(body))
-        await self._send({"type": "http.response.body", "body": body})
+        headers = self._started(content_type, (b"content-length", b"%d" % len(body)))
+        if not self._direct.answer(status, headers, body):
+            await self._send(_start(status, headers))
+            await self._send({"type": "http.response.body", "body": body})
 
     async def write(self, data: bytes) -> None:
         """A piece of the event stream; waits while the client is slower than the model."""
@@ -253,7 +274,8 @@ class Exchange:
 
     async def _write(self, data: bytes) -> None:
         if not self.is_started:
-            await self._start(200, EVENT_STREAM, None)
+            headers = self._started(EVENT_STREAM, (b"x-accel-buffering", b"no"))
+            await self._send(_start(200, headers))
         self._written_at = time.monotonic()
         try:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
@@ -263,7 +285,7 @@ class Exchange:
     def write_now(self, data: bytes) -> Awaitable[None] | None:
         """`write` without a task, where the server takes the piece at once, as it nearly always
         does; else what is still to be waited for. Raises ClientLeft."""
-        if self.has_spoken and self._write_piece(data):
+        if self.has_spoken and self._direct.write_piece(data):
             self._written_at = time.monotonic()
             return None
         if not self.is_started:
