@@ -11,7 +11,6 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
-from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from providers.gateway import message_errors
@@ -26,7 +25,7 @@ Receive = Callable[[], Coroutine[Any, Any, Event]]
 Send = Callable[[Event], Coroutine[Any, Any, None]]
 T = TypeVar("T")
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 BODY_WITHIN_S = 60
 # Most leave later than this, if they leave.
 WATCH_AFTER_S = 0.1
@@ -78,6 +77,8 @@ class ClientLeft(Exception):
 class _Watch:
     """Cancels `task` if `until_gone` says that the client has left."""
 
+    __slots__ = ("_clock", "_due", "_task", "_until_gone", "_watching", "has_left")
+
     def __init__(
         self,
         task: asyncio.Task[Any],
@@ -88,10 +89,14 @@ class _Watch:
         self._task = task
         self._until_gone = until_gone
         self._watching: asyncio.Task[None] | None = None
-        self._alarm = clock.alarm(WATCH_AFTER_S, self._begin)
+        self._clock = clock
+        self._due = clock.now() + WATCH_AFTER_S
+        clock.join(self)
 
-    def _begin(self) -> None:
-        self._watching = self._task.get_loop().create_task(self._look_out())
+    def tick(self, now: float) -> None:
+        if now >= self._due:
+            self._clock.leave(self)
+            self._watching = self._task.get_loop().create_task(self._look_out())
 
     async def _look_out(self) -> None:
         try:
@@ -102,21 +107,20 @@ class _Watch:
             self._task.cancel()
 
     def end(self) -> None:
-        self._alarm.cancel()
+        self._clock.leave(self)
         if self._watching is not None:
             self._watching.cancel()
 
     async def settle(self) -> None:
-        """The client may have left just as all was done: then the task is not cancelled later."""
-        if self.has_left:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(0)
-            self._task.uncancel()
+        """The client left just as all was done: then the task is not cancelled later."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        self._task.uncancel()
 
 
 @functools.lru_cache(maxsize=256)
-def _is_known_host(host: str, allowed: tuple[str, ...]) -> bool:
-    domain, _port = split_domain_port(host)
+def _is_known_host(host: bytes, allowed: tuple[str, ...]) -> bool:
+    domain, _port = split_domain_port(host.decode("latin-1").lower())
     return bool(domain) and validate_host(domain, allowed)
 
 
@@ -145,26 +149,27 @@ class Exchange:
         self._query: bytes = scope.get("query_string", b"")
         self._given: Headers = scope["headers"]
         self._headers = dict(self._given)
+        self._has_twice = len(self._headers) < len(self._given)
         self._receive = receive
         self._send = send
         self._direct: Direct = scope.get("extensions", _NONE).get(DIRECT, _NOT_DIRECT)
         self._answer_headers: dict[str, str] = {}
         self._is_stream = self._is_closed = False
-        self._written_at = time.monotonic()
+        self._written_at = 0.0
         # `is_started`: the status is out; `has_spoken`: so is something of an answer.
         self.is_started = self.has_spoken = False
-        given = self.headers(b"x-request-id")
-        text = given[0].decode("latin-1") if given else ""
-        self.request_id = text if REQUEST_ID.fullmatch(text) else f"{getrandbits(128):032x}"
+        given = self._headers.get(b"x-request-id", b"")
+        is_fit = given and REQUEST_ID.fullmatch(given)
+        self.request_id = given.decode() if is_fit else f"{getrandbits(128):032x}"
         # The dialect of the caller decides how failures look, whoever finds them.
         self.is_anthropic = self.path.startswith(MESSAGES) or (
-            self.path.startswith(MODELS) and bool(self.headers(b"anthropic-version"))
+            self.path.startswith(MODELS) and b"anthropic-version" in self._headers
         )
         if self.is_anthropic:
             self.set_header("request-id", self.request_id)
 
     def headers(self, name: bytes) -> list[bytes]:
-        if len(self._headers) < len(self._given):  # some name comes twice
+        if self._has_twice:
             return [value for each, value in self._given if each == name]
         value = self._headers.get(name)
         return [] if value is None else [value]
@@ -177,17 +182,16 @@ class Exchange:
         """On whatever is answered. `value` is ASCII without line breaks."""
         self._answer_headers[name] = value
 
-    def check_host(self) -> None:
+    def check_host(self, allowed: tuple[str, ...]) -> None:
         """The gateway stands before Django, so it refuses foreign host names by itself."""
         hosts = self.headers(b"host")
-        allowed = tuple(settings.ALLOWED_HOSTS)
-        if len(hosts) != 1 or not _is_known_host(hosts[0].decode("latin-1").lower(), allowed):
+        if len(hosts) != 1 or not _is_known_host(hosts[0], allowed):
             raise bad_request("This host name is not served here.", code="invalid_host")
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body. Raises GatewayError (413, 408) or ClientLeft."""
-        stated = self.headers(b"content-length")
-        if stated and stated[0].isdigit() and int(stated[0][:20]) > limit:
+        stated = self._headers.get(b"content-length", b"")
+        if stated.isdigit() and int(stated[:20]) > limit:
             raise _too_large(limit)
         body = self._direct.whole_body()
         if body is None:
@@ -212,7 +216,7 @@ class Exchange:
             size, has_more = size + len(parts[-1]), event.get("more_body", False)
         return b"".join(parts)
 
-    async def while_connected(self, work: Coroutine[Any, Any, T], clock: SlowClock) -> T:
+    async def while_connected(self, work: Awaitable[T], clock: SlowClock) -> T:
         """The result of `work`, which is cancelled as soon as the client leaves (ClientLeft).
 
         A short answer is out before the watch begins, which saves it the cost of one.
@@ -228,7 +232,8 @@ class Exchange:
             raise
         finally:
             watch.end()
-        await watch.settle()
+        if watch.has_left:
+            await watch.settle()
         return result
 
     async def _watch(self) -> bool:
@@ -246,7 +251,7 @@ class Exchange:
 
     def expect_stream(self) -> None:
         """The answer will be server-sent events, unless it fails before the first one."""
-        self._is_stream = True
+        self._is_stream, self._written_at = True, time.monotonic()
 
     def _started(self, content_type: bytes, how: tuple[bytes, bytes]) -> Headers:
         self.is_started = True
