@@ -24,17 +24,29 @@ class Direct:
     For the server it stands for the transport until the first piece of a body.
     """
 
-    __slots__ = ("_cycle", "_head", "_transport")
+    __slots__ = ("_cycle", "_head", "_on_response", "_transport")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
-        self._cycle = cycle
+        self._cycle: RequestResponseCycle | None = cycle
         self._transport = cycle.transport
         self._head = b""
+        self._on_response = cycle.on_response
+        cycle.on_response = self._end
+        # An answer to HEAD has no body to wait for.
+        if cycle.scope["method"] != "HEAD":
+            cycle.transport = self  # type: ignore[assignment]
+
+    def _end(self) -> None:
+        """They know each other: nothing is left to the garbage collector."""
+        cycle, self._cycle = self._cycle, None
+        if cycle is not None:
+            cycle.transport = self._transport
+            self._on_response()
 
     def whole_body(self) -> bytes | None:
         """The body, once; None where `receive` is needed, because not all of it is there."""
         cycle = self._cycle
-        if cycle.more_body or cycle.disconnected or cycle.waiting_for_100_continue:
+        if cycle is None or cycle.more_body or cycle.waiting_for_100_continue:
             return None
         body, cycle.body = bytes(cycle.body), bytearray()
         cycle.message_event.clear()
@@ -45,8 +57,9 @@ class Direct:
         """All of an answer; False where `send` is needed, because the client is slow or gone.
         How the connection goes on is the server's to say, and not in `headers`."""
         cycle = self._cycle
-        is_there = not (cycle.disconnected or cycle.response_started or cycle.flow.write_paused)
-        if not is_there or cycle.scope["method"] == "HEAD":
+        if cycle is None or cycle.disconnected or cycle.flow.write_paused:
+            return False
+        if cycle.response_started or cycle.scope["method"] == "HEAD":
             return False
         lines = [b"%b: %b\r\n" % header for header in (*cycle.default_headers, *headers)]
         head = b"".join(lines)
@@ -58,23 +71,24 @@ class Direct:
         self._transport.write(b"".join((STATUS_LINE[status], head, end, body)))
         if not cycle.keep_alive:
             self._transport.close()
-        cycle.on_response()
+        self._end()
         return True
 
     def write_piece(self, data: bytes) -> bool:
         """A piece of a chunked body after the first; False where `send` is needed."""
-        if self._cycle.flow.write_paused or self._transport.is_closing():
+        if self._cycle is None or self._cycle.flow.write_paused or self._transport.is_closing():
             return False
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
     def write(self, data: bytes) -> None:
-        if not self._cycle.response_started:  # "100 Continue"
+        cycle = self._cycle
+        if cycle is None or not cycle.response_started:  # "100 Continue"
             self._transport.write(data)
         elif not self._head:
             self._head = data
         else:
-            self._cycle.transport = self._transport
+            cycle.transport = self._transport
             self._transport.write(self._head + data)
 
     def is_closing(self) -> bool:
@@ -92,14 +106,8 @@ class OneWriteProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         before = self.cycle
         super().on_headers_complete()
-        cycle = self.cycle
-        if cycle is before:
-            return
-        direct = Direct(cycle)
-        self.scope["extensions"] = {DIRECT: direct}  # type: ignore[dict-item]
-        # An answer to HEAD has no body to wait for.
-        if self.scope["method"] != "HEAD":
-            cycle.transport = direct  # type: ignore[assignment]
+        if self.cycle is not before:
+            self.scope["extensions"] = {DIRECT: Direct(self.cycle)}  # type: ignore[dict-item]
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
