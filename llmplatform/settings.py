@@ -93,6 +93,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "llmplatform.middleware.WrongMethodMiddleware",
 ]
 ROOT_URLCONF = "llmplatform.urls" if HAS_PAGES else "llmplatform.page_addresses"
 ASGI_APPLICATION = "llmplatform.asgi.application"

@@ -72,6 +72,14 @@ def test_unknown_choices_are_refused(client: Client, path: str) -> None:
     assert client.get(path).status_code == 405
 
 
+def test_the_address_of_a_form_opened_in_a_browser_is_a_page(client: Client) -> None:
+    page = client.get("/theme/", headers={"Accept": "text/html"})
+    assert page.status_code == 405
+    assert page.headers["Allow"] == "POST"
+    assert "takes forms only" in page.content.decode()
+    assert client.get("/theme/", headers={"Accept": "application/json"}).content == b""
+
+
 @pytest.mark.parametrize(
     ("target", "expected"),
     [
