@@ -395,6 +395,10 @@ class DeployIn(Schema):
     replicas: int = Field(1, description="On different nodes where there are several; 8 at most.")
 
 
+class ScaleIn(Schema):
+    replicas: int = Field(description="On different nodes where there are several; 8 at most.")
+
+
 class ReplicaOut(Answer):
     id: UUID
     status: str = Field(description="starting, running, failed or stopping.")
