@@ -180,7 +180,8 @@ class Supervisor:
 
 def _family(head: psutil.Process) -> tuple[list[psutil.Process], list[psutil.Process]]:
     """Those of its session, which it leads, and those that left it with all that they started."""
-    family, detached = [head], []
+    family = [head]
+    detached: list[psutil.Process] = []
     for process in head.children(recursive=True):
         try:
             is_near = os.getsid(process.pid) == head.pid
