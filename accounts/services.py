@@ -11,6 +11,7 @@ from django.contrib.auth import authenticate, password_validation
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, models, transaction
 from django.dispatch import Signal
 from django.http import HttpRequest
@@ -130,6 +131,10 @@ def register(*, email: str, password: str, request: HttpRequest | None = None) -
     if mode == RegistrationMode.CLOSED:
         raise RegistrationClosed
     address = normal_email(email)
+    try:
+        validate_email(address)
+    except ValidationError as error:
+        raise ValidationError({"email": error.messages}) from error
     try:
         check_new_password(password, User(email=address))
     except ValidationError as error:

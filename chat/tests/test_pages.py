@@ -45,6 +45,21 @@ def test_a_link_fills_the_composer(echo: ProviderModel, alice: User, client_for:
         assert form.initial["model"] == echo.pk
 
 
+def test_a_new_chat_leaves_a_connection_that_failed_to_those_who_ask_for_it(
+    echo: ProviderModel, alice: User, client_for: ClientFor
+) -> None:
+    broken = Provider.objects.create(owner=alice, name="A broken one", kind="openai")
+    first = ProviderModel.objects.create(
+        provider=broken, model_id="first", name="first", types=["chat"], main_type="chat"
+    )
+    client = client_for(alice)
+    assert client.get("/chat/").context["composer"].initial["model"] == first.pk
+    broken.note_test(3, "unavailable")
+    assert client.get("/chat/").context["composer"].initial["model"] == echo.pk
+    asked = client.get(f"/chat/?model={first.pk}").context["composer"]
+    assert asked.initial["model"] == first.pk
+
+
 def test_a_chat_from_the_empty_page(
     echo: ProviderModel, alice: User, client_for: ClientFor
 ) -> None:

@@ -77,13 +77,13 @@ def tell_interrupted(spec: dict[str, Any], control: Control, events: EventLog) -
     checkpoint = spec["args"].get("resume_from_checkpoint") or None
     found = re.search(r"checkpoint-(\d+)/?$", str(checkpoint))
     step = int(found[1]) if found else 0
-    if control.asked() == PAUSE:
-        events.write("paused", step=step, checkpoint=checkpoint)
-        return EXIT_PAUSED
     if world() > 1 and control.asked_by_file() is None:
         text = "another process of this run has ended"
         events.write("failed", kind="killed", error_type="Interrupted", message=text)
         return EXIT_FAILED
+    if control.asked() == PAUSE:
+        events.write("paused", step=step, checkpoint=checkpoint)
+        return EXIT_PAUSED
     events.write("stopped", step=step)
     return EXIT_STOPPED
 

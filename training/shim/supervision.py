@@ -245,7 +245,7 @@ class Supervision:
             ending = Ending(Status.STOPPED if desired == Desired.STOP else Status.PAUSED)
         elif self._limit and ending and ending.status in (Status.PAUSED, Status.STOPPED):
             ending = self._at_limit(ending, desired)
-        elif self._is_broken(ending) and desired == Desired.RUN and self._requeue():
+        elif desired == Desired.RUN and self._is_unasked(ending) and self._requeue():
             return
         elif ending is None or ending.reason == Reason.KILLED:
             ending = self._broken_off(ending, desired)
@@ -254,6 +254,11 @@ class Supervision:
         elif ending.status == Status.PAUSED and desired == Desired.STOP:
             ending = Ending(Status.STOPPED)
         self._finish(self._diagnosed(ending), outcome)
+
+    def _is_unasked(self, ending: Ending | None) -> bool:
+        """Whether it ended though nobody wanted that: of a signal, or with a lost node."""
+        has_left = ending is not None and ending.status in (Status.PAUSED, Status.STOPPED)
+        return has_left or self._is_broken(ending)
 
     def _is_broken(self, ending: Ending | None) -> bool:
         """Whether a lost node ended it. The processes here may notice that before we do."""
