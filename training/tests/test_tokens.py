@@ -147,8 +147,8 @@ UNREACHABLE = {
     "causes": [
         "Failed to load tokenizer.",
         "We couldn't connect to 'http://127.0.0.1:9' to load the files, and couldn't find them in "
-        "the cached files.\nCheck your internet connection or see how to run the library in offline "
-        "mode at 'https://huggingface.co/docs/transformers/installation#offline-mode'.",
+        "the cached files.\nCheck your internet connection or see how to run the library in "
+        "offline mode at 'https://huggingface.co/docs/transformers/installation#offline-mode'.",
         "[Errno 111] Connection refused",
     ],
 }
