@@ -167,6 +167,9 @@ def check_password(*, email: str, password: str, request: HttpRequest | None) ->
     keys = _throttle_keys(address, client_address(request))
     for key, limit, window_s in keys:
         if cache.get(key, 0) >= limit:
+            # Once a window: the log must not grow as fast as somebody can ask.
+            if cache.add(f"{key}:told", 1, window_s):
+                audit(actor=None, actor_label=address, action="session.throttled", request=request)
             raise TooManyAttempts(window_s)
     user = None
     if len(password) <= PASSWORD_MAX_BYTES:
