@@ -134,7 +134,8 @@ class MappingForm(ReadingForm):
         given = {f"column_{key}": path for key, path in self.columns.items()}
         given |= {f"role_{key}": text for key, text in self.roles.items()}
         given |= {part: (data or {}).get(part, "") for part in self.PARTS}
-        given |= {"format": self.format, "rows": look.reading.rows}
+        reading = look.reading
+        given |= {"format": self.format, "rows": reading.rows, "encoding": reading.encoding}
         super().__init__({**given, "name": (data or {}).get("name", name)})
         self._add_fields()
 

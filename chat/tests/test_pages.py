@@ -60,6 +60,19 @@ def test_a_new_chat_leaves_a_connection_that_failed_to_those_who_ask_for_it(
     assert asked.initial["model"] == first.pk
 
 
+def test_models_that_are_called_alike_say_whose_they_are(
+    echo: ProviderModel, alice: User, client_for: ClientFor
+) -> None:
+    other = Provider.objects.create(owner=alice, name="Another", kind="openai")
+    for name in (echo.name, "single"):
+        ProviderModel.objects.create(
+            provider=other, model_id=name, name=name, types=["chat"], main_type="chat"
+        )
+    page = client_for(alice).get("/chat/").text
+    assert f"{echo.name} · Another" in page and f"{echo.name} · {echo.provider.name}" in page
+    assert "single · Another" not in page
+
+
 def test_a_chat_from_the_empty_page(
     echo: ProviderModel, alice: User, client_for: ClientFor
 ) -> None:
