@@ -138,7 +138,10 @@ def refuse(
 
 @api.exception_handler(ApiError)
 def _on_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
-    return refuse(request, error.status, error.code, error.message, error.fields)
+    response = refuse(request, error.status, error.code, error.message, error.fields)
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 @api.exception_handler(BodyError)

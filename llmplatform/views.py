@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import current_user, login_not_required
 from accounts.middleware import set_language_cookie
@@ -22,7 +22,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html", shown(request))
 
 
-@require_GET
+@require_safe
 def palette(request: HttpRequest) -> JsonResponse:
     """`{"items": [{"label", "url", "group"}]}`: whose name contains `q`."""
     items = found(current_user(request), request.GET.get("q", "")[:MOST_CHARS])

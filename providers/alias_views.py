@@ -59,7 +59,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "providers/alias_list.html", {"aliases": rows})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     data = request.POST if request.method == "POST" else None
@@ -79,7 +79,7 @@ def _editable(request: HttpRequest, alias_id: int) -> Alias:
     return owned_or_404(Alias.objects.editable_by(current_user(request)), pk=alias_id)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, alias_id: int) -> HttpResponse:
     alias, user = _editable(request, alias_id), current_user(request)
     data = request.POST if request.method == "POST" else None

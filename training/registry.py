@@ -65,6 +65,7 @@ def _lineage(job: TrainingJob) -> dict[str, Any]:
         "dataset_sha256": job.dataset.sha256,
         "dataset_records": job.dataset.records,
         **({"eval_dataset": str(job.eval_dataset)} if job.eval_dataset else {}),
+        **({"kept_step": job.summary["kept_step"]} if "kept_step" in job.summary else {}),
         "stage": job.stage,
         "method": job.method,
         "parameters": job.parameters,

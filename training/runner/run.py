@@ -53,7 +53,7 @@ def train(spec: dict[str, Any], control: Control, events: EventLog) -> None:
 
     control.prepare()
     allow_cpu_devices()
-    story = StoryCallback(events)
+    story = StoryCallback(events, may_stop_early=bool(args.get("early_stopping_steps")))
     is_first = rank() == 0
     if is_first:
         HardwareSampler(events).start()

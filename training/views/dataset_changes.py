@@ -62,7 +62,7 @@ def _tried(form: forms.Form, act: Callable[[], DatasetWork]) -> DatasetWork | No
 
 
 # --- One record ---------------------------------------------------------------
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def record(request: HttpRequest, dataset_id: int) -> HttpResponse:
     """?number=: read it, change it, leave it out."""
     dataset = owned(request, dataset_id)
@@ -180,7 +180,7 @@ def split(request: HttpRequest, dataset_id: int) -> HttpResponse:
     return _changes(request, dataset, split=form)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def mix(request: HttpRequest) -> HttpResponse:
     """?with=: the dataset to begin with."""
     user, wanted = current_user(request), number_of(request.GET.get("with", "")) or 0

@@ -46,7 +46,7 @@ def search(request: HttpRequest, dataset_id: int) -> HttpResponse:
     return render(request, f"training/dataset_search.html{part}", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def statistics(request: HttpRequest, dataset_id: int) -> HttpResponse:
     """?cutoff= and ?model= choose what is shown; a POST counts."""
     dataset, user = owned(request, dataset_id), current_user(request)
@@ -153,7 +153,7 @@ def export(request: HttpRequest, dataset_id: int) -> HttpResponseBase:
         return redirect("datasets:change", dataset.pk)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, dataset_id: int) -> HttpResponse:
     """What depends on it is listed before anything is deleted."""
     dataset = owned(request, dataset_id)

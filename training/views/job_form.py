@@ -128,7 +128,7 @@ def _only(rows: Any) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     """A job, or a group of them where several values are to be tried."""
     user = current_user(request)
@@ -178,7 +178,7 @@ def save_template(request: HttpRequest) -> HttpResponse:
     return redirect("training:templates")
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def import_yaml(request: HttpRequest) -> HttpResponse:
     """LLaMA-Factory's YAML becomes a filled form; what was left out stands above it with why."""
     user = current_user(request)
