@@ -288,7 +288,7 @@ class Target:
 
     `extra_body` is merged into every chat body and `drop_params` are left out of it: how an
     administrator follows a provider's change without a release. With `oauth` the key is a token
-    that `providers.access_tokens` fills in.
+    that `providers.access_tokens` fills in. `stand_ins` answer in its place where it does not.
     """
 
     kind: str
@@ -305,6 +305,7 @@ class Target:
     drop_params: Sequence[str] = ()
     oauth: ClientCredentials | None = None
     patience: Patience = USUAL_PATIENCE
+    stand_ins: Sequence["Target"] = ()
 
 
 def model_family(model_id: str) -> str:

@@ -138,6 +138,18 @@ def test_what_fails_is_tried_again_and_given_up(alice: User, receiver: Receiver)
     assert delivery.error == "HTTP 500"
 
 
+def test_slow_addresses_do_not_use_up_the_task(
+    alice: User, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel_of(alice, "webhook", receiver)
+    for _number in range(3):
+        notify(alice, lambda: NOTICE)
+    monkeypatch.setattr(notices, "SEND_WITHIN_S", 0.0)
+    assert [notices.send_due() for _time in range(2)] == [0, 0] and receiver.asked == []
+    monkeypatch.undo()
+    assert notices.send_due() == 3
+
+
 def test_private_addresses_are_not_asked(alice: User, receiver: Receiver, settings: Any) -> None:
     settings.ALLOW_PRIVATE_PROVIDER_URLS = False
     channel_of(alice, "webhook", receiver)

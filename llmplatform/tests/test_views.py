@@ -34,7 +34,7 @@ def test_the_palette_finds_pages_by_part_of_their_name(
     alice: User, admin_user: User, client_for: ClientFor
 ) -> None:
     found = client_for(alice).get("/palette/?q=PROV").json()["items"]
-    assert [item["url"] for item in found] == ["/providers/"]
+    assert [item["url"] for item in found] == ["/providers/", "/providers/new/"]
     assert client_for(alice).get("/palette/?q=console").json()["items"] == []
     assert client_for(admin_user).get("/palette/?q=console").json()["items"] != []
 
@@ -70,6 +70,14 @@ def test_the_theme_is_kept_for_a_stranger_and_a_person(
 def test_unknown_choices_are_refused(client: Client, path: str) -> None:
     assert client.post(path, {"language": "tlh", "theme": "pink"}).status_code == 400
     assert client.get(path).status_code == 405
+
+
+def test_the_address_of_a_form_opened_in_a_browser_is_a_page(client: Client) -> None:
+    page = client.get("/theme/", headers={"Accept": "text/html"})
+    assert page.status_code == 405
+    assert page.headers["Allow"] == "POST"
+    assert "takes forms only" in page.content.decode()
+    assert client.get("/theme/", headers={"Accept": "application/json"}).content == b""
 
 
 @pytest.mark.parametrize(

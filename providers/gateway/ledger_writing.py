@@ -138,14 +138,5 @@ def _write_one(row: CallRecord) -> None:
             row.save(force_insert=True)
     except IntegrityError:
         row.pk = None
-        _let_go_of_deleted(row)
+        row.let_go_of_deleted()
         row.save(force_insert=True)
-
-
-def _let_go_of_deleted(row: CallRecord) -> None:
-    for name in ("user", "api_key", "model", "price"):
-        field = CallRecord._meta.get_field(name)
-        pk = getattr(row, f"{name}_id")
-        related: Any = field.related_model
-        if pk is not None and not related._base_manager.filter(pk=pk).exists():
-            setattr(row, f"{name}_id", None)

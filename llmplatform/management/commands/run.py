@@ -68,6 +68,7 @@ class Command(BaseCommand):
             self.stdout.write("\nStopping …")
             supervisor.stop()
             self._suspend()
+            supervisor.end_detached()
 
     def _suspend(self) -> None:
         """Trainings and deployments of this machine save, leave, and wait for the next start."""
