@@ -209,6 +209,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": 10,
         "options": {"expires": 20},
     },
+    "accounts.forget": {"task": "accounts.tasks.forget", "schedule": 3600},
     "chat.reap": {"task": "chat.tasks.reap", "schedule": 15, "options": {"expires": 15}},
     "training.forget": {"task": "training.tasks.forget", "schedule": 3600},
 }
