@@ -23,6 +23,7 @@ from chat.models import ChatSession, Message
 from chat.showing import shown_turns
 from chat.threads import Tree
 from llmplatform.encryption import KeyUnreadable
+from llmplatform.text import number_of
 from providers.models import ProviderModel
 from training.models import ModelVersion
 
@@ -89,10 +90,10 @@ def _initial(
     if chat is not None:
         return {"model": chat.model_id if chat.model_id in usable else ""}
     mine = ChatSession.objects.for_user(current_user(request)).order_by("-updated_at")
-    wanted = request.GET.get("model", "")
+    wanted = number_of(request.GET.get("model", ""))
     last = mine.values_list("model_id", flat=True).first()
     working = [model.pk for model in models if not model.provider.test_error]
-    candidates = [int(wanted) if wanted.isdecimal() else None, last, *working[:1], *usable[:1]]
+    candidates = [wanted, last, *working[:1], *usable[:1]]
     return {
         "model": next((each for each in candidates if each in usable), ""),
         "content": request.GET.get("prompt", "")[: services.CONTENT_MAX_CHARS],
@@ -106,8 +107,8 @@ def _settings(chat: ChatSession | None) -> dict[str, Any]:
 def _turns(request: HttpRequest, chat: ChatSession) -> dict[str, Any]:
     """The newest turns, or those before `?before=`."""
     turns = Tree.of(chat).turns(chat.tip_id)
-    before = request.GET.get("before", "")
-    end = min(int(before), len(turns)) if before.isdecimal() and len(before) < 9 else len(turns)
+    before = number_of(request.GET.get("before", ""), 8)
+    end = len(turns) if before is None else min(before, len(turns))
     start = max(0, end - TURNS_PER_PAGE)
     return {
         "turns": shown_turns(turns[start:end]),

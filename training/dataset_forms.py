@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from llmplatform.text import number_of
 from training.chat_templates import TEMPLATES
 from training.dataset_readings import (
     DELIMITER_CHOICES,
@@ -190,7 +191,7 @@ class MappingForm(ReadingForm):
         chars = str(given["block_chars"] or "")
         return given | {
             "has_header": given["has_header"] != "no",
-            "block_chars": int(chars) if chars.isdecimal() and len(chars) < 9 else None,
+            "block_chars": number_of(chars, 8),
         }
 
     @property

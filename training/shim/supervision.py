@@ -97,12 +97,14 @@ class Supervision:
         if self.workload.renew(self.fence, pid=os.getpid()) is None:
             raise Fenced
         if self.runner.was_started():
+            self.runner.adopt()
             told = self.runner.events.read_bytes() if self.runner.events.exists() else b""
             self.recorder.outcome = last_outcome(told)
             return
         try:
             alone = works.write_spec(self.work, self.runner)
             command = launching.prepare(self.workload, self.runner, alone)
+            self.runner.end_former()
             self.runner.start(command, str(self.workload.pk), self.work.environment())
         except locks.Held as error:
             raise Unbuildable(Reason.START, "an earlier process of it still lives") from error

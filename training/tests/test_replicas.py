@@ -133,6 +133,9 @@ def test_the_page_and_the_api_list_them(
     told = alice.get(f"training/models/{version.pk}").json()["deployment"]["replicas"]
     assert [row["node"] for row in told] == ["one", "two"]
     assert [row["id"] for row in told] == [str(first.pk), str(second.pk)]
+    for odd in ("9" * 5000, "0", "many", ""):
+        scaled = client.post(f"/models/deployments/{first.pk}/scale/", {"replicas": odd})
+        assert scaled.status_code == 302 and len(wanted(version)) == 2
 
 
 def wanted(version: ModelVersion) -> list[Deployment]:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import current_user
+from llmplatform.text import number_of
 from training import (
     dataset_comparison,
     dataset_exports,
@@ -99,9 +100,8 @@ def _percent(share: float) -> str:
 
 
 def _cutoff(text: str) -> int:
-    if text.isdecimal() and len(text) < 9:
-        return max(1, min(int(text), MAX_CUTOFF))
-    return 2048
+    number = number_of(text, 8)
+    return 2048 if number is None else max(1, min(number, MAX_CUTOFF))
 
 
 @require_safe

@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
+from llmplatform.text import number_of
 from training import parity, registry, streams
 from training.errors import StateConflict
 from training.models import Deployment, Desired
@@ -61,7 +62,7 @@ def log(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
     """The lines after `?after=`, and what asks for the next ones."""
     row = _deployment(request, deployment_id)
     after = request.GET.get("after", "")
-    lines = streams.log_after(row.pk, int(after) if after.isdecimal() and len(after) < 10 else 0)
+    lines = streams.log_after(row.pk, number_of(after, 9) or 0)
     context = {"deployment": row, "log": lines}
     return render(request, "training/deployment.html#log", context)
 
@@ -82,7 +83,7 @@ def check(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
 def scale(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
     """To `replicas` of them."""
     row, wanted = _deployment(request, deployment_id), request.POST.get("replicas", "")
-    number = int(wanted) if wanted.isdecimal() and len(wanted) < 4 else 0
+    number = number_of(wanted, 3) or 0
     try:
         current = registry.scale(
             version=row.version, replicas=number, actor=current_user(request), request=request
