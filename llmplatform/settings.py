@@ -174,7 +174,13 @@ if REDIS_URL:
         }
     }
 else:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    # Not Django's 300: whoever guesses passwords would push the counts of their tries out.
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
+    }
     CHANNEL_LAYERS = {"default": {"BACKEND": "llmplatform.layers.ProcessChannelLayer"}}
 QDRANT_URL = read_text("QDRANT_URL")
 QDRANT_API_KEY = read_text("QDRANT_API_KEY")

@@ -96,6 +96,15 @@ def test_refused_tries_do_not_keep_the_owner_out(alice: User) -> None:
     assert throttled() == 1
 
 
+def test_many_tries_elsewhere_do_not_make_it_forget(alice: User) -> None:
+    for _time in range(10):
+        assert sign_in(alice.email, "wrong") is None
+    for number in range(2000):
+        throttle.take(throttle.of_passwords(f"{number}@example.com", f"192.0.2.{number}"))
+    with pytest.raises(TooManyAttempts):
+        sign_in(alice.email, PASSWORD)
+
+
 def test_a_counter_always_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """Redis: between the steps of one addition the window can end."""
     limits = throttle.of_registrations("192.0.2.1")
