@@ -49,7 +49,7 @@ class ChatMessage:
     state: ProviderState | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ChatRequest:
     """`parameters` are OpenAI's names (temperature, max_tokens, stop, tools, tool_choice,
     response_format, reasoning_effort, …); `messages` that are mappings have OpenAI's shape, and may
@@ -62,7 +62,7 @@ class ChatRequest:
     is_stream: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class HttpRequest:
     """What an adapter wants sent; the transport adds nothing but the connection."""
 
@@ -100,7 +100,7 @@ class ToolCallDelta:
     arguments: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Usage:
     """Tokens; None means that the provider did not say, never zero. The last one of an answer
     counts; they are never added up.
