@@ -32,7 +32,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status, self.answer = 200, {"errcode": 0, "errmsg": "ok", "code": 0}
-        self.raw = b""
+        self.raw, self.location = b"", ""
         self.asked: list[tuple[str, dict[str, str], bytes]] = []
         receiver = self
 
@@ -42,6 +42,8 @@ class Receiver:
                 receiver.asked.append((self.path, dict(self.headers), body))
                 told = receiver.raw or json.dumps(receiver.answer).encode()
                 self.send_response(receiver.status)
+                if receiver.location:
+                    self.send_header("Location", receiver.location)
                 self.send_header("Content-Length", str(len(told)))
                 self.end_headers()
                 self.wfile.write(told)
@@ -155,6 +157,14 @@ def test_private_addresses_are_not_asked(alice: User, receiver: Receiver, settin
     channel_of(alice, "webhook", receiver)
     assert "does not connect" in delivered(alice).error
     assert receiver.asked == []
+
+
+@pytest.mark.parametrize("status", [302, 307])
+def test_a_notice_follows_no_redirect(alice: User, receiver: Receiver, status: int) -> None:
+    channel_of(alice, "webhook", receiver)
+    receiver.status, receiver.location = status, receiver.url
+    assert delivered(alice).error == f"HTTP {status}"
+    assert len(receiver.asked) == 1
 
 
 def test_the_page(alice: User, receiver: Receiver, client_for: Callable[[User], Client]) -> None:

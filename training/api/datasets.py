@@ -132,9 +132,8 @@ def get_tokens(request: HttpRequest, dataset_id: int, query: Query[RecordTokensI
 def download_dataset(request: HttpRequest, dataset_id: int) -> Any:
     """JSON lines, one accepted record each."""
     dataset = _owned_with_file(request, dataset_id)
-    return FileResponse(
-        dataset.file.open("rb"), as_attachment=True, filename=f"dataset-{dataset.pk}.jsonl"
-    )
+    file = datasets.open_download(dataset=dataset, actor=current_user(request), request=request)
+    return FileResponse(file, as_attachment=True, filename=f"dataset-{dataset.pk}.jsonl")
 
 
 @datasets_router.post("{dataset_id}/fill", response={201: DatasetOut})

@@ -175,5 +175,5 @@ def download(request: HttpRequest, dataset_id: int) -> FileResponse:
     dataset = _owned(request, dataset_id)
     if not dataset.has_file:
         raise Http404
-    file = dataset.file.open("rb")
+    file = datasets.open_download(dataset=dataset, actor=current_user(request), request=request)
     return FileResponse(file, as_attachment=True, filename=f"{dataset.name}.jsonl")
