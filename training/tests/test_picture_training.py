@@ -12,8 +12,11 @@ from django.core.exceptions import ValidationError
 from accounts.models import User
 from training import checks, dataset_statistics, services, vision
 from training.dataset_handover import media_arguments, write_dataset_info
+from training.datasets import records_of
 from training.formats.detection import layout_of
 from training.models import BaseModel, Dataset
+from training.shim.process import Runner
+from training.shim.works import Training
 from training.tests.bundles import (
     HOSTILE_FILES,
     HOSTILE_PICTURES,
@@ -23,6 +26,7 @@ from training.tests.bundles import (
     with_link,
 )
 from training.tests.conftest import Forker
+from training.tests.rows import make_job
 from training.tests.test_dataset_hostile import outcome, predicted, raw_entry
 from training.tests.test_dataset_trainer import judge
 from training.tests.test_datasets import media, store
@@ -144,6 +148,25 @@ def test_a_picture_is_counted_and_shown_as_tokens(
     type(work).objects.filter(pk=work.pk).update(status="running")
     lengths = dataset_statistics.count_tokens(dataset, seeing, progress)
     assert int(lengths[0]) == sequence["length"]
+
+
+def test_a_job_is_handed_the_pictures_of_both_its_datasets(
+    alice: User, base_model: BaseModel, tmp_path: Path
+) -> None:
+    """One folder is all that the trainer looks in."""
+    dataset = zipped(alice, colours(3))
+    other = zipped(alice, bundle([asked("a.png")], HOSTILE_FILES))
+    for number, (eval_dataset, count) in enumerate([(None, 3), (other, 4)]):
+        job = make_job(alice, dataset=dataset, eval_dataset=eval_dataset, base_model=base_model)
+        folder = tmp_path / f"attempt-{number}"
+        folder.mkdir()
+        spec = Training(job).spec(Runner(folder))
+        pictures = list(Path(spec["args"]["media_dir"]).iterdir())
+        assert len(pictures) == count and all(path.is_file() for path in pictures)
+        names = {row["images"][0] for row in records_of(dataset)[:3]}
+        assert names <= {path.name for path in pictures}
+    plain = make_job(alice, dataset=store(alice, [{"instruction": "q", "output": "a"}]))
+    assert "media_dir" not in Training(plain).spec(Runner(tmp_path / "attempt-0"))["args"]
 
 
 # --- Before the start -------------------------------------------------------------
