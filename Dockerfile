@@ -19,4 +19,5 @@ USER root
 RUN python training/environment/install.py /opt/training
 ENV TRAINING_PYTHON=/opt/training/bin/python
 USER 10001
-CMD ["celery", "-A", "llmplatform", "worker", "-l", "warning"]
+# General tasks, and those of the node that this machine is.
+CMD ["sh", "-c", "exec celery -A llmplatform worker -Q celery,node.${NODE_NAME:-$(hostname)} -c 2 -l warning"]

@@ -28,6 +28,7 @@ from accounts.schemas import (
     TokenOut,
     UserOut,
 )
+from accounts.throttle import TooManyAttempts
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 
@@ -66,10 +67,24 @@ def _refuse_foreign_origin(request: HttpRequest) -> None:
         raise ApiError(403, "origin_refused", _("This request came from another site."))
 
 
+@contextmanager
+def _throttled() -> Iterator[None]:
+    try:
+        yield
+    except TooManyAttempts as error:
+        raise ApiError(
+            429,
+            "too_many_attempts",
+            _("Too many attempts. Try again later."),
+            retry_after_s=error.retry_after_s,
+        ) from error
+
+
 @auth_router.post("register", auth=None, response={201: UserOut})
 def register(request: HttpRequest, body: Credentials) -> Any:
     try:
-        user = services.register(email=body.email, password=body.password, request=request)
+        with _throttled():
+            user = services.register(email=body.email, password=body.password, request=request)
     except services.RegistrationClosed as error:
         raise ApiError(403, "registration_closed", _("Registration is closed.")) from error
     return 201, user
@@ -77,13 +92,8 @@ def register(request: HttpRequest, body: Credentials) -> Any:
 
 @auth_router.post("login", auth=None, response=TokenOut)
 def login(request: HttpRequest, response: HttpResponse, body: Credentials) -> Any:
-    try:
+    with _throttled():
         user = services.check_password(email=body.email, password=body.password, request=request)
-    except services.TooManyAttempts as error:
-        response.headers["Retry-After"] = str(error.retry_after_s)
-        raise ApiError(
-            429, "too_many_attempts", _("Too many attempts. Try again later.")
-        ) from error
     if user is None:
         raise ApiError(401, "wrong_credentials", _("The e-mail address or password is wrong."))
     return _with_cookie(response, tokens.open_session(user=user, request=request))
@@ -116,12 +126,13 @@ def me(request: HttpRequest) -> User:
 @auth_router.post("password", response={204: None})
 def password(request: HttpRequest, body: PasswordChange) -> Any:
     """Ends every session and token of the account, this one included."""
-    services.change_password(
-        user=current_user(request),
-        old_password=body.old_password,
-        new_password=body.new_password,
-        request=request,
-    )
+    with _throttled():
+        services.change_password(
+            user=current_user(request),
+            old_password=body.old_password,
+            new_password=body.new_password,
+            request=request,
+        )
     return 204, None
 
 

@@ -52,7 +52,7 @@ def read_all(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters("address", "secret")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def channels(request: HttpRequest) -> HttpResponse:
     """Where notices go, and what became of the latest ones."""
     user = current_user(request)
@@ -77,7 +77,7 @@ def _channel(request: HttpRequest, channel_id: int) -> NoticeChannel:
 
 
 @sensitive_post_parameters("address", "secret")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def edit_channel(request: HttpRequest, channel_id: int) -> HttpResponse:
     channel = _channel(request, channel_id)
     known = {"name": channel.name, "is_enabled": channel.is_enabled}

@@ -41,6 +41,8 @@ BATCH = 50
 ANSWER_BYTES, ANSWER_WITHIN_S = 64 * 1024, 20.0
 # Whoever sends holds the delivery so long; should it die, another one sends it then.
 CLAIM = timedelta(minutes=2)
+# Less than a task may take: slow addresses are not to get it killed.
+SEND_WITHIN_S = 30.0
 
 
 class Undelivered(Exception):
@@ -98,7 +100,7 @@ def _digest(key: str, message: str) -> str:
     return base64.b64encode(signed.digest()).decode()
 
 
-def _dingtalk(channel: NoticeChannel, notice: Notice) -> None:
+def _dingtalk(channel: NoticeChannel, notice: Notice, number: int) -> None:
     address, stamp = channel.address, str(round(time.time() * 1000))
     if channel.secret:
         sign = quote_plus(_digest(channel.secret, f"{stamp}\n{channel.secret}"))
@@ -107,7 +109,7 @@ def _dingtalk(channel: NoticeChannel, notice: Notice) -> None:
     _check_told(_post(address, {"msgtype": "markdown", "markdown": text}), "errcode", "errmsg")
 
 
-def _lark(channel: NoticeChannel, notice: Notice) -> None:
+def _lark(channel: NoticeChannel, notice: Notice, number: int) -> None:
     text = "\n".join(part for part in (notice.title, notice.text, notice.url) if part)
     body: dict[str, Any] = {"msg_type": "text", "content": {"text": text}}
     if channel.secret:
@@ -116,14 +118,15 @@ def _lark(channel: NoticeChannel, notice: Notice) -> None:
     _check_told(_post(channel.address, body), "code", "msg")
 
 
-def _wecom(channel: NoticeChannel, notice: Notice) -> None:
+def _wecom(channel: NoticeChannel, notice: Notice, number: int) -> None:
     body = {"msgtype": "markdown", "markdown": {"content": _markdown(notice)}}
     _check_told(_post(channel.address, body), "errcode", "errmsg")
 
 
-def _webhook(channel: NoticeChannel, notice: Notice) -> None:
-    """Signed over "<timestamp>.<body>", so that the receiver can refuse what is old."""
-    body = asdict(notice) | {"url": notice.url}
+def _webhook(channel: NoticeChannel, notice: Notice, number: int) -> None:
+    """Signed over "<timestamp>.<body>", so that the receiver can refuse what is old; by `id` it
+    knows what it has already: whoever sends may die before the answer is written down."""
+    body = asdict(notice) | {"url": notice.url, "id": number}
     headers = {}
     if channel.secret:
         stamp = str(round(time.time()))
@@ -133,7 +136,7 @@ def _webhook(channel: NoticeChannel, notice: Notice) -> None:
     _post(channel.address, body, headers)
 
 
-def _email(channel: NoticeChannel, notice: Notice) -> None:
+def _email(channel: NoticeChannel, notice: Notice, number: int) -> None:
     if not settings.EMAIL_HOST:
         raise Undelivered(_("No mail server is configured (EMAIL_HOST)."))
     text = "\n\n".join(part for part in (notice.text, notice.url) if part)
@@ -143,7 +146,8 @@ def _email(channel: NoticeChannel, notice: Notice) -> None:
         raise Undelivered(f"{type(error).__name__}: {error}"[:200]) from error
 
 
-SENDERS: dict[str, Callable[[NoticeChannel, Notice], None]] = {
+# The number is the same at each attempt.
+SENDERS: dict[str, Callable[[NoticeChannel, Notice, int], None]] = {
     ChannelKind.EMAIL: _email,
     ChannelKind.WEBHOOK: _webhook,
     ChannelKind.DINGTALK: _dingtalk,
@@ -157,7 +161,7 @@ def send(delivery: Delivery) -> None:
     channel = delivery.channel
     delivery.attempts += 1
     try:
-        SENDERS[channel.kind](channel, Notice(**delivery.notice))
+        SENDERS[channel.kind](channel, Notice(**delivery.notice), delivery.pk or 0)
         delivery.status, delivery.error = Delivery.Status.SENT, ""
         delivery.sent_at = timezone.now()
     except Exception as error:  # one channel must not stop the others
@@ -175,8 +179,10 @@ def send(delivery: Delivery) -> None:
 def send_due() -> int:
     """What is due and nobody else sends now; how many."""
     due = Delivery.objects.filter(status=Delivery.Status.WAITING, due_at__lte=timezone.now())
-    sent = 0
+    sent, until = 0, time.monotonic() + SEND_WITHIN_S
     for delivery in due.select_related("channel__user")[:BATCH]:
+        if time.monotonic() > until:
+            break
         claimed = Delivery.objects.filter(
             pk=delivery.pk, status=Delivery.Status.WAITING, due_at=delivery.due_at
         ).update(due_at=timezone.now() + CLAIM)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from llmplatform.schemas import Answer, Name, Schema, Str
+from llmplatform.schemas import Amount, Answer, Name, Schema, Str
 
 
 class Credentials(Schema):
@@ -73,9 +73,9 @@ class KeyOut(Answer):
     rpm: int | None
     tpm: int | None
     max_parallel: int | None
-    budget_day_usd: Decimal | None
-    budget_month_usd: Decimal | None
-    budget_usd: Decimal | None
+    budget_day_usd: Amount | None
+    budget_month_usd: Amount | None
+    budget_usd: Amount | None
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None

@@ -9,8 +9,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import authenticate, password_validation
 from django.contrib.sessions.models import Session
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, models, transaction
 from django.dispatch import Signal
 from django.http import HttpRequest
@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from accounts import throttle
 from accounts.models import (
     LIMITS,
     ApiKey,
@@ -31,8 +32,8 @@ from accounts.models import (
     UserLimits,
     UserNotice,
 )
-from accounts.models.tokens import digest
 from accounts.models.user import normal_email
+from accounts.throttle import Limit, TooManyAttempts
 from accounts.types import Notice
 from llmplatform.text import validate_name
 
@@ -41,14 +42,6 @@ logger = logging.getLogger(__name__)
 PASSWORD_MAX_BYTES = 1024
 # On the pages of one person.
 NOTICES_KEPT = 200
-# Failures counted per window before hashing is refused (reliability plan, section 3).
-THROTTLES = (("pair", 10, 300), ("account", 50, 3600), ("address", 100, 3600))
-
-
-class TooManyAttempts(Exception):
-    def __init__(self, retry_after_s: int) -> None:
-        super().__init__("too many attempts")
-        self.retry_after_s = retry_after_s
 
 
 class RegistrationClosed(Exception):
@@ -124,16 +117,23 @@ def check_new_password(password: str, user: User | None = None) -> None:
 def register(*, email: str, password: str, request: HttpRequest | None = None) -> User:
     """A new account; inactive where an administrator approves first.
 
-    Raises RegistrationClosed, or ValidationError keyed by field.
+    Raises RegistrationClosed, TooManyAttempts, or ValidationError keyed by field.
     """
     mode = PlatformSettings.current().registration
     if mode == RegistrationMode.CLOSED:
         raise RegistrationClosed
     address = normal_email(email)
     try:
+        validate_email(address)
+    except ValidationError as error:
+        raise ValidationError({"email": error.messages}) from error
+    try:
         check_new_password(password, User(email=address))
     except ValidationError as error:
         raise ValidationError({"password": error.messages}) from error
+    # Before the answer says whether there is such an account.
+    limits = throttle.of_registrations(client_address(request))
+    _take(limits, action="registration.throttled", label=address, request=request)
     taken = ValidationError({"email": [_("This address cannot be registered.")]})
     if User.objects.filter(email=address).exists():
         raise taken
@@ -148,32 +148,32 @@ def register(*, email: str, password: str, request: HttpRequest | None = None) -
     return user
 
 
-def _throttle_keys(email: str, address: str) -> list[tuple[str, int, int]]:
-    names = {"pair": f"{email}|{address}", "account": email, "address": address}
-    return [
-        (f"login:{kind}:{digest(names[kind])[:32]}", limit, window_s)
-        for kind, limit, window_s in THROTTLES
-    ]
+def _take(limits: list[Limit], *, action: str, label: str, request: HttpRequest | None) -> None:
+    try:
+        throttle.take(limits)
+    except TooManyAttempts as error:
+        if error.is_first:
+            audit(actor=None, actor_label=label, action=action, request=request)
+        raise
+
+
+def _take_guess(email: str, request: HttpRequest | None) -> list[Limit]:
+    """To be given back where the password is right."""
+    limits = throttle.of_passwords(email, client_address(request))
+    _take(limits, action="session.throttled", label=email, request=request)
+    return limits
 
 
 def check_password(*, email: str, password: str, request: HttpRequest | None) -> User | None:
     """The active user these credentials belong to, or None. Raises TooManyAttempts first."""
     address = normal_email(email)
-    keys = _throttle_keys(address, client_address(request))
-    for key, limit, window_s in keys:
-        if cache.get(key, 0) >= limit:
-            raise TooManyAttempts(window_s)
+    limits = _take_guess(address, request)
     user = None
     if len(password) <= PASSWORD_MAX_BYTES:
         user = authenticate(request, username=address, password=password)
     if isinstance(user, User):
+        throttle.give_back(limits)
         return user
-    for key, _limit, window_s in keys:
-        cache.add(key, 0, window_s)
-        try:
-            cache.incr(key)
-        except ValueError:  # the window ended in between
-            cache.add(key, 1, window_s)
     audit(actor=None, actor_label=address, action="session.refused", request=request)
     return None
 
@@ -201,9 +201,11 @@ def change_password(
     request: HttpRequest | None = None,
     keep_session_key: str | None = None,
 ) -> None:
-    """ValidationError keyed by field when either password is refused."""
+    """ValidationError keyed by field when either password is refused; TooManyAttempts first."""
+    limits = _take_guess(user.email, request)
     if len(old_password) > PASSWORD_MAX_BYTES or not user.check_password(old_password):
         raise ValidationError({"old_password": [_("This is not your current password.")]})
+    throttle.give_back(limits)
     try:
         check_new_password(new_password, user)
     except ValidationError as error:

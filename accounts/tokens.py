@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
@@ -23,6 +24,8 @@ from llmplatform.encryption import decrypt, encrypt
 
 # Parallel tabs present the same token within moments of each other: that is not theft.
 GRACE = timedelta(seconds=10)
+# Tokens and sessions that have ended are kept this long: one that comes back late is still known.
+KEPT_AFTER_END = timedelta(days=7)
 
 
 class RefreshRefused(Exception):
@@ -97,6 +100,17 @@ def close_session(*, secret: str, request: HttpRequest | None = None) -> None:
     if row is not None and row.session.is_live:
         row.session.revoke("signed out")
         audit(actor=row.session.user, action="session.end", target=row.session, request=request)
+
+
+def forget_old() -> None:
+    """Hourly: no successor outlives the grace time in a readable form, no row its use."""
+    now = timezone.now()
+    RefreshToken.objects.filter(used_at__lt=now - GRACE).exclude(successor_secret="").update(
+        successor_secret=""
+    )
+    ended = now - KEPT_AFTER_END
+    RefreshToken.objects.filter(expires_at__lt=ended).delete()
+    AuthSession.objects.filter(Q(expires_at__lt=ended) | Q(revoked_at__lt=ended)).delete()
 
 
 def user_of_access_token(raw: str) -> User | None:

@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import gettext_lazy, override
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
@@ -23,14 +23,22 @@ from accounts.forms import (
 )
 from accounts.middleware import set_language_cookie
 from accounts.models import ApiKey, PlatformSettings, RegistrationMode
+from accounts.throttle import TooManyAttempts
 
 UNPROCESSABLE = 422
+TOO_MANY = gettext_lazy("Too many attempts. Wait a few minutes, then try again.")
 
 
 def _show(request: HttpRequest, template: str, form: object, **context: object) -> HttpResponse:
     is_bad = isinstance(form, Form | KeyForm) and form.is_bound
     status = UNPROCESSABLE if is_bad else 200
     return render(request, template, {"form": form, **context}, status=status)
+
+
+def _throttled(response: HttpResponse, error: TooManyAttempts) -> HttpResponse:
+    response.status_code = 429
+    response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 def _next(request: HttpRequest) -> str:
@@ -42,7 +50,7 @@ def _next(request: HttpRequest) -> str:
 
 @login_not_required
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def sign_in(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("home")
@@ -52,12 +60,9 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return _show(request, "accounts/login.html", form, is_open=is_open)
     try:
         user = services.check_password(request=request, **form.cleaned_data)
-    except services.TooManyAttempts as error:
-        form.add_error(None, _("Too many attempts. Wait a few minutes, then try again."))
-        response = _show(request, "accounts/login.html", form, is_open=is_open)
-        response.status_code = 429
-        response.headers["Retry-After"] = str(error.retry_after_s)
-        return response
+    except TooManyAttempts as error:
+        form.add_error(None, TOO_MANY)
+        return _throttled(_show(request, "accounts/login.html", form, is_open=is_open), error)
     if user is None:
         form.add_error(None, _("The e-mail address or password is wrong."))
         return _show(request, "accounts/login.html", form, is_open=is_open)
@@ -81,7 +86,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 @login_not_required
 @sensitive_post_parameters("password")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def register(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated:
         return redirect("home")
@@ -91,6 +96,9 @@ def register(request: HttpRequest) -> HttpResponse:
         return _show(request, "accounts/register.html", form, mode=mode)
     try:
         user = services.register(request=request, **form.cleaned_data)
+    except TooManyAttempts as error:
+        form.add_error(None, TOO_MANY)
+        return _throttled(_show(request, "accounts/register.html", form, mode=mode), error)
     except ValidationError as error:
         form.add_error(None, error)
         return _show(request, "accounts/register.html", form, mode=mode)
@@ -100,7 +108,7 @@ def register(request: HttpRequest) -> HttpResponse:
     return redirect("home")
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def profile(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     initial = {"language": user.language or request.LANGUAGE_CODE, "theme": user.theme}
@@ -122,6 +130,7 @@ def change_password(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     form = PasswordForm(request.POST)
     preferences = PreferencesForm(initial={"language": user.language, "theme": user.theme})
+    context = {"form": preferences, "password_form": form}
     if form.is_valid():
         try:
             services.change_password(
@@ -130,17 +139,19 @@ def change_password(request: HttpRequest) -> HttpResponse:
                 keep_session_key=request.session.session_key,
                 **form.cleaned_data,
             )
+        except TooManyAttempts as error:
+            form.add_error(None, TOO_MANY)
+            return _throttled(render(request, "accounts/profile.html", context), error)
         except ValidationError as error:
             form.add_error(None, error)
     if not form.is_valid():
-        context = {"form": preferences, "password_form": form}
         return render(request, "accounts/profile.html", context, status=UNPROCESSABLE)
     update_session_auth_hash(request, user)
     messages.success(request, _("Your password is changed. Every other session has ended."))
     return redirect("accounts:profile")
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def keys(request: HttpRequest) -> HttpResponse:
     """List and create. A new key is shown in the answer to its form, once, and never again."""
     user = current_user(request)
@@ -158,7 +169,7 @@ def keys(request: HttpRequest) -> HttpResponse:
     return response
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def edit_key(request: HttpRequest, key_id: int) -> HttpResponse:
     user = current_user(request)
     key = owned_or_404(ApiKey.objects.for_user(user).filter(revoked_at=None), pk=key_id)

@@ -287,13 +287,14 @@ def main(*options: str) -> None:
         found = measure(targets, many, rounds)
         report_streams("200 users, 100 tokens, 15 ms apart", found, 100)
         for target in targets[1:]:
-            print(f"memory of {target.name} afterwards: {_memory_mb(target):.0f} MB")
+            print(f"memory of {target.name} afterwards: {_memory_mb(target):.0f} MB (PSS)")
 
 
 def _memory_mb(target: Target) -> float:
+    """PSS: what processes share counts once."""
     assert target.process is not None
     tree = [target.process, *target.process.children(recursive=True)]
-    return sum(each.memory_info().rss for each in tree) / 1024**2
+    return sum(each.memory_full_info().pss for each in tree) / 1024**2
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from chat.schemas import (
 from chat.threads import Tree
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
+from llmplatform.text import number_of
 from providers.models import ProviderModel
 
 sessions_router = Router(tags=["Chat"])
@@ -37,7 +38,7 @@ def _model_of(user: User, name: int | str) -> ProviderModel:
     """By `id`, `model_id` or `provider/model_id`. ValidationError if it is none or several."""
     rows = services.usable_models(user)
     if isinstance(name, int) or name.isdecimal():
-        found = list(rows.filter(pk=int(name))[:2]) if int(name) < 2**63 else []
+        found = list(rows.filter(pk=number_of(str(name)) or 0)[:2])
     else:
         provider, _slash, model_id = name.partition("/")
         both = Q(provider__name=provider, model_id=model_id)

@@ -21,6 +21,7 @@ from chat.events import group_of
 from chat.following import Follower, News, SessionGone, TextNews
 from chat.models import ChatSession
 from chat.watching import PageView, TextView, View
+from llmplatform.text import number_of
 
 logger = logging.getLogger(__name__)
 
@@ -190,4 +191,5 @@ def _view_of(query: dict[str, list[str]]) -> View:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdecimal() and len(text) < 10 else -1
+    number = number_of(text, 9)
+    return -1 if number is None else number

@@ -1,5 +1,6 @@
 """Forms of the chat pages."""
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
@@ -12,10 +13,16 @@ from providers.models import ProviderModel
 
 
 def grouped(models: Iterable[ProviderModel]) -> list[tuple[str, list[tuple[int, str]]]]:
-    """Choices under their provider's name; `models` come sorted by it."""
+    """Choices under their provider's name; `models` come sorted by it. Closed, a list shows no such
+    name: models that are called alike have it in their own."""
+    shown = [(model, model.name or model.model_id) for model in models]
+    count = Counter(name for _model, name in shown)
     return [
-        (name, [(model.pk, model.name or model.model_id) for model in rows])
-        for name, rows in groupby(models, key=lambda model: model.provider.name)
+        (
+            provider,
+            [(m.pk, f"{name} · {provider}" if count[name] > 1 else name) for m, name in rows],
+        )
+        for provider, rows in groupby(shown, key=lambda each: each[0].provider.name)
     ]
 
 

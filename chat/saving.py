@@ -1,22 +1,19 @@
 """What generations write: progress of all together, and the end of each. Called in threads that
 hold no connection in between."""
 
-import logging
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import wraps
 from typing import Any
 
-from django.db import DatabaseError, connections, transaction
+from django.db import connections, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
 from chat.models import ChatSession, Message, MessageStatus
 from chat.running import Generation
 from providers.services import Charge, charge_of, record_call
-
-logger = logging.getLogger(__name__)
 
 IDS_PER_QUERY = 500
 
@@ -112,8 +109,8 @@ def finish(generation: Generation) -> None:
             Q(status=MessageStatus.STREAMING) | Q(status=MessageStatus.INTERRUPTED)
         )
         mine.update(revision=revision or 0, **_outcome(generation, charge), **_text(generation))
+        _record(generation, charge, at)
     generation.is_saved = True
-    _record(generation, charge, at)
 
 
 def _outcome(generation: Generation, charge: Charge) -> dict[str, Any]:
@@ -134,18 +131,14 @@ def _outcome(generation: Generation, charge: Charge) -> dict[str, Any]:
 
 
 def _record(generation: Generation, charge: Charge, at: datetime) -> None:
-    try:
-        record_call(
-            target=generation.target,
-            user=generation.user,
-            source="chat",
-            status=generation.ending or MessageStatus.INTERRUPTED,
-            error_code=generation.error_code,
-            measured=generation.measured,
-            call_id=generation.run,
-            charge=charge,
-            at=at,
-        )
-    except DatabaseError:
-        # Its user or model may be gone meanwhile; the answer itself is saved.
-        logger.exception("a call is not recorded")
+    record_call(
+        target=generation.target,
+        user=generation.user,
+        source="chat",
+        status=generation.ending or MessageStatus.INTERRUPTED,
+        error_code=generation.error_code,
+        measured=generation.measured,
+        call_id=generation.run,
+        charge=charge,
+        at=at,
+    )

@@ -1,7 +1,6 @@
 """What the chat API reads and writes."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from pydantic import ConfigDict, Field
 
 from chat.models import ChatSession, Message
 from chat.showing import advice_of
-from llmplatform.schemas import Answer, Schema, Str
+from llmplatform.schemas import Amount, Answer, Schema, Str
 
 PROMPT_MAX_CHARS = 50_000
 
@@ -92,7 +91,7 @@ class MessageOut(Answer):
     prompt_tokens: int | None
     completion_tokens: int | None
     is_estimated: bool = Field(description="The provider did not count; we did, roughly.")
-    cost: Decimal | None = Field(description="In `currency`; null when unknown.")
+    cost: Amount | None = Field(description="In `currency`; null when unknown.")
     currency: str
     tokens_per_second: float | None
     ttft_ms: int | None

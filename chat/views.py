@@ -23,6 +23,8 @@ from chat.models import ChatSession, Message
 from chat.showing import shown_turns
 from chat.threads import Tree
 from llmplatform.encryption import KeyUnreadable
+from llmplatform.text import number_of
+from providers.models import ProviderModel
 from training.models import ModelVersion
 
 SESSIONS_PER_PAGE = 40
@@ -69,7 +71,7 @@ def _page(
     models = list(services.usable_models(user))
     context |= {"has_models": bool(models), "new_chat": chat is None}
     context["composer"] = forms.get("composer") or ComposerForm(
-        models=models, initial=_initial(request, chat, [model.pk for model in models])
+        models=models, initial=_initial(request, chat, models)
     )
     context["settings_form"] = forms.get("settings") or SettingsForm(
         initial=_settings(chat), form_id="" if chat else "composer"
@@ -79,14 +81,19 @@ def _page(
     return render(request, "chat/page.html", context, status=status)
 
 
-def _initial(request: HttpRequest, chat: ChatSession | None, usable: list[int]) -> dict[str, Any]:
-    """The session's model; for a new one what the link asks for, what was used last, the first."""
+def _initial(
+    request: HttpRequest, chat: ChatSession | None, models: list[ProviderModel]
+) -> dict[str, Any]:
+    """The session's model; for a new one what the link asks for, what was used last, the first
+    whose connection did not fail its last test."""
+    usable = [model.pk for model in models]
     if chat is not None:
         return {"model": chat.model_id if chat.model_id in usable else ""}
     mine = ChatSession.objects.for_user(current_user(request)).order_by("-updated_at")
-    wanted = request.GET.get("model", "")
+    wanted = number_of(request.GET.get("model", ""))
     last = mine.values_list("model_id", flat=True).first()
-    candidates = [int(wanted) if wanted.isdecimal() else None, last, *usable[:1]]
+    working = [model.pk for model in models if not model.provider.test_error]
+    candidates = [wanted, last, *working[:1], *usable[:1]]
     return {
         "model": next((each for each in candidates if each in usable), ""),
         "content": request.GET.get("prompt", "")[: services.CONTENT_MAX_CHARS],
@@ -100,8 +107,8 @@ def _settings(chat: ChatSession | None) -> dict[str, Any]:
 def _turns(request: HttpRequest, chat: ChatSession) -> dict[str, Any]:
     """The newest turns, or those before `?before=`."""
     turns = Tree.of(chat).turns(chat.tip_id)
-    before = request.GET.get("before", "")
-    end = min(int(before), len(turns)) if before.isdecimal() and len(before) < 9 else len(turns)
+    before = number_of(request.GET.get("before", ""), 8)
+    end = len(turns) if before is None else min(before, len(turns))
     start = max(0, end - TURNS_PER_PAGE)
     return {
         "turns": shown_turns(turns[start:end]),

@@ -138,7 +138,10 @@ def refuse(
 
 @api.exception_handler(ApiError)
 def _on_api_error(request: HttpRequest, error: ApiError) -> HttpResponse:
-    return refuse(request, error.status, error.code, error.message, error.fields)
+    response = refuse(request, error.status, error.code, error.message, error.fields)
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
 
 
 @api.exception_handler(BodyError)
@@ -174,7 +177,11 @@ def _on_missing(request: HttpRequest, error: Http404) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def _on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    return refuse(request, error.status_code, "bad_request", str(error))
+    """What ninja raises by itself: a body that is no JSON, a session without its CSRF token."""
+    if error.status_code == 403:
+        text = _("The session's CSRF token is missing or wrong.")
+        return refuse(request, 403, "csrf_failed", text)
+    return refuse(request, error.status_code, "bad_request", _("The body is not valid JSON."))
 
 
 @api.exception_handler(RequestDataTooBig)

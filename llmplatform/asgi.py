@@ -20,6 +20,7 @@ from django.urls import get_resolver  # noqa: E402
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
 
 from chat.generation import generator  # noqa: E402
+from llmplatform.bodies import with_limited_bodies  # noqa: E402
 from llmplatform.lifespan import Lifespan  # noqa: E402
 from llmplatform.origins import SocketOrigins  # noqa: E402
 from llmplatform.routing import websocket_urlpatterns  # noqa: E402
@@ -31,7 +32,9 @@ from providers.gateway.spool import replay  # noqa: E402
 _TRUSTED = settings.FORWARDED_ALLOW_IPS
 _all_else = ProtocolTypeRouter(
     {
-        "http": ProxyHeadersMiddleware(with_static(django_application), _TRUSTED),
+        "http": ProxyHeadersMiddleware(
+            with_static(with_limited_bodies(django_application)), _TRUSTED
+        ),
         "websocket": ProxyHeadersMiddleware(
             SocketOrigins(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))), _TRUSTED
         ),

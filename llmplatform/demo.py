@@ -42,10 +42,10 @@ def _job(user: User) -> TrainingJob | None:
     return found
 
 
-def start_demo(user: User) -> None:
+def start_demo(user: User, request: HttpRequest | None = None) -> None:
     """An echo provider, prompts, a dataset, and a base model that is being built."""
     if not Provider.objects.for_user(user).filter(kind="echo").exists():
-        create_provider(actor=user, preset="echo", is_shared=user.is_admin)
+        create_provider(actor=user, preset="echo", is_shared=user.is_admin, request=request)
     add_demo_prompts(user)
     if _dataset(user) is None:
         lines = [json.dumps(row, ensure_ascii=False) for row in content.tuning_records()]
@@ -56,11 +56,12 @@ def start_demo(user: User) -> None:
             file_name=f"{DATASET_NAME}.jsonl",
             size_bytes=len(data),
             name=DATASET_NAME,
+            request=request,
         )
     with transaction.atomic():
         base_model = _base_model()
         if base_model is None or (not base_model.is_ready and _has_failed(base_model)):
-            services.build_base_model(actor=user, name=BASE_NAME, template="qwen")
+            services.build_base_model(actor=user, name=BASE_NAME, template="qwen", request=request)
 
 
 def _build(base_model: BaseModel) -> ModelBuild | None:
@@ -108,7 +109,7 @@ def start_training(user: User, request: HttpRequest | None = None) -> TrainingJo
         return job
     base_model, dataset = _base_model(), _dataset(user)
     if base_model is None or dataset is None:
-        start_demo(user)
+        start_demo(user, request)
         base_model, dataset = _base_model(), _dataset(user)
     assert base_model is not None and dataset is not None
     return services.create_job(

@@ -25,7 +25,7 @@ def _card(request: HttpRequest) -> HttpResponse:
 def start(request: HttpRequest) -> HttpResponse:
     """GET: how far it is. POST: begin, or begin again after a failure."""
     if request.method == "POST":
-        demo.start_demo(current_user(request))
+        demo.start_demo(current_user(request), request)
     return _card(request)
 
 

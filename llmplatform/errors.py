@@ -9,11 +9,21 @@ class ApiError(Exception):
     """Becomes `{"error": {"code", "message", "fields"?}}` with `status`.
 
     `code` is a stable snake_case word for programs, `message` is translated for people.
+    `retry_after_s` is the header `Retry-After` of a 429.
     """
 
-    def __init__(self, status: int, code: str, message: str, fields: Fields | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        fields: Fields | None = None,
+        *,
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
         self.message = message
         self.fields = fields
+        self.retry_after_s = retry_after_s

@@ -1,15 +1,22 @@
-"""What every answer carries: a request id, and a page where a browser would show nothing."""
+"""What every answer carries: a request id, and an error in the shape of its place."""
 
 import re
 import uuid
 from collections.abc import Awaitable, Callable
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
-from django.http import HttpRequest, HttpResponseNotAllowed
+from django.http import (
+    HttpRequest,
+    HttpResponseNotAllowed,
+    HttpResponseNotFound,
+    JsonResponse,
+)
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
+from django.utils.translation import gettext as _
 
+API_PREFIX = "/api/"
 ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
@@ -43,16 +50,32 @@ class RequestIdMiddleware:
         return self._stamp(await answer, request_id)
 
 
-class WrongMethodMiddleware(MiddlewareMixin):
-    """Whoever opens the address that a form is sent to (a refused form stays there) gets a page."""
+class ErrorShapeMiddleware(MiddlewareMixin):
+    """Under the API each error has the API's shape, also where no operation was found. In a
+    browser, the address that a form is sent to is a page (a refused form stays there)."""
 
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        if not isinstance(response, HttpResponseNotAllowed) or response.content:
+        is_refused = isinstance(response, HttpResponseNotAllowed)
+        if request.path_info.startswith(API_PREFIX):
+            if is_refused:
+                text = _("This address does not take %(method)s.") % {"method": request.method}
+                return _api_error(response, "method_not_allowed", text)
+            if isinstance(response, HttpResponseNotFound):
+                return _api_error(response, "not_found", _("There is nothing here."))
             return response
-        if request.method != "GET" or not request.accepts("text/html"):
+        is_page = request.method == "GET" and request.accepts("text/html")
+        if not is_refused or not is_page:
             return response
         page = render(request, "405.html", status=405)
         page.headers["Allow"] = response.headers["Allow"]
         return page
+
+
+def _api_error(response: HttpResponseBase, code: str, message: str) -> HttpResponseBase:
+    body = {"error": {"code": code, "message": message}}
+    answer = JsonResponse(body, status=response.status_code)
+    if "Allow" in response.headers:
+        answer.headers["Allow"] = response.headers["Allow"]
+    return answer

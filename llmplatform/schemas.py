@@ -1,16 +1,26 @@
 """Base classes of everything the API reads and writes, and the one shape of its lists."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 
 from django.db.models import Model, QuerySet
 from ninja import Schema as NinjaSchema
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, PlainSerializer
 
 from llmplatform.text import storable
 
 Str = Annotated[str, AfterValidator(storable)]
 Name = Annotated[str, AfterValidator(storable), Field(min_length=1, max_length=200)]
+
+
+def plain(amount: Decimal) -> str:
+    """`0.0012`, never `0.0012000000` or `0E-10`."""
+    return format(amount.normalize(), "f")
+
+
+# Of money; a text, since a float would not be exact.
+Amount = Annotated[Decimal, PlainSerializer(plain, return_type=str)]
 
 
 class Schema(NinjaSchema):

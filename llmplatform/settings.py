@@ -93,7 +93,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "llmplatform.middleware.WrongMethodMiddleware",
+    "llmplatform.middleware.ErrorShapeMiddleware",
 ]
 ROOT_URLCONF = "llmplatform.urls" if HAS_PAGES else "llmplatform.page_addresses"
 ASGI_APPLICATION = "llmplatform.asgi.application"
@@ -209,6 +209,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": 10,
         "options": {"expires": 20},
     },
+    "accounts.forget": {"task": "accounts.tasks.forget", "schedule": 3600},
     "chat.reap": {"task": "chat.tasks.reap", "schedule": 15, "options": {"expires": 15}},
     "training.forget": {"task": "training.tasks.forget", "schedule": 3600},
 }
@@ -222,7 +223,7 @@ LOGOUT_REDIRECT_URL = "accounts:login"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.BCryptSHA256PasswordHasher"]
 _validators = "django.contrib.auth.password_validation."
 AUTH_PASSWORD_VALIDATORS = [
-    {"NAME": _validators + "MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "accounts.validators.LengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": _validators + "CommonPasswordValidator"},
     {"NAME": _validators + "NumericPasswordValidator"},
     {

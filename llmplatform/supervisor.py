@@ -78,6 +78,7 @@ class Supervisor:
         self.record = folder / "processes.json"
         self.running: dict[str, subprocess.Popen[bytes]] = {}
         self.is_stopping = False
+        self._detached: list[psutil.Process] = []
         self._lock: IO[str] | None = None
 
     def lock(self) -> None:
@@ -91,7 +92,8 @@ class Supervisor:
             raise AlreadyRunning from error
 
     def end_leftovers(self) -> int:
-        """End processes of an earlier supervisor that was killed; how many there were."""
+        """End processes of an earlier supervisor that was killed; how many there were. What they
+        detached (trainings above all) goes on, and is found by its locks."""
         try:
             known = json.loads(self.record.read_text())
         except (OSError, ValueError):
@@ -101,8 +103,7 @@ class Supervisor:
             try:
                 process = psutil.Process(row["pid"])
                 if abs(process.create_time() - row["started"]) < 1:
-                    family = [process, *process.children(recursive=True)]
-                    families.append((LEFTOVER_GRACE_S, family))
+                    families.append((LEFTOVER_GRACE_S, _family(process)[0]))
             except psutil.NoSuchProcess:
                 continue
         _end(families)
@@ -151,28 +152,43 @@ class Supervisor:
             time.sleep(0.5)
 
     def stop(self) -> None:
-        """Everything it started, with what that started: all at once, each with its own grace."""
+        """Everything it started, with what that started: all at once, each with its own grace.
+        What was detached is left to its own rules, and to `end_detached`."""
         families = []
         for part in self.parts:
             process = self.running.get(part.name)
             if process is None or process.poll() is not None:
                 continue
             with contextlib.suppress(psutil.NoSuchProcess):
-                head = psutil.Process(process.pid)
-                family = [head, *filter(_is_ours, head.children(recursive=True))]
+                family, detached = _family(psutil.Process(process.pid))
                 families.append((part.grace_s, family))
+                self._detached += detached
         _end(families)
         for process in self.running.values():
             process.wait()
         self.record.unlink(missing_ok=True)
 
+    def end_detached(self) -> None:
+        """What `stop` left, once trainings and deployments are suspended: boards and the like,
+        which would leave in a few minutes by themselves."""
+        for process in self._detached:
+            _signal(process, signal.SIGTERM)
+        _gone, alive = psutil.wait_procs(self._detached, timeout=CHILDREN_GRACE_S)
+        for process in alive:
+            _signal(process, signal.SIGKILL)
 
-def _is_ours(process: psutil.Process) -> bool:
-    """Not in a session of its own: training shims detach and are stopped by their own rules."""
-    try:
-        return os.getsid(process.pid) != process.pid
-    except ProcessLookupError:
-        return False
+
+def _family(head: psutil.Process) -> tuple[list[psutil.Process], list[psutil.Process]]:
+    """Those of its session, which it leads, and those that left it with all that they started."""
+    family = [head]
+    detached: list[psutil.Process] = []
+    for process in head.children(recursive=True):
+        try:
+            is_near = os.getsid(process.pid) == head.pid
+        except ProcessLookupError:
+            continue
+        (family if is_near else detached).append(process)
+    return family, detached
 
 
 def _end(families: Sequence[tuple[float, Sequence[psutil.Process]]]) -> None:

@@ -12,6 +12,8 @@ UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # Bidirectional overrides, isolates and controls make a name look like another one.
 DECEIVING = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
 
+ID_DIGITS = 18
+
 SIGNS = {"USD": "$", "CNY": "¥"}
 
 
@@ -25,6 +27,12 @@ def money(amount: Decimal, currency: str) -> str:
         shown = f"{amount:.{max(4, 1 - amount.adjusted())}f}"
     sign = SIGNS.get(currency)
     return f"{sign}{shown}" if sign else f"{currency} {shown}"
+
+
+def number_of(text: str, max_digits: int = ID_DIGITS) -> int | None:
+    """What the decimal digits in a query or a form say; None if it is anything else, or longer than
+    a number that can be meant: Python refuses thousands of digits, a database more than 18."""
+    return int(text) if text.isdecimal() and len(text) <= max_digits else None
 
 
 def storable(value: str) -> str:

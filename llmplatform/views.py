@@ -1,17 +1,20 @@
 """Pages that belong to no app: home, the command palette, language and theme."""
 
+from dataclasses import asdict
+
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.http import require_GET, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import current_user, login_not_required
 from accounts.middleware import set_language_cookie
 from accounts.models import Language, Theme
 from llmplatform.home import shown
-from llmplatform.navigation import GROUPS
+from llmplatform.palette import found
+
+MOST_CHARS = 200
 
 
 @require_safe
@@ -19,18 +22,11 @@ def home(request: HttpRequest) -> HttpResponse:
     return render(request, "home.html", shown(request))
 
 
-@require_GET
+@require_safe
 def palette(request: HttpRequest) -> JsonResponse:
-    """`{"items": [{"label", "url", "group"}]}`: pages whose name contains `q`."""
-    wanted = request.GET.get("q", "").strip().casefold()
-    is_admin = current_user(request).is_admin
-    items = [
-        {"label": str(entry.label), "url": reverse(entry.url_name), "group": str(group.label)}
-        for group in GROUPS
-        for entry in group.entries
-        if (is_admin or not entry.admins_only) and wanted in str(entry.label).casefold()
-    ]
-    return JsonResponse({"items": items})
+    """`{"items": [{"label", "url", "group"}]}`: whose name contains `q`."""
+    items = found(current_user(request), request.GET.get("q", "")[:MOST_CHARS])
+    return JsonResponse({"items": [asdict(item) for item in items]})
 
 
 def _back(request: HttpRequest) -> HttpResponse:

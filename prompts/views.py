@@ -52,7 +52,7 @@ def _editable(request: HttpRequest, prompt_id: int) -> Prompt:
     return owned_or_404(Prompt.objects.editable_by(current_user(request)), pk=prompt_id)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     form = PromptForm(request.POST or None, may_be_company=user.is_admin)
@@ -72,7 +72,7 @@ def _show_form(request: HttpRequest, form: PromptForm, **context: Any) -> HttpRe
     return render(request, "prompts/form.html", {"form": form, **context}, status=status)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, prompt_id: int) -> HttpResponse:
     prompt = _editable(request, prompt_id)
     form = PromptForm(request.POST or None, may_be_company=False, prompt=prompt)

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
+from llmplatform.text import number_of
 from providers import aliases
 from providers.alias_state import members_shown
 from providers.models import Alias, ProviderModel, Strategy
@@ -58,7 +59,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "providers/alias_list.html", {"aliases": rows})
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     data = request.POST if request.method == "POST" else None
@@ -78,7 +79,7 @@ def _editable(request: HttpRequest, alias_id: int) -> Alias:
     return owned_or_404(Alias.objects.editable_by(current_user(request)), pk=alias_id)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, alias_id: int) -> HttpResponse:
     alias, user = _editable(request, alias_id), current_user(request)
     data = request.POST if request.method == "POST" else None
@@ -127,9 +128,9 @@ def hint(request: HttpRequest) -> HttpResponse:
     """What an alias of this name would hide, while somebody writes it."""
     user = current_user(request)
     owner = None if user.is_admin and request.GET.get("is_shared") else user
-    alias_id = request.GET.get("alias", "")
-    if alias_id.isdecimal() and len(alias_id) < 19:
-        owner = owned_or_404(Alias.objects.for_user(user), pk=int(alias_id)).owner
+    alias_id = number_of(request.GET.get("alias", ""))
+    if alias_id is not None:
+        owner = owned_or_404(Alias.objects.for_user(user), pk=alias_id).owner
     name = request.GET.get("name", "").strip()
     context = {"shadowed": aliases.shadowed_by(name, owner, user)}
     return render(request, "providers/alias_hint.html", context)

@@ -47,9 +47,10 @@ USD_FIELDS = {
 }
 
 
-@presets_router.get("", response=list[PresetOut])
+@presets_router.get("", response=Page[PresetOut])
 def list_presets(request: HttpRequest) -> Any:
-    return PRESETS
+    """All of them; they are few."""
+    return {"items": PRESETS, "count": len(PRESETS)}
 
 
 @providers_router.get("", response=Page[ProviderOut])

@@ -26,7 +26,8 @@ class Auth(Protocol):
 @dataclass(frozen=True)
 class Bearer:
     def sign(self, request: HttpRequest, key: str) -> HttpRequest:
-        return replace(request, headers={**request.headers, "Authorization": f"Bearer {key}"})
+        headers = {**request.headers, "Authorization": f"Bearer {key}"}
+        return HttpRequest(request.method, request.url, headers, request.body)
 
 
 @dataclass(frozen=True)

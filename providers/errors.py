@@ -41,6 +41,9 @@ from django.utils.translation import gettext_lazy as _
 
 from providers import vendor_codes
 
+# What tells anything of a long answer that turned out to be an error.
+ERROR_BYTES = 20_000
+
 
 class ProviderError(Exception):
     """`code` is stable for programs; `advice` tells a person what to do next.
@@ -311,21 +314,24 @@ def _kind_by_words(status: int, text: str) -> type[ProviderError] | None:
     return Overloaded if status == 429 and "overloaded" in text else None
 
 
-def error_in(answer: Mapping[str, Any], text: str) -> ProviderError | None:
-    """The error inside an answer of 200, or None. `text` is `answer` as it came.
+def error_in(answer: Mapping[str, Any], came: str | bytes) -> ProviderError | None:
+    """The error inside an answer of 200, or None. `came` is `answer` as it came.
 
     An error object or text, a `type` of error, MiniMax's `base_resp`, Qianfan's `error_code`,
     iFlytek's and others' `code` beside no answer.
     """
     error = answer.get("error")
     if error or answer.get("type") == "error":
-        return error_of(next(_stated_statuses(error), 500), text)
+        return error_of(next(_stated_statuses(error), 500), _text(came))
     base, code = answer.get("base_resp"), answer.get("code")
     is_coded = bool(code) and isinstance(code, int) and not answer.get("choices")
-    if is_coded or answer.get("error_code"):
-        return error_of(500, text)
     has_base = isinstance(base, dict) and bool(base.get("status_code"))
-    return error_of(500, text) if has_base else None
+    is_error = is_coded or has_base or answer.get("error_code")
+    return error_of(500, _text(came)) if is_error else None
+
+
+def _text(came: str | bytes) -> str:
+    return came if isinstance(came, str) else came[:ERROR_BYTES].decode("utf-8", "replace")
 
 
 def _stated_statuses(error: Any) -> Iterator[int]:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -21,12 +21,14 @@ from providers.types import (
 UNCOUNTED_BYTES = 16 * 1024
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Measurement:
     """`usage`: what the provider said, None until it does. `text_tokens` are estimated."""
 
     usage: Usage | None = None
     estimated_prompt: int | None = None
+    # Finds `estimated_prompt` when somebody asks: providers count most calls themselves.
+    _estimate_prompt: Callable[[], int] | None = field(default=None, init=False, repr=False)
     finish_reason: str = ""
     text_tokens: float = 0.0
     # UTF-8 that has arrived, and is counted when somebody asks.
@@ -69,14 +71,31 @@ class Measurement:
             self.text_tokens += estimated_tokens(self._uncounted.decode("utf-8", "replace"))
             self._uncounted.clear()
 
+    def estimate_prompt_by(self, estimate: Callable[[], int]) -> None:
+        self._estimate_prompt = estimate
+
+    def prompt_estimate(self) -> int | None:
+        if self.estimated_prompt is None and self._estimate_prompt is not None:
+            self.estimated_prompt = self._estimate_prompt()
+        return self.estimated_prompt
+
+    @property
+    def is_counted(self) -> bool:
+        """The provider has said how many tokens it were."""
+        said = self.usage
+        return (
+            said is not None
+            and said.prompt_tokens is not None
+            and said.completion_tokens is not None
+        )
+
     def final_usage(self) -> tuple[Usage, bool]:
         """The provider's counts, or an estimate (True) once an answer has begun."""
         said = self.usage or Usage()
-        is_said = said.prompt_tokens is not None and said.completion_tokens is not None
-        if is_said or self.first is None:
+        if self.first is None or self.is_counted:
             return said, False
         prompt, completion = said.prompt_tokens, said.completion_tokens
-        prompt = self.estimated_prompt if prompt is None else prompt
+        prompt = self.prompt_estimate() if prompt is None else prompt
         if completion is None:
             self._count()
             completion = math.ceil(self.text_tokens)

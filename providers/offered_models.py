@@ -1,5 +1,6 @@
 """What a provider offers: its list now, brought up to date, and what people add to it or change."""
 
+import time
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -14,7 +15,7 @@ from providers.adapters.dify import DifyAdapter
 from providers.asking import fetched
 from providers.checks import checked_model_id
 from providers.detection import KNOWN_TYPES, detect_types
-from providers.errors import NoSuchModel, NothingThere
+from providers.errors import NoSuchModel, NothingThere, ProviderError
 from providers.model_list import RefreshPlan, carry_out, found_in, looked_up, plan_refresh
 from providers.models import Provider, ProviderModel
 from providers.presets import BY_SLUG
@@ -104,11 +105,19 @@ def known_models(provider: Provider) -> list[ListedModel]:
 
 
 def list_models(provider: Provider) -> list[ListedModel]:
-    """What the provider offers now. Raises ProviderError."""
+    """What the provider offers now. Raises ProviderError. Asking is a test of the connection, and
+    what came of it is kept."""
     known = known_models(provider)
     if known:
         return known
-    listed, mode = async_to_sync(listed_now)(provider.target())
+    started, error_code = time.monotonic(), ""
+    try:
+        listed, mode = async_to_sync(listed_now)(provider.target())
+    except ProviderError as error:
+        error_code = error.code
+        raise
+    finally:
+        provider.note_test(round((time.monotonic() - started) * 1000), error_code)
     _remember_mode(provider, mode)
     return listed
 

@@ -2,12 +2,11 @@
 0 is a price."""
 
 from datetime import date
-from decimal import Decimal
 from typing import Any, Literal
 
 from pydantic import Field
 
-from llmplatform.schemas import Answer, Paging, Schema, Str
+from llmplatform.schemas import Amount, Answer, Paging, Schema, Str
 from providers.schemas import Rate
 
 
@@ -55,12 +54,12 @@ class PriceRowOut(Answer):
     model: str = Field(validation_alias="model_pattern")
     valid_from: date
     currency: str
-    input: Decimal | None = Field(validation_alias="input_per_mtok")
-    output: Decimal | None = Field(validation_alias="output_per_mtok")
-    cached_input: Decimal | None = Field(validation_alias="cached_input_per_mtok")
-    cache_write: Decimal | None = Field(validation_alias="cache_write_per_mtok")
-    reasoning: Decimal | None = Field(validation_alias="reasoning_per_mtok")
-    per_query: Decimal | None
+    input: Amount | None = Field(validation_alias="input_per_mtok")
+    output: Amount | None = Field(validation_alias="output_per_mtok")
+    cached_input: Amount | None = Field(validation_alias="cached_input_per_mtok")
+    cache_write: Amount | None = Field(validation_alias="cache_write_per_mtok")
+    reasoning: Amount | None = Field(validation_alias="reasoning_per_mtok")
+    per_query: Amount | None
     tiers: list[dict[str, Any]]
     off_peak: dict[str, Any]
     source: str

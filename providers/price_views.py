@@ -50,14 +50,14 @@ def _provider(row: ModelPrice) -> str:
 
 
 @admin_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     initial = {"valid_from": table_prices.today(), "provider_slug": request.GET.get("provider")}
     return _price_page(request, None, initial | {"model_pattern": request.GET.get("model")}, [])
 
 
 @admin_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, price_id: int) -> HttpResponse:
     row = owned_or_404(ModelPrice.objects.all(), pk=price_id)
     return _price_page(request, row, TablePriceForm.initial_of(row), row.tiers)
@@ -125,7 +125,7 @@ def remove(request: HttpRequest, price_id: int) -> HttpResponse:
 
 
 @admin_required
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def refresh(request: HttpRequest) -> HttpResponse:
     """What the installed package would change; nothing does before it is applied."""
     if request.method == "POST":

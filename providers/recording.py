@@ -40,22 +40,26 @@ def record_call(
     usage, is_estimated = measured.final_usage()
     at = at or timezone.now()
     charge = charge or charge_of(target=target, measured=measured, at=at)
-    row, _is_new = CallRecord.objects.get_or_create(
+    row = CallRecord(
         call_id=call_id or uuid.uuid4(),
-        defaults={
-            "at": at,
-            "user": user,
-            "api_key": api_key,
-            "model_id": target.model_pk,
-            "provider_label": target.provider_name[:100],
-            "model_label": target.model_id[:200],
-            "source": source,
-            "status": status,
-            "error_code": error_code,
-            "is_estimated": is_estimated,
-            "ttft_ms": measured.ttft_ms,
-            "duration_ms": measured.duration_ms if duration_ms is None else duration_ms,
-            **ledger_fields(usage, charge),
-        },
+        at=at,
+        user=user,
+        api_key=api_key,
+        model_id=target.model_pk,
+        provider_label=target.provider_name[:100],
+        model_label=target.model_id[:200],
+        source=source,
+        status=status,
+        error_code=error_code,
+        is_estimated=is_estimated,
+        ttft_ms=measured.ttft_ms,
+        duration_ms=measured.duration_ms if duration_ms is None else duration_ms,
+        **ledger_fields(usage, charge),
     )
+    known = CallRecord.objects.filter(call_id=row.call_id).first()
+    if known is not None:
+        return known
+    # What is deleted while it answers has cost nevertheless.
+    row.let_go_of_deleted()
+    row.save(force_insert=True)
     return row

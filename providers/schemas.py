@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from django.utils import timezone
 from pydantic import Field
 
-from llmplatform.schemas import Answer, Name, Schema, Str
+from llmplatform.schemas import Amount, Answer, Name, Schema, Str
 from providers.models import Provider, ProviderModel
 from providers.presets import Address, Preset
 from providers.prices import own_price
@@ -205,11 +205,11 @@ class PriceOut(Answer):
     id: int | None
     valid_from: date
     currency: str
-    input: Decimal | None
-    output: Decimal | None
-    cached_input: Decimal | None
-    cache_write: Decimal | None
-    reasoning: Decimal | None
+    input: Amount | None
+    output: Amount | None
+    cached_input: Amount | None
+    cache_write: Amount | None
+    reasoning: Amount | None
     source: str
     is_current: bool = Field(description="What a call costs now.")
 
@@ -218,9 +218,9 @@ class TablePriceOut(Answer):
     provider: str
     model: str
     currency: str
-    input: Decimal | None
-    output: Decimal | None
-    cached_input: Decimal | None
+    input: Amount | None
+    output: Amount | None
+    cached_input: Amount | None
     tiers: list[dict[str, Any]] = Field(description="Other rates above so many tokens of input.")
 
 
@@ -269,8 +269,8 @@ class ModelOut(Answer):
     temperature: float | None
     top_p: float | None
     max_tokens: int | None
-    price_in_usd_per_mtok: Decimal | None
-    price_out_usd_per_mtok: Decimal | None
+    price_in_usd_per_mtok: Amount | None
+    price_out_usd_per_mtok: Amount | None
     is_enabled: bool
     missing_since: datetime | None
 
@@ -331,7 +331,7 @@ class UsageOut(Answer):
     completion_tokens: int | None
     reasoning_tokens: int | None
     cached_tokens: int | None
-    cost: dict[str, Decimal] = Field(description="By currency; what is unknown is not in it.")
+    cost: dict[str, Amount] = Field(description="By currency; what is unknown is not in it.")
     unknown_cost_calls: int
     ttft_ms: int | None = Field(description="Mean.")
     duration_ms: int | None = Field(description="Mean.")

@@ -4,14 +4,16 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import replace
 
 from accounts.models import User
 from providers.adapters.echo import EchoAdapter
 from providers.asking import asked
-from providers.errors import NoSuchModel, TimedOut
+from providers.errors import NoSuchModel, ProviderError, TimedOut
 from providers.models import ProviderModel
 from providers.registry import ADAPTERS
+from providers.retrying import may_help
 from providers.types import ChatRequest, Event, Target
 
 
@@ -24,7 +26,9 @@ def resolve_chat_target(*, user: User, model_pk: int) -> Target:
     # Only deployments of our own have replicas; other chats are spared the query.
     if not model.provider.is_managed:
         return target_of(model)
-    return target_of(random.choice([model, *model.stands_beside().select_related("provider")]))
+    replicas = [target_of(model), *map(target_of, model.stands_beside().select_related("provider"))]
+    random.shuffle(replicas)
+    return replace(replicas[0], stand_ins=replicas[1:])
 
 
 def target_of(model: ProviderModel) -> Target:
@@ -33,7 +37,26 @@ def target_of(model: ProviderModel) -> Target:
 
 
 async def stream_chat(target: Target, request: ChatRequest) -> AsyncGenerator[Event, None]:
-    """Events of one answer. Raises ProviderError; closing it closes the upstream request."""
+    """Events of one answer, of a stand-in's where `target` does not begin one. Raises
+    ProviderError; closing it closes the upstream request."""
+    *others, last = target, *target.stand_ins
+    for each in others:
+        has_begun = False
+        try:
+            async with aclosing(_answer(each, request)) as events:
+                async for event in events:
+                    has_begun = True
+                    yield event
+            return
+        except ProviderError as error:
+            if has_begun or not may_help(error):
+                raise
+    async with aclosing(_answer(last, request)) as events:
+        async for event in events:
+            yield event
+
+
+async def _answer(target: Target, request: ChatRequest) -> AsyncGenerator[Event, None]:
     adapter = ADAPTERS[target.kind]
     if isinstance(adapter, EchoAdapter):
         for event in adapter.answer(request):

@@ -46,9 +46,9 @@ def check_connection(provider: Provider) -> TestResult:
     known = known_models(provider)
     if known:
         ms, error = _timed(partial(async_to_sync(_ask), provider.target(known[0].model_id)))
+        provider.note_test(ms, error.code if error else "")
     else:
         ms, error = _timed(partial(list_models, provider))
-    provider.note_test(ms, error.code if error else "")
     return TestResult(error is None, ms, error)
 
 

@@ -49,7 +49,7 @@ class ChatMessage:
     state: ProviderState | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class ChatRequest:
     """`parameters` are OpenAI's names (temperature, max_tokens, stop, tools, tool_choice,
     response_format, reasoning_effort, …); `messages` that are mappings have OpenAI's shape, and may
@@ -62,7 +62,7 @@ class ChatRequest:
     is_stream: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class HttpRequest:
     """What an adapter wants sent; the transport adds nothing but the connection."""
 
@@ -100,7 +100,7 @@ class ToolCallDelta:
     arguments: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Usage:
     """Tokens; None means that the provider did not say, never zero. The last one of an answer
     counts; they are never added up.
@@ -288,7 +288,7 @@ class Target:
 
     `extra_body` is merged into every chat body and `drop_params` are left out of it: how an
     administrator follows a provider's change without a release. With `oauth` the key is a token
-    that `providers.access_tokens` fills in.
+    that `providers.access_tokens` fills in. `stand_ins` answer in its place where it does not.
     """
 
     kind: str
@@ -305,6 +305,7 @@ class Target:
     drop_params: Sequence[str] = ()
     oauth: ClientCredentials | None = None
     patience: Patience = USUAL_PATIENCE
+    stand_ins: Sequence["Target"] = ()
 
 
 def model_family(model_id: str) -> str:

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import ApiKey, User
+from llmplatform.text import number_of
 from providers.charging import UNIT
 from providers.models import FAILED, NAMES_NO_MODEL, REFUSED, UNKNOWN_COST, CallRecord
 
@@ -82,8 +83,7 @@ def records_of(viewer: User, whose: str = "") -> "QuerySet[CallRecord]":
     rows = CallRecord.objects.visible_to(viewer)
     if not whose:
         return rows
-    by_id = Q(pk=int(whose)) if whose.isdecimal() and len(whose) < 19 else Q()
-    found = User.objects.filter(by_id or Q(email__iexact=whose)).first()
+    found = User.objects.filter(Q(pk=number_of(whose) or 0) | Q(email__iexact=whose)).first()
     if not viewer.is_admin and found != viewer:
         raise PermissionDenied
     if found is None:

@@ -53,7 +53,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 
 @sensitive_post_parameters("api_key")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest, slug: str) -> HttpResponse:
     if slug not in BY_SLUG:
         raise Http404
@@ -169,7 +169,7 @@ def _provider_page(request: HttpRequest, provider: Provider, add_form: ModelIdFo
 
 
 @sensitive_post_parameters("api_key")
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def edit(request: HttpRequest, provider_id: int) -> HttpResponse:
     user, provider = current_user(request), _editable(request, provider_id)
     old_name = provider.name
@@ -308,7 +308,7 @@ def add_model(request: HttpRequest, provider_id: int) -> HttpResponse:
     return _provider_page(request, provider, form)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def edit_model(request: HttpRequest, provider_id: int, model_id: int) -> HttpResponse:
     model = _model_of(request, provider_id, model_id)
     form = ModelForm(request.POST or None, instance=model)

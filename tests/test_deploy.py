@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import yaml
 from cryptography.fernet import Fernet
 from django.conf import settings
 
@@ -52,3 +53,16 @@ def test_a_wrong_value_names_its_variable(tmp_path: Path) -> None:
     result = _check(tmp_path, DEBUG="perhaps")
     assert result.returncode != 0
     assert "DEBUG must be one of" in result.stderr
+
+
+def test_the_containers_make_an_installation_that_trains() -> None:
+    """The worker is a node, the web process reaches what it serves, and the proxy is believed."""
+    compose = yaml.safe_load((settings.BASE_DIR / "docker-compose.yml").read_text())
+    web, worker = compose["services"]["web"], compose["services"]["worker"]
+    assert worker["build"]["target"] == "training"
+    environment = worker["environment"]
+    assert environment["SERVING_HOST"] == environment["NODE_NAME"] == worker["hostname"]
+    assert environment["DATABASE_URL"] == web["environment"]["DATABASE_URL"]
+    assert web["environment"]["FORWARDED_ALLOW_IPS"]
+    *_stages, training = (settings.BASE_DIR / "Dockerfile").read_text().split("\nFROM ")
+    assert "-Q celery,node.${NODE_NAME" in training

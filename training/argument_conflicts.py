@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from training.argument_table import BY_NAME
+from training.llamafactory import save_and_eval_steps
 from training.models import Method, Stage
 
 Found = list[tuple[str, str]]
@@ -73,7 +74,7 @@ def _evaluations(values: Values, *, has_eval_dataset: bool) -> Found:
 
 
 def _best_model(values: Values) -> Found:
-    """The trainer compares checkpoints, so each must fall on an evaluation."""
+    """The trainer knows only checkpoints: the best evaluation without one would be lost."""
     name = "load_best_model_at_end"
     if not values.get(name):
         if values.get("early_stopping_steps"):
@@ -86,10 +87,9 @@ def _best_model(values: Values) -> Found:
         return [("save_strategy", _("The best checkpoint needs checkpoints by steps."))]
     if when != "steps":
         return [(name, _("This needs evaluation by steps."))]
-    logging_steps = values.get("logging_steps", BY_NAME["logging_steps"].default)
-    eval_steps = values.get("eval_steps", logging_steps * 2)
-    if values.get("save_steps", BY_NAME["save_steps"].default) % eval_steps:
-        text = _("Checkpoints must fall on evaluations: make one a multiple of the other.")
+    steps = save_and_eval_steps(values)
+    if steps["save_steps"] != steps["eval_steps"]:
+        text = _("The best checkpoint needs one at each evaluation: give both the same steps.")
         return [("save_steps", text)]
     return []
 

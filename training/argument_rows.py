@@ -31,7 +31,8 @@ def field_of(argument: Argument) -> forms.Field:
     common: dict[str, Any] = {"label": argument.label, "help_text": argument.help}
     if argument.name == "template":
         return forms.ChoiceField(**common, required=False, choices=template_choices())
-    initial = default_text(argument) if argument.group == "main" else None
+    is_shown = argument.group == "main" and argument.kind != "bool"  # off is the empty option
+    initial = default_text(argument) if is_shown else None
     return forms.CharField(**common, required=False, max_length=10_000, initial=initial)
 
 

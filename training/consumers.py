@@ -3,6 +3,7 @@ Events: docs/events.md."""
 
 import asyncio
 import contextlib
+import logging
 import time
 import uuid
 from functools import partial
@@ -12,14 +13,18 @@ from urllib.parse import parse_qs
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils.translation import get_supported_language_variant
 
 from accounts.access import socket_user
+from llmplatform.text import number_of
 from training.events import group_of
 from training.models import TrainingJob
 from training.watching import JobGone, Watch
 
-UNAUTHENTICATED, NOT_FOUND = 4401, 4404
+logger = logging.getLogger(__name__)
+
+UNAUTHENTICATED, NOT_FOUND, TRY_AGAIN = 4401, 4404, 1013
 LOOK_EVERY_S = 1.0
 LOOK_EVERY_FINAL_S = 5.0
 CHECK_EVERY_S = 3.0
@@ -63,22 +68,32 @@ class TrainingConsumer(AsyncJsonWebsocketConsumer):
     async def changed(self, nudge: dict[str, Any]) -> None:
         self._nudged.set()
 
+    async def _end(self, code: int) -> None:
+        with contextlib.suppress(OSError):
+            await self.close(code)
+
     async def _may_stay(self) -> bool:
         code = await _in_database(_refusal)(self.scope, self._job_id)
         if code:
-            await self.close(code)
+            await self._end(code)
         return not code
 
     async def _follow(self, watch: Watch) -> None:
+        try:
+            await self._tell(watch)
+        except JobGone:
+            await self._end(NOT_FOUND)
+        except DatabaseError:
+            logger.warning("a training cannot be read, its watcher comes again", exc_info=True)
+            await self._end(TRY_AGAIN)
+        except OSError:
+            pass  # the watcher has left, and the end of the connection is on its way
+
+    async def _tell(self, watch: Watch) -> None:
         checked_at = time.monotonic()
         while True:
             self._nudged.clear()
-            try:
-                news = await _in_database(watch.news)()
-            except JobGone:
-                await self.close(NOT_FOUND)
-                return
-            for event in news:
+            for event in await _in_database(watch.news)():
                 await self.send_json(event)
             with contextlib.suppress(TimeoutError):
                 pause = LOOK_EVERY_FINAL_S if watch.is_final else LOOK_EVERY_S
@@ -109,5 +124,4 @@ def _language(query: dict[str, list[str]]) -> str | None:
 
 
 def _cursor(query: dict[str, list[str]], name: str) -> int | None:
-    text = query.get(name, [""])[0]
-    return int(text) if text.isdecimal() and len(text) < 16 else None
+    return number_of(query.get(name, [""])[0], 15)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from llmplatform.text import number_of
 from training.chat_templates import TEMPLATES
 from training.dataset_readings import (
     DELIMITER_CHOICES,
@@ -136,7 +137,8 @@ class MappingForm(ReadingForm):
         given = {f"column_{key}": path for key, path in self.columns.items()}
         given |= {f"role_{key}": text for key, text in self.roles.items()}
         given |= {part: (data or {}).get(part, "") for part in self.PARTS}
-        given |= {"format": self.format, "rows": look.reading.rows}
+        reading = look.reading
+        given |= {"format": self.format, "rows": reading.rows, "encoding": reading.encoding}
         super().__init__({**given, "name": (data or {}).get("name", name)})
         self._add_fields()
 
@@ -191,7 +193,7 @@ class MappingForm(ReadingForm):
         chars = str(given["block_chars"] or "")
         return given | {
             "has_header": given["has_header"] != "no",
-            "block_chars": int(chars) if chars.isdecimal() and len(chars) < 9 else None,
+            "block_chars": number_of(chars, 8),
         }
 
     @property

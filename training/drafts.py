@@ -27,6 +27,7 @@ from training.formats.pictures import COLUMN, check_marks
 from training.formats.problems import Problem, Refusal
 from training.formats.reading import Kind, Reading, first_value, read_items
 from training.formats.shaping import TURNS, ColumnMap, shaped
+from training.formats.source import ENCODINGS
 from training.models import Dataset, DatasetDraft
 
 PROBED_RECORDS = 50
@@ -97,7 +98,8 @@ def keep(
 
 
 def look(draft: DatasetDraft, options: Mapping[str, Any] | None = None) -> Look:
-    """The columns of the first records, read as asked; ValidationError for a wrong option."""
+    """The columns of the first records, read as asked, or in the encoding that the file most likely
+    has; ValidationError for a wrong option."""
     reading, paths = reading_of(draft.file_name, options), list[str]()
     try:
         with draft.file.open("rb") as kept:
@@ -109,6 +111,8 @@ def look(draft: DatasetDraft, options: Mapping[str, Any] | None = None) -> Look:
             reading = _with_rows(file, reading, paths)
             samples = _samples(read_items(file, reading))
     except Refusal as refusal:
+        if likely := _likely_encoding(refusal, options or {}):
+            return look(draft, {**(options or {}), "encoding": likely})
         return Look(reading, paths=paths, refusal=refusal)
     columns = [
         Column(name, [_sample(value) for value in values[:SAMPLES]])
@@ -116,6 +120,14 @@ def look(draft: DatasetDraft, options: Mapping[str, Any] | None = None) -> Look:
     ]
     known = _remembered(draft.owner, set(samples))
     return Look(reading, columns, paths, known or guess(samples))
+
+
+def _likely_encoding(refusal: Refusal, options: Mapping[str, Any]) -> str:
+    """Empty where nobody can tell, or somebody has chosen."""
+    if refusal.code != "encoding" or options.get("encoding"):
+        return ""
+    names = {name: encoding for encoding, name in ENCODINGS.items()}
+    return names.get(str(refusal.params["encoding"]), "")
 
 
 def _with_rows(file: BinaryIO, reading: Reading, paths: list[str]) -> Reading:

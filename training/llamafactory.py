@@ -88,8 +88,20 @@ def preview_args(
             for name in ("eval_strategy", "per_device_eval_batch_size")
             if name in parameters
         }
-        args.setdefault("eval_steps", args["logging_steps"] * 2)
+        args |= save_and_eval_steps(parameters)
     return args | FIXED
+
+
+def save_and_eval_steps(parameters: Mapping[str, Any]) -> dict[str, int]:
+    """Where the best checkpoint is kept, what is evaluated has to be saved as well, or the trainer
+    keeps another one: of the two intervals that which isn't given follows the other."""
+    saved, evaluated = parameters.get("save_steps"), parameters.get("eval_steps")
+    if parameters.get("load_best_model_at_end"):
+        saved = saved or evaluated or DEFAULTS["save_steps"]
+        evaluated = evaluated or saved
+    every = int(parameters.get("logging_steps") or DEFAULTS["logging_steps"])
+    saved, evaluated = saved or DEFAULTS["save_steps"], evaluated or 2 * every
+    return {"save_steps": int(saved), "eval_steps": int(evaluated)}
 
 
 def shown_args(job: TrainingJob) -> dict[str, Any]:

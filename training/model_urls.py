@@ -19,6 +19,7 @@ urlpatterns = [
     path("deployments/<uuid:deployment_id>/", deployments.detail, name="deployment"),
     path("deployments/<uuid:deployment_id>/log/", deployments.log, name="deployment-log"),
     path("deployments/<uuid:deployment_id>/check/", deployments.check, name="deployment-check"),
+    path("deployments/<uuid:deployment_id>/scale/", deployments.scale, name="deployment-scale"),
     path("evaluations/<uuid:evaluation_id>/", evaluations.detail, name="evaluation"),
     path("evaluations/<uuid:evaluation_id>/stop/", evaluations.stop, name="evaluation-stop"),
     path("evaluations/<uuid:evaluation_id>/delete/", evaluations.delete, name="evaluation-delete"),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from training.llamafactory import save_and_eval_steps
 from training.memory import Setup
 from training.models import BaseModel, Dataset, Forecast, Method, Status
 from training.shapes import Shape
@@ -139,8 +140,7 @@ def _evaluated(data: Data, setup: Setup, steps: int) -> float:
         return 0
     if parameters.get("eval_strategy") == "epoch":
         return data.evaluated * math.ceil(float(parameters.get("num_train_epochs") or 3))
-    every = int(parameters.get("eval_steps") or int(parameters.get("logging_steps") or 5) * 2)
-    return data.evaluated * (steps // every)
+    return data.evaluated * (steps // save_and_eval_steps(parameters)["eval_steps"])
 
 
 def seconds_of(pace: Pace, work: float, steps: int, *, is_gpu: bool) -> int:

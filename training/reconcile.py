@@ -21,7 +21,7 @@ from django.utils import timezone
 from training import lifecycle
 from training.models import Kind, Member, Node, Workload
 from training.models.workloads import MAX_RESTARTS
-from training.shim import locks
+from training.shim import locks, orphans
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +31,8 @@ NODE_LOST_AFTER = timedelta(minutes=5)
 # before that (supervision.ALONE_AT_MOST).
 MOVED_AFTER = timedelta(minutes=20)
 SUSPEND_WITHIN_S = 60.0
+# Between the lock and the pid in it, which is written next.
+NAMED_WITHIN_S = 1.0
 
 
 def shim_lock(workload: Workload) -> Path:
@@ -93,6 +95,7 @@ def reconcile_node(node: Node) -> None:
     parts = Member.objects.filter(node=node, has_ended=False).select_related("workload")
     for member in parts:
         join(member)
+    orphans.look()
 
 
 def reap() -> int:
@@ -127,9 +130,7 @@ def suspend_node(node: Node, *, wait_s: float = SUSPEND_WITHIN_S) -> int:
     """
     shims = {}
     for workload in Workload.objects.active().filter(node=node):
-        pid = locks.holder(shim_lock(workload))
-        if pid:
-            os.kill(pid, signal.SIGTERM)
+        if _signal(shim_lock(workload), signal.SIGTERM):
             shims[workload.pk] = workload
     for member in Member.objects.filter(node=node).select_related("workload"):
         _leave(member)
@@ -144,14 +145,24 @@ def suspend_node(node: Node, *, wait_s: float = SUSPEND_WITHIN_S) -> int:
 
 def _leave(member: Member) -> None:
     """The leader notices, and the run goes on from its checkpoint when there are places again."""
-    pid = locks.holder(member.workload.folder / f"shim-{member.rank}.lock")
-    if pid:
-        os.kill(pid, signal.SIGTERM)
+    _signal(member.workload.folder / f"shim-{member.rank}.lock", signal.SIGTERM)
+
+
+def _signal(lock: Path, number: int) -> bool:
+    """To whoever holds it. False if nobody does, or no longer."""
+    pid, deadline = locks.holder(lock), time.monotonic() + NAMED_WITHIN_S
+    while pid == 0 and time.monotonic() < deadline:
+        time.sleep(0.02)
+        pid = locks.holder(lock)
+    try:
+        if pid:
+            os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return bool(pid)
 
 
 def _kill_all(workloads: list[Workload]) -> None:
     for workload in workloads:
         for lock in (shim_lock(workload), workload.folder / "runner.lock"):
-            pid = locks.holder(lock)
-            if pid:
-                os.kill(pid, signal.SIGKILL)
+            _signal(lock, signal.SIGKILL)

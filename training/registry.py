@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,7 @@ def _lineage(job: TrainingJob) -> dict[str, Any]:
         "dataset_sha256": job.dataset.sha256,
         "dataset_records": job.dataset.records,
         **({"eval_dataset": str(job.eval_dataset)} if job.eval_dataset else {}),
+        **({"kept_step": job.summary["kept_step"]} if "kept_step" in job.summary else {}),
         "stage": job.stage,
         "method": job.method,
         "parameters": job.parameters,
@@ -108,32 +110,70 @@ def deploy(
     if version.lineage.get("stage") == Stage.RM:
         why = _("A reward model scores answers; it cannot be served to give them.")
         raise StateConflict("deploy", "reward model", why)
-    made: list[Deployment] = []
-    for _number in range(replicas):
-        row = Deployment(
+    made = [
+        Deployment(
             version=version,
-            replica_of=made[0] if made else None,
             owner=version.owner,
             name=(name.strip() or version.name)[:100],
             node=version.node,
             engine=engine,
             concurrency=concurrency,
             sleep_minutes=sleep_minutes,
-            desired=Desired.RUN,
-            queued_at=timezone.now(),
         )
-        row.set_key(secrets.token_urlsafe(32))
-        made.append(row)
+    ]
+    made += [_replica(made[0]) for _number in range(replicas - 1)]
     with transaction.atomic():
         current = ModelVersion.objects.select_for_update().get(pk=version.pk).deployment
         if current is not None and not current.is_final:
             raise StateConflict("deploy", current.serving_state)
-        for row in made:
-            row.save()
+        _queue(made)
         after = {"replicas": replicas} if replicas > 1 else {}
         audit(actor=actor, action="model.deploy", target=version, after=after, request=request)
-        dispatch.look_at_queue()
     return made[0]
+
+
+def _replica(first: Deployment) -> Deployment:
+    """One more like it."""
+    alike = ("version", "owner", "name", "engine", "concurrency", "sleep_minutes")
+    same = {name: getattr(first, name) for name in alike}
+    return Deployment(replica_of=first, node=first.version.node, **same)
+
+
+def _queue(rows: Iterable[Deployment]) -> None:
+    for row in rows:
+        row.desired, row.queued_at = Desired.RUN, timezone.now()
+        row.set_key(secrets.token_urlsafe(32))
+        row.save()
+    dispatch.look_at_queue()
+
+
+def scale(
+    *, version: ModelVersion, replicas: int, actor: User, request: HttpRequest | None = None
+) -> Deployment:
+    """As many replicas as that answer its name from now on: new ones start, the last ones stop; one
+    that failed for good is replaced. Raises StateConflict where it is not deployed,
+    ValidationError keyed by field."""
+    serving.check_replicas(replicas)
+    with transaction.atomic():
+        current = ModelVersion.objects.select_for_update().get(pk=version.pk).deployment
+        if current is None or current.is_final:
+            raise StateConflict("scale", "none")
+        rows = [row for row in current.group().unfinished() if row.desired == Desired.RUN]
+        if not rows:
+            raise StateConflict("scale", current.serving_state)
+        _end(rows[replicas:])
+        first = current.replica_of or current
+        _queue([_replica(first) for _number in range(replicas - len(rows))])
+        before, after = {"replicas": len(rows)}, {"replicas": replicas}
+        audit(
+            actor=actor,
+            action="model.scale",
+            target=version,
+            before=before,
+            after=after,
+            request=request,
+        )
+    return current
 
 
 def undeploy(*, version: ModelVersion, actor: User, request: HttpRequest | None = None) -> None:
@@ -142,12 +182,16 @@ def undeploy(*, version: ModelVersion, actor: User, request: HttpRequest | None 
     if current is None or current.is_final:
         raise StateConflict("undeploy", "none")
     with transaction.atomic():
-        # Gone from every list at once; the processes follow. The first goes last, or what calls it
-        # would see one replica after another take its place.
-        for row in reversed(current.group().unfinished()):
-            withdraw(row)
-            lifecycle.stop_waiting(row) or lifecycle.ask(row, Desired.STOP)
+        _end(list(current.group().unfinished()))
         audit(actor=actor, action="model.undeploy", target=version, request=request)
+
+
+def _end(rows: Sequence[Deployment]) -> None:
+    """Gone from every list at once; the processes follow. The first goes last, or what calls it
+    would see one replica after another take its place."""
+    for row in reversed(rows):
+        withdraw(row)
+        lifecycle.stop_waiting(row) or lifecycle.ask(row, Desired.STOP)
 
 
 def publish(deployment: Deployment) -> None:

@@ -1,13 +1,23 @@
 """The report as something to keep: a page that stands alone, Markdown, PDF."""
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils.http import content_disposition_header
 
+from accounts.models import User
+from accounts.services import audit
 from training.models import TrainingJob
 from training.previews import file_name
 from training.report_text import markdown_of
 from training.reports import report_of
+
+
+def exported(
+    job: TrainingJob, kind: str, *, actor: User, request: HttpRequest | None = None
+) -> HttpResponse:
+    """What somebody takes away, `kind` as below."""
+    audit(actor=actor, action="job.report", target=job, after={"format": kind}, request=request)
+    return response(job, kind)
 
 
 def response(job: TrainingJob, kind: str) -> HttpResponse:

@@ -106,6 +106,13 @@ class Report:
         if self.best is not None:
             shown = {"value": short(self.best[1]), "step": f"{self.best[0]:,.0f}"}
             rows.append((_("Best evaluation loss"), _("%(value)s at step %(step)s") % shown))
+        if kept := self.job.summary.get("kept_step"):
+            text = _("The checkpoint of step %(step)s, not the last one") % {"step": f"{kept:,}"}
+            rows.append((_("Kept"), text))
+        if planned := self.job.summary.get("planned_steps"):
+            text = _("After %(step)s of %(planned)s steps: the evaluation no longer got better")
+            shown = {"step": f"{self.job.step:,}", "planned": f"{planned:,}"}
+            rows.append((_("Stopped early"), text % shown))
         return rows
 
     def hardware_rows(self) -> list[Row]:

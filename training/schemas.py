@@ -1,14 +1,13 @@
 """What the training API reads and writes."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.urls import reverse
 from pydantic import Field
 
-from llmplatform.schemas import Answer, Name, Schema, Str
+from llmplatform.schemas import Amount, Answer, Name, Schema, Str
 from training.boards import has_board
 from training.models import (
     BaseModel,
@@ -120,6 +119,10 @@ class BaseModelOut(Answer):
 
 
 class EstimateIn(Schema):
+    """The body of a job will do."""
+
+    name: Str = ""
+    start: bool = Field(True, description="Into the queue at once.")
     base_model: int
     dataset: int
     eval_dataset: int | None = Field(
@@ -142,7 +145,6 @@ class EstimateIn(Schema):
 
 class JobIn(EstimateIn):
     name: Name
-    start: bool = Field(True, description="Into the queue at once.")
     sample_prompts: list[Str] = Field(
         default_factory=list, max_length=50, description="Answered at each evaluation."
     )
@@ -165,7 +167,7 @@ class PlaceOut(Answer):
     needed_bytes: int | None
     verdict: str
     time_s: int | None
-    cost_usd: Decimal | None
+    cost_usd: Amount | None
     has_disk: bool
 
 
@@ -194,7 +196,7 @@ class EstimateOut(Answer):
     time_basis: str | None = Field(
         description="same (runs of this model, stage and method), similar or nominal."
     )
-    cost_usd: Decimal | None
+    cost_usd: Amount | None
     disk_bytes: int | None
     runs_known: int
     memory_runs_known: int
@@ -221,11 +223,11 @@ class ForecastOut(Answer):
     is_overridden: bool = Field(description="Started although it was not to fit.")
     memory_bytes: int | None = Field(description="Of one device.")
     time_s: int | None
-    cost_usd: Decimal | None
+    cost_usd: Amount | None
     disk_bytes: int | None
     peak_bytes: int | None = Field(description="Memory measured; null before it has succeeded.")
     took_s: float | None = Field(description="Time measured, without queue and pauses.")
-    spent_usd: Decimal | None = Field(description="Cost measured.")
+    spent_usd: Amount | None = Field(description="Cost measured.")
     memory_off_by: float | None = Field(description="0.1: a tenth more than predicted.")
     time_off_by: float | None
     cost_off_by: float | None
@@ -393,6 +395,10 @@ class DeployIn(Schema):
         0, description="So long without a request, and it sleeps until the next one; 0: never."
     )
     replicas: int = Field(1, description="On different nodes where there are several; 8 at most.")
+
+
+class ScaleIn(Schema):
+    replicas: int = Field(description="On different nodes where there are several; 8 at most.")
 
 
 class ReplicaOut(Answer):

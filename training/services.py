@@ -238,7 +238,9 @@ def delete_job(*, job: TrainingJob, actor: User, request: HttpRequest | None = N
         mirroring.forget(job_id)
 
 
-def build_base_model(*, actor: User, name: str, template: str) -> ModelBuild:
+def build_base_model(
+    *, actor: User, name: str, template: str, request: HttpRequest | None = None
+) -> ModelBuild:
     """The demo's base model, made on the spot by a node; shared with everyone."""
     folder = Path(settings.BASE_MODEL_ROOTS[0]) / f"built-{timezone.now():%Y%m%d-%H%M%S}"
     with transaction.atomic():
@@ -248,7 +250,7 @@ def build_base_model(*, actor: User, name: str, template: str) -> ModelBuild:
         build = ModelBuild(owner=actor, name=name, base_model=base_model)
         build.save()
         lifecycle.enqueue(build)
-        audit(actor=actor, action="base_model.build", target=base_model)
+        audit(actor=actor, action="base_model.build", target=base_model, request=request)
         dispatch.look_at_queue()
     build.refresh_from_db()
     return build

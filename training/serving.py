@@ -31,9 +31,17 @@ def check_options(*, engine: str, concurrency: int, sleep_minutes: int, replicas
         errors["engine"] = [_("vLLM is not installed in the training environment.")]
     if not 1 <= concurrency <= CONCURRENCY_MAX:
         errors["concurrency"] = [_("Between 1 and %(most)d.") % {"most": CONCURRENCY_MAX}]
-    if not 1 <= replicas <= REPLICAS_MAX:
-        errors["replicas"] = [_("Between 1 and %(most)d.") % {"most": REPLICAS_MAX}]
+    try:
+        check_replicas(replicas)
+    except ValidationError as error:
+        errors |= error.message_dict
     if not 0 <= sleep_minutes <= SLEEP_MINUTES_MAX:
         errors["sleep_minutes"] = [_("Between 0 and %(most)d.") % {"most": SLEEP_MINUTES_MAX}]
     if errors:
         raise ValidationError(errors)
+
+
+def check_replicas(replicas: int) -> None:
+    """ValidationError keyed by field."""
+    if not 1 <= replicas <= REPLICAS_MAX:
+        raise ValidationError({"replicas": [_("Between 1 and %(most)d.") % {"most": REPLICAS_MAX}]})

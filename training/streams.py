@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
+from django.db.models.functions import Length
 
 from training.models import HardwareSample, LogChunk, Metric, Note, Sample
 
@@ -41,6 +42,12 @@ def log_length(workload_id: UUID) -> int:
     return sum(last) if last else 0
 
 
+def log_chars(workload_id: UUID) -> int:
+    """How long it is; all of it is looked at."""
+    chunks = LogChunk.objects.filter(workload_id=workload_id)
+    return int(chunks.aggregate(found=Sum(Length("text")))["found"] or 0)
+
+
 def chunks_from(workload_id: UUID, line: int) -> QuerySet[LogChunk]:
     """The chunk that holds `line`, and those behind it, in order."""
     chunks = LogChunk.objects.filter(workload_id=workload_id)
@@ -52,7 +59,7 @@ def log_after(workload_id: UUID, after: int, limit: int = LOG_LINES_MAX) -> Slic
     """Lines from number `after` on, counted from 0."""
     lines: list[str] = []
     position = after
-    for chunk in chunks_from(workload_id, after).iterator(chunk_size=20):
+    for chunk in chunks_from(workload_id, after).iterator(chunk_size=5):
         if chunk.first + chunk.count <= position:
             continue
         here = chunk.text.split("\n")[: chunk.count]

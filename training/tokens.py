@@ -20,9 +20,11 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from training import datasets, dispatch, llamafactory
+from training.advice import ADVICE
 from training.chat_templates import TEMPLATES
 from training.dataset_handover import media_arguments
-from training.models import BaseModel, Dataset, Node
+from training.diagnosis import diagnose
+from training.models import BaseModel, Dataset, Node, Reason
 from training.shim import locks
 from training.shim.process import PASSED_ON
 
@@ -63,7 +65,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Tokens:
-    """`state`: ready, pending or failed (then `error` says why, in the trainer's words)."""
+    """`state`: ready, pending or failed (then `error` says why)."""
 
     state: str
     sequences: list[dict[str, Any]] = field(default_factory=list)
@@ -111,11 +113,18 @@ def tokens_of(dataset: Dataset, position: int, wanted: Wanted) -> Tokens:
     if "error" in answer:
         # Not kept: what was wrong may be mended.
         output.unlink(missing_ok=True)
-        return Tokens("failed", error=answer["error"])
+        return Tokens("failed", error=_why(answer))
     record = answer["records"][position - start]
     if "error" in record:
         return Tokens("failed", error=record["error"])
     return Tokens("ready", [_shown(each) for each in record["sequences"]])
+
+
+def _why(answer: Mapping[str, Any]) -> str:
+    """In the trainer's words, unless it only could not get at the model."""
+    if diagnose(answer.get("causes", []), exit_code=None).reason != Reason.HUB:
+        return str(answer["error"])
+    return str(ADVICE[Reason.HUB])
 
 
 def _shown(sequence: Mapping[str, Any]) -> dict[str, Any]:

@@ -57,7 +57,10 @@ class AuthSession(models.Model):
 
 
 class RefreshToken(models.Model):
-    """An opaque single-use token. `successor_secret` is encrypted and kept for the grace time."""
+    """An opaque single-use token.
+
+    `successor_secret` is encrypted, serves for the grace time and is erased within the hour.
+    """
 
     encrypted: ClassVar = ("successor_secret",)
 

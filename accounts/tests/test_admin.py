@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -249,6 +250,34 @@ def test_the_audit_log_cannot_be_written(console: Client, verb: str) -> None:
     url = reverse(f"admin:accounts_auditevent_{verb}", args=args)
     assert console.post(url, {"post": "yes", "action": "test.two"}).status_code == 403
     assert list(AuditEvent.objects.values_list("action", flat=True)) == ["test.one"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda row: row.save(),
+        lambda row: row.save(update_fields=["action"]),
+        lambda row: row.delete(),
+        lambda row: AuditEvent.objects.update(action="test.two"),
+        lambda row: AuditEvent.objects.filter(pk=row.pk).update(action="test.two"),
+        lambda row: AuditEvent.objects.bulk_update([row], ["action"]),
+        lambda row: AuditEvent.objects.update_or_create({"action": "test.two"}, pk=row.pk),
+        lambda row: AuditEvent.objects.all().delete(),
+    ],
+)
+def test_code_only_adds_to_the_audit_log(db: None, change: Callable[[AuditEvent], Any]) -> None:
+    row = audit(actor=None, action="test.one")
+    row.action = "test.two"
+    with pytest.raises(TypeError, match="append-only"), transaction.atomic():
+        change(row)
+    assert list(AuditEvent.objects.values_list("action", flat=True)) == ["test.one"]
+
+
+def test_the_audit_log_outlives_an_account(alice: User) -> None:
+    audit(actor=alice, action="test.one")
+    alice.delete()
+    row = event("test.one")
+    assert (row.actor, row.actor_label) == (None, "alice@example.com")
 
 
 def test_the_audit_log_is_found_by_person_action_and_object(

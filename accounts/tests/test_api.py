@@ -55,6 +55,14 @@ def test_register_answers_in_the_contract(db: None, client: Client) -> None:
     assert again.json()["error"]["fields"]["email"]
 
 
+def test_an_account_needs_an_address(db: None, client: Client) -> None:
+    for wrong in ("notmail", "a@b", "two@example.com,three@example.com"):
+        body = {"email": wrong, "password": "a quite long password"}
+        answer = client.post("/api/v1/auth/register", body, content_type="application/json")
+        assert answer.status_code == 422 and answer.json()["error"]["fields"]["email"]
+    assert not User.objects.exists()
+
+
 def test_unknown_fields_and_bad_characters_are_refused(db: None, client: Client) -> None:
     body = {"email": "a@example.com", "password": "a quite long password", "role": "admin"}
     answer = client.post("/api/v1/auth/register", body, content_type="application/json")

@@ -32,7 +32,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.status, self.answer = 200, {"errcode": 0, "errmsg": "ok", "code": 0}
-        self.raw = b""
+        self.raw, self.location = b"", ""
         self.asked: list[tuple[str, dict[str, str], bytes]] = []
         receiver = self
 
@@ -42,6 +42,8 @@ class Receiver:
                 receiver.asked.append((self.path, dict(self.headers), body))
                 told = receiver.raw or json.dumps(receiver.answer).encode()
                 self.send_response(receiver.status)
+                if receiver.location:
+                    self.send_header("Location", receiver.location)
                 self.send_header("Content-Length", str(len(told)))
                 self.end_headers()
                 self.wfile.write(told)
@@ -138,11 +140,31 @@ def test_what_fails_is_tried_again_and_given_up(alice: User, receiver: Receiver)
     assert delivery.error == "HTTP 500"
 
 
+def test_slow_addresses_do_not_use_up_the_task(
+    alice: User, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel_of(alice, "webhook", receiver)
+    for _number in range(3):
+        notify(alice, lambda: NOTICE)
+    monkeypatch.setattr(notices, "SEND_WITHIN_S", 0.0)
+    assert [notices.send_due() for _time in range(2)] == [0, 0] and receiver.asked == []
+    monkeypatch.undo()
+    assert notices.send_due() == 3
+
+
 def test_private_addresses_are_not_asked(alice: User, receiver: Receiver, settings: Any) -> None:
     settings.ALLOW_PRIVATE_PROVIDER_URLS = False
     channel_of(alice, "webhook", receiver)
     assert "does not connect" in delivered(alice).error
     assert receiver.asked == []
+
+
+@pytest.mark.parametrize("status", [302, 307])
+def test_a_notice_follows_no_redirect(alice: User, receiver: Receiver, status: int) -> None:
+    channel_of(alice, "webhook", receiver)
+    receiver.status, receiver.location = status, receiver.url
+    assert delivered(alice).error == f"HTTP {status}"
+    assert len(receiver.asked) == 1
 
 
 def test_the_page(alice: User, receiver: Receiver, client_for: Callable[[User], Client]) -> None:

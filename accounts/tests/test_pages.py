@@ -72,6 +72,9 @@ def test_the_eleventh_try_is_throttled(alice: User, client: Client) -> None:
     response = client.post("/accounts/login/", {"email": alice.email, "password": PASSWORD})
     assert response.status_code == 429
     assert response.headers["Retry-After"]
+    client.post("/accounts/login/", {"email": alice.email, "password": PASSWORD})
+    told = AuditEvent.objects.filter(actor_label=alice.email).values_list("action", flat=True)
+    assert sorted(told) == ["session.refused"] * 10 + ["session.throttled"]
 
 
 def test_login_does_not_redirect_elsewhere(alice: User, client: Client) -> None:

@@ -58,6 +58,7 @@ def test_models_can_be_named(echo: ProviderModel, alice: User, api: Api) -> None
         {},
         {"model_id": "no-such"},
         {"model_id": 2**70},
+        {"model_id": "9" * 5000},
         {"model_id": "echo", "unknown": 1},
         {"model_id": "echo", "parameters": {"temperature": 3}},
         {"model_id": "echo", "parameters": {"api_base": "http://sink"}},

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import DatabaseError
 from django.utils import timezone
 
@@ -20,7 +21,7 @@ from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from chat.running import Generation
 from chat.services import reap_lost
 from providers.errors import RateLimited
-from providers.models import CallRecord
+from providers.models import CallRecord, Provider
 from providers.services import target_of
 from providers.types import (
     ChatMessage,
@@ -118,6 +119,25 @@ def test_an_answer_knows_what_it_cost(make: Callable[..., Generation]) -> None:
     assert (message.cost, message.currency) == (Decimal("0.002"), "USD")
     assert (record.cost, record.cost_source) == (message.cost, "provider")
     assert record.call_id == generation.run
+
+
+def test_a_call_counts_though_its_model_is_deleted_meanwhile(
+    make: Callable[..., Generation], alice: User
+) -> None:
+    generation = make()
+
+    async def stream(target: Target, request: ChatRequest) -> AsyncIterator[Event]:
+        yield TextDelta("Hi")
+        await sync_to_async(Provider.objects.all().delete)()
+        yield Usage(3, 2, cost=Decimal("5"))
+
+    generator = Generator(stream=stream)
+    generator.start(generation)
+    assert generator.wait(10)
+    record = CallRecord.objects.get()
+    assert saved(generation).status == "done"
+    assert (record.cost, record.user, record.model_id) == (Decimal("5"), alice, None)
+    assert record.model_label == generation.target.model_id
 
 
 def test_tokens_that_nobody_counted_are_estimated(

@@ -40,9 +40,37 @@ def test_without_a_model_the_page_says_what_to_do(alice: User, client_for: Clien
 def test_a_link_fills_the_composer(echo: ProviderModel, alice: User, client_for: ClientFor) -> None:
     form = client_for(alice).get(f"/chat/?model={echo.pk}&prompt=Hi+there").context["composer"]
     assert form.initial == {"model": echo.pk, "content": "Hi there"}
-    for wrong in ("999999", "x", "9" * 30):
+    for wrong in ("999999", "x", "9" * 30, "9" * 5000):
         form = client_for(alice).get(f"/chat/?model={wrong}").context["composer"]
         assert form.initial["model"] == echo.pk
+
+
+def test_a_new_chat_leaves_a_connection_that_failed_to_those_who_ask_for_it(
+    echo: ProviderModel, alice: User, client_for: ClientFor
+) -> None:
+    broken = Provider.objects.create(owner=alice, name="A broken one", kind="openai")
+    first = ProviderModel.objects.create(
+        provider=broken, model_id="first", name="first", types=["chat"], main_type="chat"
+    )
+    client = client_for(alice)
+    assert client.get("/chat/").context["composer"].initial["model"] == first.pk
+    broken.note_test(3, "unavailable")
+    assert client.get("/chat/").context["composer"].initial["model"] == echo.pk
+    asked = client.get(f"/chat/?model={first.pk}").context["composer"]
+    assert asked.initial["model"] == first.pk
+
+
+def test_models_that_are_called_alike_say_whose_they_are(
+    echo: ProviderModel, alice: User, client_for: ClientFor
+) -> None:
+    other = Provider.objects.create(owner=alice, name="Another", kind="openai")
+    for name in (echo.name, "single"):
+        ProviderModel.objects.create(
+            provider=other, model_id=name, name=name, types=["chat"], main_type="chat"
+        )
+    page = client_for(alice).get("/chat/").text
+    assert f"{echo.name} · Another" in page and f"{echo.name} · {echo.provider.name}" in page
+    assert "single · Another" not in page
 
 
 def test_a_chat_from_the_empty_page(

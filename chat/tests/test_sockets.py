@@ -193,6 +193,8 @@ async def test_a_deactivated_user_is_closed(
     else:
         socket = Socket(session, headers=await in_thread(cookie_of)(alice))
         await socket.connect()
+    # From here on only the check can end it: the first look at who is asking is over.
+    assert (await socket.event())["type"] == "state"
 
     def end() -> None:
         deactivate(user=alice, actor=admin_user)

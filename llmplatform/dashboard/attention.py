@@ -26,6 +26,10 @@ CHANGE_VIEWS = {
     Kind.TRAIN: "admin:training_trainingjob_change",
     Kind.BUILD: "admin:training_modelbuild_change",
     Kind.SERVE: "admin:training_deployment_change",
+    Kind.FETCH: "admin:training_modelfetch_change",
+    Kind.EVALUATE: "admin:training_evaluation_change",
+    Kind.CHECK: "admin:training_paritycheck_change",
+    Kind.EXPORT: "admin:training_modelexport_change",
 }
 
 

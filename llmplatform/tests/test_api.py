@@ -24,7 +24,7 @@ from llmplatform.api import api as platform_api
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError
 from llmplatform.field_errors import in_words
-from llmplatform.schemas import Schema, Str
+from llmplatform.schemas import Schema, Str, plain
 
 Api = Callable[[User], ApiClient]
 
@@ -38,6 +38,7 @@ Api = Callable[[User], ApiClient]
         (PermissionDenied(), 403, "forbidden"),
         (Http404(), 404, "not_found"),
         (HttpError(400, "Cannot parse request body"), 400, "bad_request"),
+        (HttpError(403, "CSRF check Failed"), 403, "csrf_failed"),
         (RequestDataTooBig(), 413, "too_large"),
         (DataError("secret detail"), 422, "invalid"),
         (KeyUnreadable(), 503, "key_unreadable"),
@@ -55,6 +56,29 @@ def test_every_error_has_the_one_shape(
     assert b"secret detail" not in answer.content
     if isinstance(error, ValidationError) and hasattr(error, "error_dict"):
         assert body["error"]["fields"] == {"name": ["Wrong."]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("get", "nothing-of-this-name", 404, "not_found"),
+        ("delete", "models", 405, "method_not_allowed"),
+        ("get", "auth/login", 405, "method_not_allowed"),
+    ],
+)
+def test_where_no_operation_is_the_shape_is_the_same(
+    alice: User, api: Api, method: str, path: str, status: int, code: str
+) -> None:
+    answer = getattr(api(alice).client, method)(f"/api/v1/{path}")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [("0E-10", "0"), ("0.0012000000", "0.0012"), ("1200", "1200"), ("1E+3", "1000")],
+)
+def test_amounts_are_written_plainly(amount: str, shown: str) -> None:
+    assert plain(Decimal(amount)) == shown
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_a_password_is_reset_in_a_dialog(watched: Any, alice: User) -> None:
     field = watched.locator("#dialog input[type=password]")
     field.fill("short")
     watched.get_by_role("button", name="Set the password").click()
-    watched.get_by_text("This password is too short").wait_for()
+    watched.get_by_text("The password is too short").wait_for()
     watched.locator("#dialog input[type=password]").fill("a new and longer phrase")
     watched.get_by_role("button", name="Set the password").click()
     watched.get_by_text("The password is set.").wait_for()

@@ -152,6 +152,17 @@ def test_the_first_administrator_is_made_once(db: None, monkeypatch: pytest.Monk
     assert Command()._first_admin() == []
 
 
+@pytest.mark.parametrize("password", ["short", "password1234", "boss@example.com"])
+def test_a_weak_administrators_password_refuses_the_start(
+    db: None, monkeypatch: pytest.MonkeyPatch, password: str
+) -> None:
+    monkeypatch.setenv("PLATFORM_ADMIN_EMAIL", "boss@example.com")
+    monkeypatch.setenv("PLATFORM_ADMIN_PASSWORD", password)
+    with pytest.raises(CommandError, match=r"PLATFORM_ADMIN_PASSWORD is refused: .*password"):
+        Command()._first_admin()
+    assert not User.objects.exists()
+
+
 def test_a_drawn_password_is_shown(db: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PLATFORM_ADMIN_EMAIL", raising=False)
     monkeypatch.delenv("PLATFORM_ADMIN_PASSWORD", raising=False)

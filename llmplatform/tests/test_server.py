@@ -1,13 +1,15 @@
 """The server's protocol against a plain ASGI application, over real sockets."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 import uvicorn
 
-from llmplatform.server import PIECES, OneWriteProtocol
+from llmplatform.server import DIRECT, Direct, OneWriteProtocol
 
 START = {"type": "http.response.start", "status": 200}
 
@@ -15,7 +17,7 @@ START = {"type": "http.response.start", "status": 200}
 async def answer(scope: Any, receive: Any, send: Any) -> None:
     path = scope["path"]
     if path == "/stream":
-        write_piece = scope["extensions"][PIECES]
+        write_piece = scope["extensions"][DIRECT].write_piece
         await send({**START, "headers": []})
         await send({"type": "http.response.body", "body": b"one", "more_body": True})
         assert write_piece(b"two") and write_piece(b"three" * 1000)
@@ -28,6 +30,17 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
     elif path == "/broken":
         await send({**START, "headers": [(b"content-length", b"9")]})
         raise RuntimeError("in the middle")
+    elif path == "/direct":
+        direct = scope["extensions"][DIRECT]
+        body = direct.whole_body()
+        headers = [(b"content-length", b"%d" % len(body or b""))]
+        assert direct.answer(200, headers, body or b"")
+        assert direct.whole_body() is None and not direct.answer(200, headers, b"twice")
+    elif path == "/injected":
+        with pytest.raises(ValueError, match="several lines"):
+            scope["extensions"][DIRECT].answer(200, [(b"a", b"b\r\nset-cookie: c")], b"")
+        await send({**START, "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
     elif path == "/echo":
         body = (await receive())["body"]
         await send({**START, "headers": [(b"content-length", str(len(body)).encode())]})
@@ -38,7 +51,7 @@ async def answer(scope: Any, receive: Any, send: Any) -> None:
 
 
 @asynccontextmanager
-async def served() -> AsyncIterator[tuple[str, int]]:
+async def served(*, keep_alive_s: float = 5) -> AsyncIterator[tuple[str, int]]:
     config = uvicorn.Config(
         answer,
         host="127.0.0.1",
@@ -46,6 +59,7 @@ async def served() -> AsyncIterator[tuple[str, int]]:
         http=OneWriteProtocol,
         lifespan="off",
         log_level="critical",
+        timeout_keep_alive=keep_alive_s,  # type: ignore[arg-type]  # any number will do
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server._serve())
@@ -90,6 +104,46 @@ async def test_head_and_body_come_together() -> None:
         body = "hello"
         writer.write(request("/echo", method="POST", headers="Content-Length: 5\r\n", body=body))
         assert (await reader.read(10_000)).endswith(b"\r\n\r\nhello")
+        writer.close()
+
+
+async def test_a_whole_answer_without_coroutines() -> None:
+    head = "Content-Length: 5\r\n"
+    asked = request("/direct", method="POST", headers=head, body="hello")
+    last = request("/direct", method="POST", headers=head + LAST, body="hello")
+    found = await talked(asked, last)
+    assert found.count(b"HTTP/1.1 200 OK") == found.count(b"\r\n\r\nhello") == 2
+    assert found.count(b"connection: close") == 1 and found.endswith(b"hello")
+
+
+async def test_a_header_stays_one_line() -> None:
+    found = await talked(request("/injected", headers=LAST))
+    assert found.startswith(b"HTTP/1.1 204") and b"set-cookie" not in found
+
+
+async def test_a_request_leaves_nothing_to_the_garbage_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        asked = [request(path) for path in ("/stream", "/direct", "/nothing", "/late")]
+        await talked(*asked, request("/direct", headers=LAST))
+        left = [each for each in gc.get_objects() if isinstance(each, Direct)]
+    finally:
+        gc.enable()
+    assert len(left) <= 1, "the last one goes with its connection"
+
+
+async def test_a_connection_that_is_idle_is_closed() -> None:
+    async with served(keep_alive_s=0.3) as address:
+        reader, writer = await asyncio.open_connection(*address)
+        for _each in range(2):
+            writer.write(request("/echo"))
+            assert b"200 OK" in await reader.read(10_000)
+            await asyncio.sleep(0.2)
+        assert not reader.at_eof(), "each answer begins the time anew"
+        started = asyncio.get_running_loop().time()
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert asyncio.get_running_loop().time() - started < 0.3
         writer.close()
 
 

@@ -21,6 +21,8 @@ STUBBORN = [
     "import signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
     "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); time.sleep(600)",
 ]
+# Its child has a session of its own, and a child in it.
+DETACHING = ["sh", "-c", "setsid sh -c 'sleep 600 & exec sleep 600' & exec sleep 600"]
 
 
 @pytest.fixture
@@ -121,6 +123,28 @@ def test_the_next_start_ends_what_a_killed_one_left(tmp_path: Path, quick: None)
     assert Supervisor(tmp_path, []).end_leftovers() >= 2
     reaper.join(timeout=10)
     assert [pid for pid in left if is_alive(pid)] == []
+
+
+def test_what_was_detached_outlives_a_killed_supervisor_and_not_a_stopped_one(
+    tmp_path: Path, quick: None
+) -> None:
+    killed = Supervisor(tmp_path, [Part("a", DETACHING)])
+    killed.start()
+    wait_for(lambda: len(psutil.Process(pids(killed)[0]).children(recursive=True)) == 2)
+    detached = psutil.Process(pids(killed)[0]).children(recursive=True)
+    threading.Thread(target=killed.running["a"].wait).start()
+    assert Supervisor(tmp_path, []).end_leftovers() == 1
+    assert all(is_alive(process.pid) for process in detached), "such as a training"
+    for process in detached:
+        process.kill()
+    supervisor = Supervisor(tmp_path, [Part("a", DETACHING)])
+    supervisor.start()
+    wait_for(lambda: len(psutil.Process(pids(supervisor)[0]).children(recursive=True)) == 2)
+    detached = psutil.Process(pids(supervisor)[0]).children(recursive=True)
+    supervisor.stop()
+    assert all(is_alive(process.pid) for process in detached)
+    supervisor.end_detached()
+    assert not any(is_alive(process.pid) for process in detached)
 
 
 def test_a_stranger_with_the_same_pid_is_left_alone(tmp_path: Path) -> None:

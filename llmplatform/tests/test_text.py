@@ -7,11 +7,20 @@ from django.core.exceptions import ValidationError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmplatform.text import money, storable, validate_name
+from llmplatform.text import money, number_of, storable, validate_name
 
 
 def test_it_is_composed() -> None:
     assert storable("e\u0301") == "é"
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("007", 7), ("1234", None), ("", None), ("-1", None), ("²", None), ("1.0", None)],
+)
+def test_digits_are_a_number_up_to_a_length(text: str, number: int | None) -> None:
+    assert number_of(text, 3) == number
+    assert number_of("9" * 5000) is None
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "\ud800", "x\udfff"])

@@ -34,7 +34,7 @@ def test_the_palette_finds_pages_by_part_of_their_name(
     alice: User, admin_user: User, client_for: ClientFor
 ) -> None:
     found = client_for(alice).get("/palette/?q=PROV").json()["items"]
-    assert [item["url"] for item in found] == ["/providers/"]
+    assert [item["url"] for item in found] == ["/providers/", "/providers/new/"]
     assert client_for(alice).get("/palette/?q=console").json()["items"] == []
     assert client_for(admin_user).get("/palette/?q=console").json()["items"] != []
 

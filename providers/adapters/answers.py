@@ -19,7 +19,7 @@ def read_object(body: bytes) -> Mapping[str, Any]:
         raise InvalidAnswer("not JSON") from error
     if not isinstance(answer, Mapping):
         raise InvalidAnswer("not an object")
-    found = error_in(answer, body.decode("utf-8", "replace"))
+    found = error_in(answer, body)
     if found is not None:
         raise found
     return answer

@@ -43,7 +43,7 @@ def read_usage(raw: Any) -> Usage | None:
     if not isinstance(raw, dict):
         return None
     prompt, completion = as_count(raw.get("prompt_tokens")), as_count(raw.get("completion_tokens"))
-    details = raw.get("completion_tokens_details")
+    details, prompts = raw.get("completion_tokens_details"), raw.get("prompt_tokens_details")
     reasoning = count_of(details, "reasoning_tokens") if details else None
     total = as_count(raw.get("total_tokens"))
     is_split = prompt is not None and completion is not None
@@ -54,7 +54,7 @@ def read_usage(raw: Any) -> Usage | None:
         completion_tokens=completion,
         reasoning_tokens=reasoning,
         cached_tokens=_cached(raw),
-        cache_write_tokens=count_of(raw.get("prompt_tokens_details"), "cache_write_tokens"),
+        cache_write_tokens=count_of(prompts, "cache_write_tokens") if prompts else None,
         unsplit_tokens=None if is_split else total,
         cost=read_cost(raw["cost"]) if "cost" in raw else None,
     )
@@ -62,7 +62,8 @@ def read_usage(raw: Any) -> Usage | None:
 
 def _cached(raw: Mapping[str, Any]) -> int | None:
     """Where OpenAI has it, DeepSeek, or Moonshot."""
-    found = count_of(raw, "prompt_tokens_details", "cached_tokens")
+    prompts = raw.get("prompt_tokens_details")
+    found = count_of(prompts, "cached_tokens") if prompts else None
     for name in ("prompt_cache_hit_tokens", "cached_tokens"):
         if found is None and name in raw:
             found = count_of(raw, name)

@@ -55,19 +55,24 @@ def find_handler(method: str, path: str) -> Handler:
 class Gateway:
     def __init__(self) -> None:
         self._cores: WeakKeyDictionary[asyncio.AbstractEventLoop, Core] = WeakKeyDictionary()
+        # As nearly always: one loop.
+        self._latest: tuple[asyncio.AbstractEventLoop | None, Core | None] = None, None
 
     def _core(self) -> Core:
         loop = asyncio.get_running_loop()
-        core = self._cores.get(loop)
-        if core is None:
-            core = self._cores[loop] = Core()
+        latest, core = self._latest
+        if core is None or latest is not loop:
+            core = self._cores.get(loop)
+            if core is None:
+                core = self._cores[loop] = Core()
+            self._latest = loop, core
         return core
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = Exchange(scope, receive, send)
         try:
-            exchange.check_host()
             core = self._core()
+            exchange.check_host(core.allowed_hosts)
             # First who, then what: a stranger learns nothing, not even which paths exist.
             caller = await core.authenticate(exchange)
             await find_handler(exchange.method, exchange.path)(core, exchange, caller)
@@ -86,7 +91,7 @@ class Gateway:
 
     async def shut_down(self) -> None:
         """Call records that wait are written."""
-        core = self._cores.pop(asyncio.get_running_loop(), None)
+        core, self._latest = self._cores.pop(asyncio.get_running_loop(), None), (None, None)
         if core is not None:
             await core.close()
 

@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Generic, Protocol, TypeVar
-
-from django.conf import settings
+from typing import Generic, Protocol, TypeVar
 
 from providers.access_tokens import ACCESS_TOKENS
 from providers.errors import ProviderError
@@ -63,7 +61,7 @@ class Body(Protocol):
 B = TypeVar("B", bound=Body)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Attempt(Generic[B]):
     """One try to answer `body` by `route`."""
 
@@ -82,9 +80,9 @@ class Attempt(Generic[B]):
         with await self._asked(request, is_stream=False) as answer:
             return await read_whole(answer)
 
-    async def _asked(self, request: HttpRequest, *, is_stream: bool) -> Answer:
+    def _asked(self, request: HttpRequest, *, is_stream: bool) -> Awaitable[Answer]:
         target = self.target
-        return await self.core.upstream.ask(
+        return self.core.upstream.ask(
             request,
             is_managed=target.is_managed,
             is_stream=is_stream,
@@ -167,7 +165,7 @@ async def answered(
     exchange: Exchange,
     caller: Caller,
     read: Callable[[bytes], B],
-    attempt: Callable[[Attempt[B]], Coroutine[Any, Any, None]],
+    attempt: Callable[[Attempt[B]], Awaitable[None]],
     *,
     kind: str = Charged.CHAT,
 ) -> None:
@@ -209,31 +207,36 @@ async def _answer(
     caller: Caller,
     call: Call,
     read: Callable[[bytes], B],
-    attempt: Callable[[Attempt[B]], Coroutine[Any, Any, None]],
+    attempt: Callable[[Attempt[B]], Awaitable[None]],
 ) -> None:
-    body = read(await exchange.read_body(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+    body = read(await exchange.read_body(core.body_limit))
     call.model_label = body.model
     plan = await resolve(core, exchange, caller, body)
     call.alias_label = plan.alias
     call.name_after(plan.members[0].route)
-    call.estimated_prompt = body.prompt_tokens
+    call.estimate_prompt_by(lambda: body.prompt_tokens)
 
-    estimate = Estimate(body.prompt_tokens, partial(_candidates, body, plan))
-
-    async def run(route: Route) -> None:
+    def run(route: Route) -> Awaitable[None]:
         if route.target.oauth is None:
-            return await attempt(Attempt(core, exchange, route, body, call))
+            return attempt(Attempt(core, exchange, route, body, call))
 
         async def once(target: Target) -> None:
             await attempt(Attempt(core, exchange, replace(route, target=target), body, call))
 
-        await ACCESS_TOKENS.signed_in(
+        return ACCESS_TOKENS.signed_in(
             route.target, once, may_repeat=lambda: not exchange.has_spoken
         )
 
+    def answer() -> Awaitable[None]:
+        return exchange.while_connected(tried(core, exchange, plan, call, run), core.clock)
+
     try:
-        async with core.admitted(exchange, caller, call, estimate):
-            await exchange.while_connected(tried(core, exchange, plan, call, run), core.clock)
+        if caller.holders is None:
+            await answer()
+        else:
+            estimate = Estimate(body.prompt_tokens, partial(_candidates, body, plan))
+            async with core.admitted(exchange, caller, call, estimate):
+                await answer()
     except ProviderError as error:
         raise from_provider(error) from error
 
@@ -246,6 +249,7 @@ def _candidates(body: Body, plan: Plan) -> list[Candidate]:
 async def resolve(core: Core, exchange: Exchange, caller: Caller, body: Body) -> Plan:
     """What the name in `body` stands for, without what cannot serve it. Raises GatewayError (404,
     400)."""
-    plan = (await core.directory.get()).for_caller(caller).plan(body.model)
+    directory = core.directory.known() or await core.directory.get()
+    plan = directory.for_caller(caller).plan(body.model)
     exchange.set_header("x-platform-model", plan.members[0].route.header)
     return plan.that_pass(body.check)

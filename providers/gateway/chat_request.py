@@ -32,7 +32,7 @@ LONGEST = ("max_tokens", "max_completion_tokens")
 MEDIA = ("image_url", "video_url", "audio_url")
 
 
-@dataclass(frozen=True)
+@dataclass
 class ChatBody:
     """`parameters` is the rest of the body, as it was sent."""
 
@@ -85,7 +85,8 @@ def read_json_body(raw: bytes) -> dict[str, Any]:
         raise bad_request(f"The body is not valid JSON in UTF-8: {error.msg}.") from error
     if not isinstance(body, dict):
         raise bad_request("The body must be a JSON object.")
-    for name in sorted(FORBIDDEN & body.keys()):
+    if not FORBIDDEN.isdisjoint(body):
+        name = min(FORBIDDEN & body.keys())
         raise bad_request(f"'{name}' may not be set by a request.", param=name)
     return body
 
@@ -149,14 +150,12 @@ def longest_answer(parameters: Mapping[str, Any], route: Route) -> int | None:
 
 
 def check_numbers(body: Mapping[str, Any]) -> None:
-    for name in NUMBERS:
-        value = body.get(name)
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+    for name, value in body.items():
+        if value is None:
+            continue
+        if name in NUMBERS and (isinstance(value, bool) or not isinstance(value, int | float)):
             raise bad_request(f"'{name}' must be a number.", param=name)
-    for name in COUNTS:
-        value = body.get(name)
-        is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        if value is not None and not is_count:
+        if name in COUNTS and (type(value) is not int or value < 1):
             raise bad_request(f"'{name}' must be a whole number of at least 1.", param=name)
 
 

@@ -1,7 +1,9 @@
 """`POST /v1/chat/completions`."""
 
+from collections.abc import Awaitable
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 
 from providers.gateway.authentication import Caller
 from providers.gateway.calls import Attempt, answered
@@ -19,16 +21,16 @@ from providers.types import ChatRequest
 PASS_THROUGH = frozenset(("openai",))
 
 
-async def create_completion(core: Core, exchange: Exchange, caller: Caller) -> None:
-    await answered(core, exchange, caller, read_chat_body, _attempt)
+def create_completion(core: Core, exchange: Exchange, caller: Caller) -> Awaitable[None]:
+    return answered(core, exchange, caller, read_chat_body, _attempt)
 
 
-async def _attempt(attempt: Attempt[ChatBody]) -> None:
-    route = attempt.route
-    identity = Identity(f"chatcmpl-{attempt.exchange.request_id}", route.model_id)
-    request = _request(route, attempt.body)
-    answering = _stream if attempt.body.is_stream else _whole
-    await answering(attempt, request, identity)
+def _attempt(attempt: Attempt[ChatBody]) -> Awaitable[None]:
+    return _stream(attempt) if attempt.body.is_stream else _whole(attempt)
+
+
+def _identity(attempt: Attempt[ChatBody]) -> Identity:
+    return Identity(f"chatcmpl-{attempt.exchange.request_id}", attempt.route.model_id)
 
 
 def _request(route: Route, body: ChatBody) -> ChatRequest:
@@ -46,7 +48,8 @@ def with_older_limit(request: ChatRequest) -> ChatRequest:
     return replace(request, parameters=parameters | ({"max_tokens": longest} if longest else {}))
 
 
-async def _stream(attempt: Attempt[ChatBody], request: ChatRequest, identity: Identity) -> None:
+async def _stream(attempt: Attempt[ChatBody]) -> None:
+    request, identity = _request(attempt.route, attempt.body), _identity(attempt)
     exchange, call, wants_usage = attempt.exchange, attempt.call, attempt.body.wants_usage
     exchange.expect_stream()
     target = attempt.target
@@ -58,13 +61,13 @@ async def _stream(attempt: Attempt[ChatBody], request: ChatRequest, identity: Id
         await attempt.translate(request, composed)
 
 
-async def _whole(attempt: Attempt[ChatBody], request: ChatRequest, identity: Identity) -> None:
-    target = attempt.target
+async def _whole(attempt: Attempt[ChatBody]) -> None:
+    target, request = attempt.target, _request(attempt.route, attempt.body)
     if target.kind in PASS_THROUGH:
         raw = await attempt.fetched(ADAPTERS[target.kind].chat(target, request))
-        answer = forwarded_answer(raw, identity, attempt.call)
+        answer = forwarded_answer(raw, partial(_identity, attempt), attempt.call)
     else:
-        composed = ComposedAnswer(identity, attempt.call)
+        composed = ComposedAnswer(_identity(attempt), attempt.call)
         async with aclosing(attempt.events(request)) as arriving:
             async for event in arriving:
                 composed.feed(event)

@@ -7,15 +7,14 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from random import getrandbits
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
-from django.conf import settings
 from django.http.request import split_domain_port, validate_host
 
 from providers.gateway import message_errors
-from providers.gateway.begun import Begun, begun
+from providers.gateway.begun import begun
 from providers.gateway.clock import SlowClock
 from providers.gateway.errors import GatewayError, bad_request
 
@@ -26,7 +25,7 @@ Receive = Callable[[], Coroutine[Any, Any, Event]]
 Send = Callable[[Event], Coroutine[Any, Any, None]]
 T = TypeVar("T")
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 BODY_WITHIN_S = 60
 # Most leave later than this, if they leave.
 WATCH_AFTER_S = 0.1
@@ -39,10 +38,36 @@ JSON = b"application/json"
 MESSAGES = "/v1/messages"
 MODELS = "/v1/models"
 EVENT_STREAM = b"text/event-stream; charset=utf-8"
-# An extension of ASGI: takes a piece of a stream that has begun, or says that `send` must.
-PIECES = "llmplatform.pieces"
-WritePiece = Callable[[bytes], bool]
-NONE: Mapping[str, WritePiece] = {}
+# An extension of ASGI by our own server: llmplatform/server.py.
+DIRECT = "llmplatform.direct"
+Headers = list[tuple[bytes, bytes]]
+
+
+class Direct(Protocol):
+    """What needs no waiting, without a coroutine; else `receive` and `send` must do it."""
+
+    def whole_body(self) -> bytes | None: ...
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> bool: ...
+
+    def write_piece(self, data: bytes) -> bool: ...
+
+
+class _NotDirect:
+    """Of other servers."""
+
+    def whole_body(self) -> bytes | None:
+        return None
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> bool:
+        return False
+
+    def write_piece(self, data: bytes) -> bool:
+        return False
+
+
+_NOT_DIRECT = _NotDirect()
+_NONE: Mapping[str, Direct] = {}
 
 
 class ClientLeft(Exception):
@@ -51,6 +76,8 @@ class ClientLeft(Exception):
 
 class _Watch:
     """Cancels `task` if `until_gone` says that the client has left."""
+
+    __slots__ = ("_clock", "_due", "_task", "_until_gone", "_watching", "has_left")
 
     def __init__(
         self,
@@ -62,10 +89,14 @@ class _Watch:
         self._task = task
         self._until_gone = until_gone
         self._watching: asyncio.Task[None] | None = None
-        self._alarm = clock.alarm(WATCH_AFTER_S, self._begin)
+        self._clock = clock
+        self._due = clock.now() + WATCH_AFTER_S
+        clock.join(self)
 
-    def _begin(self) -> None:
-        self._watching = self._task.get_loop().create_task(self._look_out())
+    def tick(self, now: float) -> None:
+        if now >= self._due:
+            self._clock.leave(self)
+            self._watching = self._task.get_loop().create_task(self._look_out())
 
     async def _look_out(self) -> None:
         try:
@@ -76,21 +107,20 @@ class _Watch:
             self._task.cancel()
 
     def end(self) -> None:
-        self._alarm.cancel()
+        self._clock.leave(self)
         if self._watching is not None:
             self._watching.cancel()
 
     async def settle(self) -> None:
-        """The client may have left just as all was done: then the task is not cancelled later."""
-        if self.has_left:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(0)
-            self._task.uncancel()
+        """The client left just as all was done: then the task is not cancelled later."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(0)
+        self._task.uncancel()
 
 
 @functools.lru_cache(maxsize=256)
-def _is_known_host(host: str, allowed: tuple[str, ...]) -> bool:
-    domain, _port = split_domain_port(host)
+def _is_known_host(host: bytes, allowed: tuple[str, ...]) -> bool:
+    domain, _port = split_domain_port(host.decode("latin-1").lower())
     return bool(domain) and validate_host(domain, allowed)
 
 
@@ -101,17 +131,8 @@ async def _sent(rest: Awaitable[None]) -> None:
         raise ClientLeft from error
 
 
-def _refuse(_piece: bytes) -> bool:
-    return False
-
-
-def _whole(events: list[Event], limit: int) -> bytes:
-    if events[-1]["type"] == "http.disconnect":
-        raise ClientLeft
-    body = b"".join(event.get("body", b"") for event in events)
-    if len(body) > limit:
-        raise _too_large(limit)
-    return body
+def _start(status: int, headers: Headers) -> Event:
+    return {"type": "http.response.start", "status": status, "headers": headers}
 
 
 def _too_large(limit: int) -> GatewayError:
@@ -126,30 +147,32 @@ class Exchange:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self._query: bytes = scope.get("query_string", b"")
-        self._headers: dict[bytes, list[bytes]] = {}
-        for name, value in scope["headers"]:
-            self._headers.setdefault(name, []).append(value)
+        self._given: Headers = scope["headers"]
+        self._headers = dict(self._given)
+        self._has_twice = len(self._headers) < len(self._given)
         self._receive = receive
         self._send = send
-        # Of our own server (llmplatform/server.py).
-        self._write_piece: WritePiece = scope.get("extensions", NONE).get(PIECES, _refuse)
+        self._direct: Direct = scope.get("extensions", _NONE).get(DIRECT, _NOT_DIRECT)
         self._answer_headers: dict[str, str] = {}
         self._is_stream = self._is_closed = False
-        self._written_at = time.monotonic()
+        self._written_at = 0.0
         # `is_started`: the status is out; `has_spoken`: so is something of an answer.
         self.is_started = self.has_spoken = False
-        given = self.headers(b"x-request-id")
-        text = given[0].decode("latin-1") if given else ""
-        self.request_id = text if REQUEST_ID.fullmatch(text) else f"{getrandbits(128):032x}"
+        given = self._headers.get(b"x-request-id", b"")
+        is_fit = given and REQUEST_ID.fullmatch(given)
+        self.request_id = given.decode() if is_fit else f"{getrandbits(128):032x}"
         # The dialect of the caller decides how failures look, whoever finds them.
         self.is_anthropic = self.path.startswith(MESSAGES) or (
-            self.path.startswith(MODELS) and bool(self.headers(b"anthropic-version"))
+            self.path.startswith(MODELS) and b"anthropic-version" in self._headers
         )
         if self.is_anthropic:
             self.set_header("request-id", self.request_id)
 
     def headers(self, name: bytes) -> list[bytes]:
-        return self._headers.get(name, [])
+        if self._has_twice:
+            return [value for each, value in self._given if each == name]
+        value = self._headers.get(name)
+        return [] if value is None else [value]
 
     def parameters(self) -> dict[str, str]:
         """What stands behind the `?`; of a name that comes twice the last."""
@@ -159,37 +182,41 @@ class Exchange:
         """On whatever is answered. `value` is ASCII without line breaks."""
         self._answer_headers[name] = value
 
-    def check_host(self) -> None:
+    def check_host(self, allowed: tuple[str, ...]) -> None:
         """The gateway stands before Django, so it refuses foreign host names by itself."""
         hosts = self.headers(b"host")
-        allowed = tuple(settings.ALLOWED_HOSTS)
-        if len(hosts) != 1 or not _is_known_host(hosts[0].decode("latin-1").lower(), allowed):
+        if len(hosts) != 1 or not _is_known_host(hosts[0], allowed):
             raise bad_request("This host name is not served here.", code="invalid_host")
 
     async def read_body(self, limit: int) -> bytes:
         """The whole body. Raises GatewayError (413, 408) or ClientLeft."""
-        stated = self.headers(b"content-length")
-        if stated and stated[0].isdigit() and int(stated[0][:20]) > limit:
+        stated = self._headers.get(b"content-length", b"")
+        if stated.isdigit() and int(stated[:20]) > limit:
             raise _too_large(limit)
-        first = begun(self._receive())
-        # Nearly always all of it is there, and no clock is needed.
-        if not isinstance(first, Begun) and not first.get("more_body"):
-            return _whole([first], limit)
-        try:
-            async with asyncio.timeout(BODY_WITHIN_S):
-                return await self._read_on(first, limit)
-        except TimeoutError as error:
-            raise bad_request("The request came too slowly.", code="timeout", status=408) from error
+        body = self._direct.whole_body()
+        if body is None:
+            try:
+                async with asyncio.timeout(BODY_WITHIN_S):
+                    body = await self._read_on(limit)
+            except TimeoutError as error:
+                text = "The request came too slowly."
+                raise bad_request(text, code="timeout", status=408) from error
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
 
-    async def _read_on(self, first: "Begun[Event] | Event", limit: int) -> bytes:
-        events = [await first if isinstance(first, Begun) else first]
-        left = limit - len(events[0].get("body", b""))
-        while events[-1].get("more_body") and left >= 0:
-            events.append(await self._receive())
-            left -= len(events[-1].get("body", b""))
-        return _whole(events, limit)
+    async def _read_on(self, limit: int) -> bytes:
+        """All of it, or of a longer one a little more than `limit`."""
+        parts, size, has_more = list[bytes](), 0, True
+        while has_more and size <= limit:
+            event = await self._receive()
+            if event["type"] == "http.disconnect":
+                raise ClientLeft
+            parts.append(event.get("body", b""))
+            size, has_more = size + len(parts[-1]), event.get("more_body", False)
+        return b"".join(parts)
 
-    async def while_connected(self, work: Coroutine[Any, Any, T], clock: SlowClock) -> T:
+    async def while_connected(self, work: Awaitable[T], clock: SlowClock) -> T:
         """The result of `work`, which is cancelled as soon as the client leaves (ClientLeft).
 
         A short answer is out before the watch begins, which saves it the cost of one.
@@ -205,7 +232,8 @@ class Exchange:
             raise
         finally:
             watch.end()
-        await watch.settle()
+        if watch.has_left:
+            await watch.settle()
         return result
 
     async def _watch(self) -> bool:
@@ -223,28 +251,26 @@ class Exchange:
 
     def expect_stream(self) -> None:
         """The answer will be server-sent events, unless it fails before the first one."""
-        self._is_stream = True
+        self._is_stream, self._written_at = True, time.monotonic()
 
-    async def _start(self, status: int, content_type: bytes, length: int | None) -> None:
+    def _started(self, content_type: bytes, how: tuple[bytes, bytes]) -> Headers:
         self.is_started = True
-        headers = [
+        added = self._answer_headers.items()
+        return [
             (b"content-type", content_type),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
             (b"x-request-id", self.request_id.encode()),
+            how,
+            *((name.encode(), value.encode("ascii", "replace")) for name, value in added),
         ]
-        if length is not None:
-            headers.append((b"content-length", str(length).encode()))
-        else:
-            headers.append((b"x-accel-buffering", b"no"))
-        for name, value in self._answer_headers.items():
-            headers.append((name.encode(), value.encode("ascii", "replace")))
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def answer(self, body: bytes, *, status: int = 200, content_type: bytes = JSON) -> None:
         self.has_spoken = True
-        await self._start(status, content_type, len(body))
-        await self._send({"type": "http.response.body", "body": body})
+        headers = self._started(content_type, (b"content-length", b"%d" % len(body)))
+        if not self._direct.answer(status, headers, body):
+            await self._send(_start(status, headers))
+            await self._send({"type": "http.response.body", "body": body})
 
     async def write(self, data: bytes) -> None:
         """A piece of the event stream; waits while the client is slower than the model."""
@@ -253,7 +279,8 @@ class Exchange:
 
     async def _write(self, data: bytes) -> None:
         if not self.is_started:
-            await self._start(200, EVENT_STREAM, None)
+            headers = self._started(EVENT_STREAM, (b"x-accel-buffering", b"no"))
+            await self._send(_start(200, headers))
         self._written_at = time.monotonic()
         try:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
@@ -263,7 +290,7 @@ class Exchange:
     def write_now(self, data: bytes) -> Awaitable[None] | None:
         """`write` without a task, where the server takes the piece at once, as it nearly always
         does; else what is still to be waited for. Raises ClientLeft."""
-        if self.has_spoken and self._write_piece(data):
+        if self.has_spoken and self._direct.write_piece(data):
             self._written_at = time.monotonic()
             return None
         if not self.is_started:

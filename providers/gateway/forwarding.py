@@ -166,7 +166,7 @@ def read_answer(body: bytes) -> dict[str, Any]:
         raise InvalidAnswer("not JSON") from error
     if not isinstance(answer, dict):
         raise InvalidAnswer("not an object")
-    found = error_in(answer, body[:20_000].decode("utf-8", "replace"))
+    found = error_in(answer, body)
     if found is not None:
         raise found
     return answer

@@ -5,6 +5,7 @@ handed over at once. A general client costs more for each token than all the res
 """
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Self, cast
 
@@ -38,7 +39,7 @@ class Answer:
 
     def __init__(self, connection: "Connection", *, silence_s: float, within_s: float) -> None:
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self._headers: dict[bytes, bytes] = {}
         self._connection = connection
         self._loop = connection.loop
         self._parser = httptools.HttpResponseParser(self)
@@ -53,19 +54,25 @@ class Answer:
         self._silence_s = silence_s
         self._asked_at = self._heard_at = self._loop.time()
         self._ends_at = self._heard_at + within_s
-        self._alarm = connection.clock.alarm(min(silence_s, within_s), self._check_time)
+        connection.clock.join(self)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._alarm.cancel()
+        self._connection.clock.leave(self)
         del self._parser  # it knows us, too: nothing is left to the garbage collector
         self._connection.finish(is_reusable=self._is_reusable and not self._is_paused)
 
     @property
+    def headers(self) -> dict[str, str]:
+        found = self._headers.items()
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in found}
+
+    @property
     def content_type(self) -> str:
-        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+        value = self._headers.get(b"content-type", b"").decode("latin-1")
+        return value.partition(";")[0].strip().lower()
 
     @property
     def age_s(self) -> float:
@@ -78,7 +85,7 @@ class Answer:
             if self._error is not None:
                 raise self._error
             await self._more()
-        if self.headers.get("content-encoding", "identity").lower() != "identity":
+        if self._headers.get(b"content-encoding", b"identity").lower() != b"identity":
             raise InvalidAnswer("compressed, which nobody asked for")
 
     async def piece(self) -> bytes:
@@ -128,31 +135,30 @@ class Answer:
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body, or of a longer one `limit` bytes and a little more."""
-        parts: list[bytes] = []
-        size = 0
-        while size <= limit and (part := await self.piece()):
-            parts.append(part)
-            size += len(part)
+        parts, size = list[bytes](), 0
+        while size <= limit:
+            if self._pieces:
+                parts.append(self._taken())
+                size += len(parts[-1])
+            elif self._error is not None:
+                raise self._error
+            elif self._is_complete:
+                break
+            else:
+                await self._more()
         return b"".join(parts)
 
     async def finish(self, within_s: float) -> None:
         """What is left says nothing, but a connection that is read to its end can be used again."""
         self._ends_at = min(self._ends_at, self._loop.time() + within_s)
-        alarm = self._connection.clock.alarm(within_s, self._check_time)
-        try:
+        with contextlib.suppress(ProviderError):
             while await self.piece():
                 pass
-        except ProviderError:
-            pass
-        finally:
-            alarm.cancel()
 
-    async def _more(self) -> None:
+    def _more(self) -> asyncio.Future[None]:
+        """Until something has come."""
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def _wake(self) -> None:
         waiter = self._waiter
@@ -187,8 +193,8 @@ class Answer:
     def end_of_input(self) -> None:
         """The connection is closed: where no length was given, that is how a body ends."""
         self._is_reusable = False
-        lengths = ("content-length", "transfer-encoding")
-        if self._has_head and not any(name in self.headers for name in lengths):
+        lengths = (b"content-length", b"transfer-encoding")
+        if self._has_head and not any(name in self._headers for name in lengths):
             self._is_complete = True
             self._wake()
         elif not self._has_head and not self._header_size and not self.status:
@@ -196,21 +202,17 @@ class Answer:
         else:
             self.fail(Unavailable("the answer was cut"))
 
-    def _check_time(self) -> None:
-        now = self._loop.time()
+    def tick(self, now: float) -> None:
         if self._is_paused:  # it is the caller who is slow
             self._heard_at = now
-        left = min(self._heard_at + self._silence_s, self._ends_at) - now
-        if left <= 0:
+        if now >= self._ends_at or now >= self._heard_at + self._silence_s:
             self.fail(TimedOut())
-        else:
-            self._alarm = self._connection.clock.alarm(left, self._check_time)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._header_size += len(name) + len(value)
         if self._header_size > MAX_HEADER_BYTES:
             raise InvalidAnswer("too many headers")
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
@@ -227,7 +229,7 @@ class Answer:
 
     def on_message_complete(self) -> None:
         if not self._has_head:  # an interim answer
-            self.headers.clear()
+            self._headers.clear()
         elif self._is_complete:  # a second one, which nobody asked for
             self._is_reusable = False
         else:

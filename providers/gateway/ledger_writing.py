@@ -83,13 +83,18 @@ def _columns(alias: str) -> list[tuple[str, Prepare | None]]:
     return [(each.attname, _preparation(each, connections[alias])) for each in fields]
 
 
+def _mark(alias: str) -> str:
+    """What stands for a value."""
+    return "?" if connections[alias].vendor == "sqlite" else "%s"
+
+
 @cache
 def _statement(alias: str, rows: int) -> str:
     """The INSERT of that database for so many rows."""
-    quoted = connections[alias].ops.quote_name
+    quoted, mark = connections[alias].ops.quote_name, _mark(alias)
     fields = [each for each in CallRecord._meta.concrete_fields if not each.primary_key]
     columns = ", ".join(quoted(str(each.column)) for each in fields)
-    marks = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * rows)
+    marks = ", ".join([f"({', '.join([mark] * len(fields))})"] * rows)
     return f"INSERT INTO {quoted(CallRecord._meta.db_table)} ({columns}) VALUES {marks}"
 
 
@@ -101,7 +106,7 @@ def insert_records(rows: Sequence[dict[str, Any]]) -> None:
     # SQLite lets go of the interpreter for each statement, and to get it back from a busy event
     # loop costs more than a row: so there are few statements.
     at_once = VALUES_AT_ONCE // len(columns)
-    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+    with transaction.atomic(using=alias):
         for start in range(0, len(rows), at_once):
             chunk = rows[start : start + at_once]
             values = [
@@ -109,7 +114,18 @@ def insert_records(rows: Sequence[dict[str, Any]]) -> None:
                 for row in chunk
                 for name, prepare in columns
             ]
-            cursor.execute(_statement(alias, len(chunk)), values)
+            _execute(connections[alias], _statement(alias, len(chunk)), values)
+
+
+def _execute(connection: BaseDatabaseWrapper, statement: str, values: list[Any]) -> None:
+    """On SQLite past Django's cursor, which looks for the `%s` of a thousand values each time, and
+    the event loop waits for the interpreter meanwhile."""
+    if connection.vendor != "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+        return
+    with connection.wrap_database_errors:
+        connection.connection.execute(statement, values).close()
 
 
 def _write_one(row: CallRecord) -> None:
@@ -122,14 +138,5 @@ def _write_one(row: CallRecord) -> None:
             row.save(force_insert=True)
     except IntegrityError:
         row.pk = None
-        _let_go_of_deleted(row)
+        row.let_go_of_deleted()
         row.save(force_insert=True)
-
-
-def _let_go_of_deleted(row: CallRecord) -> None:
-    for name in ("user", "api_key", "model", "price"):
-        field = CallRecord._meta.get_field(name)
-        pk = getattr(row, f"{name}_id")
-        related: Any = field.related_model
-        if pk is not None and not related._base_manager.filter(pk=pk).exists():
-            setattr(row, f"{name}_id", None)

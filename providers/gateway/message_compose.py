@@ -73,7 +73,7 @@ class MessageStream:
         self._state: ProviderState | None = None
 
     def start(self) -> bytes:
-        usage = {"input_tokens": self._call.estimated_prompt or 0, "output_tokens": 0}
+        usage = {"input_tokens": self._call.prompt_estimate() or 0, "output_tokens": 0}
         head = message(self._id, self._model, [], usage)
         return named_event({"type": "message_start", "message": head}) + PING
 

@@ -4,8 +4,6 @@ import re
 from contextlib import aclosing
 from dataclasses import replace
 
-from django.conf import settings
-
 from providers.adapters.anthropic import AnthropicAdapter
 from providers.gateway.authentication import Caller
 from providers.gateway.calls import Attempt, answered, resolve
@@ -33,7 +31,7 @@ async def create_message(core: Core, exchange: Exchange, caller: Caller) -> None
 async def count_tokens(core: Core, exchange: Exchange, caller: Caller) -> None:
     """Our own estimate, whatever the model."""
     async with core.admitted(exchange, caller):
-        body = read_question(await exchange.read_body(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
+        body = read_question(await exchange.read_body(core.body_limit))
         await resolve(core, exchange, caller, body)
         await exchange.answer(json_bytes({"input_tokens": body.prompt_tokens}))
 

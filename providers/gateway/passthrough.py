@@ -7,7 +7,7 @@ and no `created`.
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
@@ -211,18 +211,20 @@ class ForwardedStream(ForwardedEvents):
         return event(_completed(chunk, self._identity, STREAM, "delta"))
 
 
-def forwarded_answer(body: bytes, identity: Identity, call: Call) -> bytes:
-    """A whole answer, passed on. Raises ProviderError."""
+def forwarded_answer(body: bytes, identity: Callable[[], Identity], call: Call) -> bytes:
+    """A whole answer, passed on; `identity` only where it says nothing of its own. Raises
+    ProviderError."""
     answer = read_answer(body)
     if not isinstance(answer.get("choices"), list) or not answer["choices"]:
         raise InvalidAnswer("no choices")
     call.usage = _usage_of(answer)
-    _note(answer, "message", call)
     if call.first is None:
         call.first = time.monotonic()
+    if not call.is_counted:
+        _note(answer, "message", call)
     if call.usage is not None and _is_complete(answer, WHOLE, "message"):
         return body
-    answer = _completed(answer, identity, WHOLE, "message")
+    answer = _completed(answer, identity(), WHOLE, "message")
     if call.usage is None:  # some clients read the counts of every answer
         usage, is_estimated = call.final_usage()
         answer["usage"] = usage_body(usage, is_estimated=is_estimated)

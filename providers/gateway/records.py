@@ -8,12 +8,12 @@ import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import partial
 from random import getrandbits
 from typing import Any, Protocol
 
 from django.db import Error as DatabaseError
-from django.utils import timezone
 
 from providers.charging import Tariff, ledger_fields
 from providers.gateway.route import Route
@@ -36,7 +36,7 @@ def new_call_id() -> uuid.UUID:
     return uuid.UUID(int=ms << 80 | 0x7 << 76 | getrandbits(12) << 64 | 0x2 << 62 | getrandbits(62))
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Call(Measurement):
     """One call while it runs; what is unknown stays None. `call_id` is our own: callers may send
     the same x-request-id again and again."""
@@ -52,7 +52,7 @@ class Call(Measurement):
     error_code: str = ""
     alias_label: str = ""
     attempts: list[dict[str, object]] = field(default_factory=list)
-    at: datetime = field(default_factory=timezone.now)
+    at: datetime = field(default_factory=partial(datetime.now, UTC))
 
     def take(self, route: Route) -> None:
         """This one answers now, unless it fails; what an earlier one said is forgotten."""
@@ -66,7 +66,10 @@ class Call(Measurement):
 
     def end(self, status: str, error_code: str = "") -> None:
         self.status, self.error_code, self.ended = status, error_code, time.monotonic()
-        self._count()
+        if self.first is not None and not self.is_counted:
+            self._count()
+            self.prompt_estimate()
+        self._estimate_prompt = None  # it holds the request
 
     def fields(self, tariff: Tariff) -> dict[str, Any]:
         """Of its CallRecord, for the thread that writes it: the price may have to be read first."""

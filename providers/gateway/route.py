@@ -23,7 +23,7 @@ class Route:
     owner_id: int | None
     created: int
 
-    @property
+    @cached_property
     def model_pk(self) -> int:
         assert self.target.model_pk is not None
         return self.target.model_pk
@@ -32,7 +32,7 @@ class Route:
     def chats(self) -> bool:
         return self.main_type not in NO_CHAT
 
-    @property
+    @cached_property
     def model_id(self) -> str:
         return self.target.model_id
 

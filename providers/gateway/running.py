@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 from django.db import Error as DatabaseError
@@ -34,27 +33,24 @@ class RunningCalls:
         self._is_watched = False
         keyring.in_use = self._keys.values()
 
-    @contextlib.contextmanager
-    def call_of(self, key_id: int) -> Iterator[None]:
-        """Around the work of the current task, which is cancelled when the key ends. Then it raises
-        KeyEnded."""
-        task = asyncio.current_task()
-        assert task is not None
+    def call_of(self, key_id: int) -> "_CallOf":
+        """`with` it around the work of the current task, which is cancelled when the key ends. Then
+        it raises KeyEnded."""
+        return _CallOf(self, key_id)
+
+    def begin(self, task: asyncio.Task[Any], key_id: int) -> None:
         self._keys[task] = key_id
         if not self._is_watched:
             self._watch()
-        try:
-            yield
-        except asyncio.CancelledError:
-            # Others may have cancelled it as well: a server that stops.
-            if task in self._ended and task.cancelling() == 1:
-                raise KeyEnded from None
-            raise
-        finally:
-            del self._keys[task]
-            if task in self._ended:
-                self._ended.remove(task)
-                task.uncancel()
+
+    def end(self, task: asyncio.Task[Any]) -> bool:
+        """Whether it was cancelled because its key has ended, and by nobody else: a server that
+        stops cancels, too."""
+        del self._keys[task]
+        if task not in self._ended:
+            return False
+        self._ended.remove(task)
+        return task.uncancel() == 0
 
     def _watch(self) -> None:
         self._is_watched = bool(self._keys)
@@ -80,3 +76,19 @@ class RunningCalls:
             if key_id in ended and task not in self._ended:
                 self._ended.add(task)
                 task.cancel()
+
+
+class _CallOf:
+    __slots__ = ("_key_id", "_running", "_task")
+
+    def __init__(self, running: RunningCalls, key_id: int) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._running, self._key_id, self._task = running, key_id, task
+
+    def __enter__(self) -> None:
+        self._running.begin(self._task, self._key_id)
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if self._running.end(self._task) and isinstance(error, asyncio.CancelledError):
+            raise KeyEnded from None

@@ -103,17 +103,21 @@ class Refreshed(Generic[T]):
         """What is known, or being read, is out of date. From any thread."""
         self._expiries += 1
 
-    async def get(self) -> T:
+    def known(self) -> T | None:
+        """What is usable now; None where `get` has to wait."""
         if self._expiries != self._read_in:
             self._read_in, self._read_at, self._running = self._expiries, float("-inf"), None
         age = self._clock() - self._read_at
-        if self._value is not None and age < self._refresh_after_s:
-            return self._value
-        if self._running is None:
+        if age >= self._refresh_after_s and self._running is None:
             self._running = asyncio.create_task(self._renew())
             self._running.add_done_callback(self._finished)
-        if self._value is not None and age < self._usable_for_s:
-            return self._value
+        return self._value if age < self._usable_for_s else None
+
+    async def get(self) -> T:
+        value = self.known()
+        if value is not None:
+            return value
+        assert self._running is not None
         return await asyncio.shield(self._running)
 
     async def _renew(self) -> T:

@@ -144,3 +144,11 @@ class CallRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.model_label} {self.status}"
+
+    def let_go_of_deleted(self) -> None:
+        """Before it is saved: what it points at may be gone since; the labels still tell."""
+        for name in ("user", "api_key", "model", "price", "own_price"):
+            related: Any = self._meta.get_field(name).related_model
+            pk = getattr(self, f"{name}_id")
+            if pk is not None and not related._base_manager.filter(pk=pk).exists():
+                setattr(self, f"{name}_id", None)

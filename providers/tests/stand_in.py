@@ -23,6 +23,7 @@ USAGE = {
     "completion_tokens_details": {"reasoning_tokens": 1},
 }
 STATUSES: dict[str, tuple[int, dict[str, str]]] = {
+    "400": (400, {}),
     "401": (401, {}),
     "403": (403, {}),
     "429": (429, {"retry-after": "7"}),

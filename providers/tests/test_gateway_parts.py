@@ -458,10 +458,10 @@ def test_a_whole_answer_passes_untouched_or_completed() -> None:
         "usage": USAGE,
     }
     raw = json.dumps(answer, indent=3).encode()
-    assert forwarded_answer(raw, IDENTITY, call) == raw
+    assert forwarded_answer(raw, lambda: IDENTITY, call) == raw
     del answer["id"], answer["choices"][0]["index"], answer["usage"]
     answer["created"] = None
-    made = json.loads(forwarded_answer(json.dumps(answer).encode(), IDENTITY, call))
+    made = json.loads(forwarded_answer(json.dumps(answer).encode(), lambda: IDENTITY, call))
     assert (made["id"], made["created"], made["choices"][0]["index"]) == ("chatcmpl-1", 7, 0)
     assert made["usage"]["estimated"] is True, "some clients fail without counts"
 

@@ -65,6 +65,24 @@ def test_a_failure_says_what_to_do(
     assert "No answer" in console.text
 
 
+def test_a_connection_that_never_worked_says_so_from_the_start(
+    admin_user: User, client_for: Pages, settings: Any
+) -> None:
+    settings.ALLOW_PRIVATE_PROVIDER_URLS = True
+    client = client_for(admin_user)
+    body = {"name": "Nowhere", "base_url": "http://127.0.0.1:9/v1", "api_key": KEY}
+    page = client.post("/providers/new/custom/", body, follow=True)
+    assert "The provider does not answer. Check its address" in page.text
+    assert "No answer" in client.get("/providers/").text
+
+
+def test_a_refresh_tells_as_much_as_a_test(acme: Provider, admin_user: User) -> None:
+    acme.note_test(5, "unavailable")
+    services.refresh_models(provider=acme, actor=admin_user)
+    acme.refresh_from_db()
+    assert acme.is_test_passed
+
+
 @pytest.mark.parametrize(
     ("change", "is_kept"),
     [

@@ -125,7 +125,7 @@ def test_every_form_opens_with_addresses_and_the_note(alice: User, slug: str) ->
 
 
 def test_the_api_lists_them(alice: User, api: Any) -> None:
-    rows = {row["slug"]: row for row in api(alice).get("provider-presets").json()}
+    rows = {row["slug"]: row for row in api(alice).get("provider-presets").json()["items"]}
     assert rows.keys() == BY_SLUG.keys()
     zhipu = rows["zhipu"]
     assert zhipu["base_urls"][0] == "https://open.bigmodel.cn/api/paas/v4"

@@ -1,5 +1,6 @@
 """Replicas of one model: calls are spread over them, one that fails costs nobody an answer."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import User
+from providers.errors import BadRequest
 from providers.models import Provider, ProviderModel
 from providers.services import (
     move_model,
@@ -15,10 +17,12 @@ from providers.services import (
     publish_model,
     resolve_chat_target,
     stand_together,
+    stream_chat,
     withdraw_model,
 )
 from providers.tests.conftest import Records
 from providers.tests.stand_in import StandIn
+from providers.types import ChatMessage, ChatRequest, Target, TextDelta
 
 HELLO = [{"role": "user", "content": "hello there"}]
 CALLS = 16
@@ -94,6 +98,31 @@ def test_lists_name_the_first_alone(
 def test_a_chat_reaches_each(alice: User, pair: list[ProviderModel]) -> None:
     met = {resolve_chat_target(user=alice, model_pk=pair[0].pk).model_pk for _ in range(CALLS)}
     assert met == {model.pk for model in pair}
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+def test_a_chat_is_answered_by_the_other_where_one_fails(
+    alice: User, servers: list[StandIn], pair: list[ProviderModel], failing: int
+) -> None:
+    servers[failing].mode = "500"
+    for _number in range(4):
+        assert "".join(asyncio.run(said(resolve_chat_target(user=alice, model_pk=pair[0].pk))))
+    assert len(servers[1 - failing].seen) == 4
+
+
+def test_a_chat_with_a_mistake_is_not_asked_twice(
+    alice: User, servers: list[StandIn], pair: list[ProviderModel]
+) -> None:
+    for server in servers:
+        server.mode = "400"
+    with pytest.raises(BadRequest):
+        asyncio.run(said(resolve_chat_target(user=alice, model_pk=pair[0].pk)))
+    assert sum(len(server.seen) for server in servers) == 1
+
+
+async def said(target: Target) -> list[str]:
+    events = stream_chat(target, ChatRequest(target.model_id, [ChatMessage("user", "hello there")]))
+    return [event.text async for event in events if isinstance(event, TextDelta)]
 
 
 def test_where_the_first_has_gone_the_next_has_the_name(

@@ -1,4 +1,4 @@
-// Ctrl/⌘ K: go anywhere. The server answers {items: [{label, url, group}]} for ?q=.
+// Ctrl/⌘ K: go anywhere, start anything. The server answers {items: [{label, url, group}]} for ?q=.
 const palette = document.querySelector("[data-palette]");
 const input = palette?.querySelector("input");
 const list = palette?.querySelector("[role=listbox]");
@@ -54,7 +54,10 @@ function move(by) {
 input?.addEventListener("input", search);
 input?.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
-  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+  if (event.key === "Escape") {  // a search field would only be emptied
+    event.preventDefault();
+    palette.close();
+  } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
     event.preventDefault();
     move(event.key === "ArrowDown" ? 1 : -1);
   } else if (event.key === "Enter") {

@@ -84,3 +84,5 @@ form?.addEventListener("click", (event) => {
 });
 
 if (form) showWhatApplies();
+// A browser that comes back puts in what was typed only after the page is parsed.
+addEventListener("pageshow", () => form?.dispatchEvent(new Event("change", { bubbles: true })));

@@ -14,9 +14,17 @@ from unfold.decorators import display
 
 from accounts.access import current_user
 from llmplatform.audited_admin import ReadOnlyAdmin
-from training import registry, services
+from training import base_models, registry, services
 from training.errors import StateConflict
-from training.models import Deployment, ModelBuild, Status, TrainingJob, Transition, Workload
+from training.models import (
+    Deployment,
+    ModelBuild,
+    ModelFetch,
+    Status,
+    TrainingJob,
+    Transition,
+    Workload,
+)
 
 STATUS_COLOURS = {
     Status.PENDING: "default",
@@ -54,9 +62,9 @@ class WorkloadAdmin(ReadOnlyAdmin):
     )
     list_filter_submit = True
     list_select_related: Any = ("owner", "node")
-    search_fields = ("name", "owner__email", "id")
-    inlines = (TransitionInline,)
-    readonly_fields = ("state_now", "progress")
+    search_fields: Any = ("name", "owner__email", "id")
+    inlines: Any = (TransitionInline,)
+    readonly_fields: Any = ("state_now", "progress")
 
     @display(description=_("state"), ordering="status", label=STATUS_COLOURS)
     def state_label(self, workload: Workload) -> tuple[str, str]:
@@ -159,6 +167,36 @@ class ModelBuildAdmin(WorkloadAdmin):
     @admin.action(description=_("Stop for good"))
     def stop(self, request: HttpRequest, builds: QuerySet[ModelBuild]) -> None:
         self._act(request, builds, services.stop)
+
+
+@admin.register(ModelFetch)
+class ModelFetchAdmin(WorkloadAdmin):
+    audit_noun = "fetch"
+    list_display = ("name", "base_model", "owner", "state_label", "progress", "node", "created_at")
+    list_select_related = ("owner", "node", "base_model")
+    fields = (
+        ("name", "owner"),
+        ("state_now", "progress"),
+        ("reason", "node"),
+        "detail",
+        "base_model",
+        ("created_at", "started_at"),
+        "finished_at",
+    )
+    actions = ("cancel",)
+
+    @admin.action(description=_("Cancel: what has arrived is kept"))
+    def cancel(self, request: HttpRequest, rows: QuerySet[ModelFetch]) -> None:
+        actor = current_user(request)
+
+        def act(row: ModelFetch) -> None:
+            if row.is_final:
+                raise StateConflict("cancel", row.state)
+            base_models.cancel_fetch(base_model=row.base_model, actor=actor, request=request)
+
+        if done := self.attempt(request, rows.select_related("base_model"), act, (StateConflict,)):
+            text = gettext("Asked to stop: %(count)d.") % {"count": done}
+            self.message_user(request, text, messages.SUCCESS)
 
 
 @admin.register(Deployment)

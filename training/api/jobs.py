@@ -153,4 +153,5 @@ def job_report(
     request: HttpRequest, job_id: str, format: Literal["html", "md", "pdf"] = "html"
 ) -> HttpResponse:
     """The report as a page that stands alone, as Markdown, or as PDF."""
-    return report_files.response(_job(request, job_id), format)
+    user = current_user(request)
+    return report_files.exported(_job(request, job_id), format, actor=user, request=request)

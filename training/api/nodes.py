@@ -25,8 +25,7 @@ queue_router = Router(tags=["Nodes"])
 
 
 class SlotOut(Answer):
-    """`workload` is what runs there: `kind`, `status`, and, for its owner and administrators,
-    `id` and `name`."""
+    """`workload` is what runs there: `kind`, `status`, `id` and `name`."""
 
     index: int
     is_gpu: bool
@@ -86,11 +85,13 @@ class PriorityIn(Schema):
     priority: int = Field(description="-5 (yields) to 5 (administrators only).")
 
 
-def _slot(slot: Slot, viewer: User) -> dict[str, Any]:
-    workload = slot.workload
-    runs = workload and {"kind": workload.kind, "status": workload.state}
-    if workload is not None and runs and queueing.shown_to(viewer, workload):
-        runs |= {"id": str(workload.pk), "name": workload.name}
+def _slot(slot: Slot) -> dict[str, Any]:
+    runs = slot.workload and {
+        "kind": slot.workload.kind,
+        "status": slot.workload.state,
+        "id": str(slot.workload.pk),
+        "name": slot.workload.name,
+    }
     return {
         "index": slot.index,
         "is_gpu": slot.is_gpu,
@@ -100,7 +101,7 @@ def _slot(slot: Slot, viewer: User) -> dict[str, Any]:
     }
 
 
-def _shown(node: Node, viewer: User) -> dict[str, Any]:
+def _shown(node: Node) -> dict[str, Any]:
     last: NodeSample | None = node.samples.order_by("-at").first()
     now = last if last and timezone.now() - last.at < SEEN_WITHIN else None
     return {
@@ -122,25 +123,29 @@ def _shown(node: Node, viewer: User) -> dict[str, Any]:
             "free_bytes": now.disk_free_bytes if now else None,
         },
         "gpus": now.gpus if now else [],
-        "slots": [_slot(slot, viewer) for slot in node.slots.all()],
+        "slots": [_slot(slot) for slot in node.slots.all()],
     }
+
+
+def _admin(request: HttpRequest) -> User:
+    user = current_user(request)
+    if not user.is_admin:
+        raise PermissionDenied
+    return user
 
 
 @nodes_router.get("", response=Page[NodeOut])
 def list_nodes(request: HttpRequest, paging: Query[Paging]) -> Any:
-    """For everybody; whose work runs where is told to its owner and to administrators."""
-    viewer = current_user(request)
-    rows = Node.objects.prefetch_related("slots__workload")
-    return paginate(rows, paging, lambda node: _shown(node, viewer))
+    """For administrators; what a training may have is in its estimate and in the queue."""
+    _admin(request)
+    return paginate(Node.objects.prefetch_related("slots__workload"), paging, _shown)
 
 
 def _switch(request: HttpRequest, node_id: int, *, draining: bool) -> dict[str, Any]:
-    viewer = current_user(request)
-    if not viewer.is_admin:
-        raise PermissionDenied
+    admin = _admin(request)
     node = owned_or_404(Node.objects.all(), pk=node_id)
-    set_draining(node=node, actor=viewer, draining=draining, request=request)
-    return _shown(Node.objects.prefetch_related("slots__workload").get(pk=node.pk), viewer)
+    set_draining(node=node, actor=admin, draining=draining, request=request)
+    return _shown(Node.objects.prefetch_related("slots__workload").get(pk=node.pk))
 
 
 @nodes_router.post("{int:node_id}/drain", response=NodeOut)

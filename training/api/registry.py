@@ -13,7 +13,7 @@ from training import archives, lineage, registry, versions
 from training.errors import StateConflict
 from training.models import ModelVersion
 from training.registry_schemas import ComparisonOut, GraphOut, VersionChange, VersionFilter
-from training.schemas import DeployIn, DeploymentOut, ModelVersionOut
+from training.schemas import DeployIn, DeploymentOut, ModelVersionOut, ScaleIn
 from training.version_comparison import compare as compare_versions
 
 versions_router = Router(tags=["Training"])
@@ -78,6 +78,19 @@ def undeploy(request: HttpRequest, version_id: int) -> Any:
     version = _version(request, version_id)
     try:
         registry.undeploy(version=version, actor=current_user(request), request=request)
+    except StateConflict as error:
+        raise ApiError(409, "conflict", error.message) from error
+    return 202, ModelVersionOut.resolve_deployment(version)
+
+
+@versions_router.post("{version_id}/scale", response={202: DeploymentOut})
+def scale(request: HttpRequest, version_id: int, body: ScaleIn) -> Any:
+    """More or fewer replicas of what is deployed; one that failed for good is replaced."""
+    version = _version(request, version_id)
+    try:
+        registry.scale(
+            version=version, actor=current_user(request), request=request, **body.model_dump()
+        )
     except StateConflict as error:
         raise ApiError(409, "conflict", error.message) from error
     return 202, ModelVersionOut.resolve_deployment(version)

@@ -1,9 +1,10 @@
 """API: `training/jobs/{id}/…` for watching: log, curves, samples, the doctor's notes."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any, Literal
 from uuid import UUID
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 from ninja import Query, Router
@@ -25,6 +26,7 @@ from training.schemas import (
 
 watching_router = Router(tags=["Training"])
 HARDWARE_POINTS = 600
+DOWNLOADED_LINES = 5000
 
 
 def _job(request: HttpRequest, job_id: str) -> TrainingJob:
@@ -80,9 +82,12 @@ def download_job_logs(request: HttpRequest, job_id: str) -> HttpResponse:
     return answer  # type: ignore[return-value]
 
 
-def _text(job_id: UUID) -> Iterator[bytes]:
-    for chunk in streams.chunks_from(job_id, 0).iterator(chunk_size=5):
-        yield chunk.text.encode() + b"\n"
+async def _text(job_id: UUID) -> AsyncIterator[bytes]:
+    """Under ASGI a plain iterator would be gathered in memory first."""
+    line, read = 0, sync_to_async(streams.log_after)
+    while (found := await read(job_id, line, DOWNLOADED_LINES)).items:
+        line = found.next
+        yield ("\n".join(found.items) + "\n").encode()
 
 
 @watching_router.get("jobs/{job_id}/metrics", response=PointsOut)

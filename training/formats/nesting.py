@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from llmplatform.text import number_of
 from training.formats.items import Item
 from training.formats.problems import Problem
 
@@ -53,7 +54,8 @@ def pick(record: Mapping[str, Any], path: str) -> Any:
     value: Any = record
     for step in path.split("."):
         if isinstance(value, list) and step.isdecimal():
-            value = value[int(step)] if int(step) < len(value) else None
+            index = number_of(step)
+            value = value[index] if index is not None and index < len(value) else None
         elif isinstance(value, dict):
             value = value.get(step)
         else:

@@ -1,6 +1,7 @@
 """What the trainer tells us, and how it learns that it should pause or stop."""
 
 import importlib.metadata
+import re
 import resource
 import threading
 import time
@@ -75,8 +76,9 @@ class ControlCallback(TrainerCallback):
 class StoryCallback(TrainerCallback):
     """Progress and metrics as events; remembers how far the run came."""
 
-    def __init__(self, events: EventLog) -> None:
+    def __init__(self, events: EventLog, *, may_stop_early: bool = False) -> None:
         self._events = events
+        self._may_stop_early, self._is_over = may_stop_early, False
         self._last_progress = 0.0
         self.step = 0
         self.max_steps = 0
@@ -123,7 +125,18 @@ class StoryCallback(TrainerCallback):
         if "train_tokens_per_second" in numbers:
             numbers["tokens_per_second"] = numbers.pop("train_tokens_per_second")
         self.metrics |= {k: v for k, v in numbers.items() if k in ("loss", "eval_loss")}
-        self._events.write("metrics", step=state.global_step, **numbers)
+        if not self._is_over:  # LLaMA-Factory asks once more what it keeps: no point of the curve
+            self._events.write("metrics", step=state.global_step, **numbers)
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Not reached by a pause or a stop: fewer steps than planned are an early stop."""
+        kept = re.search(r"checkpoint-(\d+)/?$", str(state.best_model_checkpoint))
+        if args.load_best_model_at_end and kept:
+            self._is_over = True
+            self.metrics["kept_step"] = int(kept[1])
+        if self._may_stop_early and state.global_step < state.max_steps:
+            self.metrics["planned_steps"] = state.max_steps
+            self.step = self.max_steps = state.global_step
 
     def is_complete(self) -> bool:
         return 0 < self.max_steps <= self.step

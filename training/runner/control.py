@@ -1,4 +1,7 @@
-"""What the run was asked to do: a control file or a signal. Standard library only.
+"""What the run was asked to do: a word in a control file, or a signal. Standard library only.
+
+A signal comes from whoever ends processes, such as a machine that shuts down: nobody decided that
+the run shall end for good, so it saves and leaves.
 
 Installed before the heavy imports: a signal that arrives while they load is remembered, where
 Python's default would end the process without a word. While data and model are prepared, which can
@@ -10,7 +13,7 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from types import FrameType
 
 PAUSE, STOP = "pause", "stop"
 POLL_EVERY_S = 0.5
@@ -21,28 +24,24 @@ class Interrupted(BaseException):
 
 
 class Control:
-    """`asked()` is None, "pause" or "stop"; a stop wins over a pause."""
+    """`asked()` is None, "pause" or "stop"; what the file says counts before a signal."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._seen: tuple[int, int] | None = None
         self._by_file: str | None = None
-        self._by_signal: str | None = None
+        self._is_signalled = False
         self._is_preparing = False
 
     def listen(self) -> None:
-        handlers: dict[int, Any] = {
-            signal.SIGUSR1: lambda *_: self._ask(PAUSE),
-            signal.SIGTERM: lambda *_: self._ask(STOP),
-        }
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        numbers = (signal.SIGUSR1, signal.SIGTERM)
+        for number in numbers:
+            signal.signal(number, self._on_signal)
         # Forked loaders of data must die of SIGTERM: pools end their processes with it.
-        os.register_at_fork(after_in_child=lambda: _forget(*handlers))
+        os.register_at_fork(after_in_child=lambda: _forget(*numbers))
 
-    def _ask(self, action: str) -> None:
-        if self._by_signal != STOP:
-            self._by_signal = action
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._is_signalled = True
         if self._is_preparing:
             self._is_preparing = False
             raise Interrupted
@@ -61,16 +60,14 @@ class Control:
 
     def _watch(self) -> None:
         while self._is_preparing:
-            word = self._read_file()
-            if word is not None:
-                os.kill(os.getpid(), signal.SIGTERM if word == STOP else signal.SIGUSR1)
+            if self._read_file() is not None:
+                os.kill(os.getpid(), signal.SIGUSR1)
                 return
             time.sleep(POLL_EVERY_S)
 
     def asked(self) -> str | None:
         """Costs one stat; the file is read when it changed."""
-        asked = (self._read_file(), self._by_signal)
-        return STOP if STOP in asked else asked[0] or asked[1]
+        return self._read_file() or (PAUSE if self._is_signalled else None)
 
     def asked_by_file(self) -> str | None:
         return self._read_file()

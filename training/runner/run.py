@@ -53,7 +53,7 @@ def train(spec: dict[str, Any], control: Control, events: EventLog) -> None:
 
     control.prepare()
     allow_cpu_devices()
-    story = StoryCallback(events)
+    story = StoryCallback(events, may_stop_early=bool(args.get("early_stopping_steps")))
     is_first = rank() == 0
     if is_first:
         HardwareSampler(events).start()
@@ -77,13 +77,13 @@ def tell_interrupted(spec: dict[str, Any], control: Control, events: EventLog) -
     checkpoint = spec["args"].get("resume_from_checkpoint") or None
     found = re.search(r"checkpoint-(\d+)/?$", str(checkpoint))
     step = int(found[1]) if found else 0
-    if control.asked() == PAUSE:
-        events.write("paused", step=step, checkpoint=checkpoint)
-        return EXIT_PAUSED
     if world() > 1 and control.asked_by_file() is None:
         text = "another process of this run has ended"
         events.write("failed", kind="killed", error_type="Interrupted", message=text)
         return EXIT_FAILED
+    if control.asked() == PAUSE:
+        events.write("paused", step=step, checkpoint=checkpoint)
+        return EXIT_PAUSED
     events.write("stopped", step=step)
     return EXIT_STOPPED
 

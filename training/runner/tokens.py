@@ -6,8 +6,8 @@ what is not learned has the label -100. Requests are files in the folder, `<name
 "stage", "entry": the dataset's in dataset_info.json, "records", "output": path}. The answer is
 written there: {"records": [{"sequences": [{"name", "length", "full_length", "learned",
 "pieces": [{"text", "tokens", "is_learned", "picture"?: how many tokens one became}], "rest"}]}
-or {"error"}], "special": […]} or {"error"}. It stays for a while after the last request, so that
-the next one need not wait for the imports.
+or {"error"}], "special": […]} or {"error", "causes": [message]}.
+It stays for a while after the last request, so that the next one need not wait for the imports.
 """
 
 import json
@@ -18,7 +18,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from failures import message_of
+from failures import chain, message_of
 from loading import DATA_STAGE, IGNORED, prepare_environment, write_whole
 
 IDLE_S = 120
@@ -159,7 +159,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         return {"records": [encoder.encode(record) for record in request["records"]]}
     except Exception as error:  # noqa: BLE001  the page says why
         traceback.print_exc()
-        return {"error": f"{type(error).__name__}: {message_of(error)}"[:500]}
+        causes = [str(each) for each in chain(error)]
+        return {"error": f"{type(error).__name__}: {message_of(error)}"[:500], "causes": causes}
 
 
 def serve(folder: Path) -> None:

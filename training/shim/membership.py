@@ -53,6 +53,7 @@ class Membership:
 
     def _begin(self) -> bool:
         if self.runner.was_started():
+            self.runner.adopt()
             return True
         deadline = time.monotonic() + MEETING_WITHIN_S
         while time.monotonic() < deadline and self._is_wanted():

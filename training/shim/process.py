@@ -13,6 +13,8 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import psutil
+
 from training.shim import locks
 
 # What a training process may see of our environment; secrets of the platform are not among it.
@@ -35,6 +37,20 @@ PASSED_ON = (
     *("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "USE_MODELSCOPE_HUB"),
 )
 MARK = "LLMPLATFORM_WORKLOAD"
+
+
+def _leader(path: Path) -> int | None:
+    """Of the group of processes that have the file open, without this one; None: there is none."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            is_leader = process.pid != os.getpid() and os.getpgid(process.pid) == process.pid
+            if is_leader and _has_open(process, path):
+                return process.pid
+    return None
+
+
+def _has_open(process: psutil.Process, path: Path) -> bool:
+    return any(file.path == str(path.resolve()) for file in process.open_files())
 
 
 class Runner:
@@ -75,20 +91,48 @@ class Runner:
         environment |= {MARK: workload_id, "PYTHONUNBUFFERED": "1"} | dict(extra)
         with locks.take(self.lock) as lock, self.log.open("ab") as log:
             descriptor = [str(lock.fileno())] if command[1].endswith("launch.py") else []
-            self._child = subprocess.Popen(
-                [*command, *descriptor],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=self.folder,
-                pass_fds=[lock.fileno()],
-                start_new_session=True,
-            )
-            locks.name_holder(lock, self._child.pid)
+            self._write_identity()  # before there is a child: our successor must know of it
+            try:
+                self._child = subprocess.Popen(
+                    [*command, *descriptor],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=environment,
+                    cwd=self.folder,
+                    pass_fds=[lock.fileno()],
+                    start_new_session=True,
+                )
+                locks.name_holder(lock, self._child.pid)
+            except OSError:
+                self._give_up()
+                raise
+
+    def _write_identity(self) -> None:
         draft = self._identity.with_suffix(".new")
-        draft.write_text(json.dumps({"pid": self._child.pid, "started": time.time()}))
+        draft.write_text(json.dumps({"started": time.time()}))
         draft.replace(self._identity)
+
+    def _give_up(self) -> None:
+        if self._child is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
+            self._child.wait()
+        self._identity.unlink(missing_ok=True)
+
+    def adopt(self) -> bool:
+        """See to it that the lock names the process here that leads its holders: an earlier shim
+        may have died before it wrote that. False if no other process here has the lock open."""
+        named = locks.holder(self.lock)
+        leader = _leader(self.lock) if named is not None else None
+        if leader is not None and leader != named:
+            self.lock.write_text(str(leader))
+        return leader is not None
+
+    def end_former(self) -> None:
+        """The process here of an earlier attempt, which nobody watches any more."""
+        if self.adopt():
+            self.kill()
 
     @property
     def pid(self) -> int | None:

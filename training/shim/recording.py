@@ -17,14 +17,17 @@ from training.rounds import Rounds
 from training.shim.continuity import Continuity
 from training.shim.faults import UNSTORABLE
 from training.shim.reading import events, log_lines
-from training.streams import log_length
+from training.streams import log_chars, log_length
 
 logger = logging.getLogger(__name__)
 
 Event = dict[str, Any]
 TERMINAL = ("finished", "paused", "stopped", "failed")
-# A log is for reading: past this many lines only the runner's own file goes on.
-LOG_MAX_LINES = 50_000
+# Past this much only the runner's own file goes on.
+LOG_MAX_CHARS = 256 * 1024**2
+# A chunk is read as a whole, also for one of its lines.
+CHUNK_LINES = 1000
+LOG_FULL = "… the rest is in the log file on the node"
 NOT_VALUES = ("type", "at", "step", "epoch")
 
 
@@ -56,6 +59,7 @@ class Recorder:
         self._rounds = Rounds(workload)
         self._points = 0
         self._last_progress: tuple[float, int] | None = None
+        self._log_chars: int | None = None
         # When the newest event was told, by its own clock, and when it was read here.
         self._heard: tuple[float, float] | None = None
         self._handlers: dict[str, Callable[[Event], None]] = {
@@ -76,6 +80,7 @@ class Recorder:
             yield
         except BaseException:
             self.outcome, self._points, self._last_progress, self._continuity.memory = before
+            self._log_chars = None
             self._rounds.begin()
             raise
 
@@ -107,8 +112,7 @@ class Recorder:
     def apply(self, event: Event) -> None:
         if event["type"] in TERMINAL:
             self.outcome = weightier(self.outcome, event)
-            if "step" in event:
-                self.changes["step"] = event["step"]
+            self.changes |= {n: event[n] for n in ("step", "max_steps") if n in event}
         self._heard = (event["at"], time.monotonic())
         handler = self._handlers.get(event["type"])
         if handler is not None:
@@ -198,12 +202,17 @@ class Recorder:
         lines = log_lines(data)
         if not lines:
             return
-        first = log_length(self.workload.pk)
-        room = LOG_MAX_LINES - first
-        if room <= 0:
+        if self._log_chars is None:
+            self._log_chars = log_chars(self.workload.pk)
+        if self._log_chars >= LOG_MAX_CHARS:
             return
-        if len(lines) >= room:
-            lines = [*lines[: room - 1], "… the rest is in the log file on the node"]
-        LogChunk.objects.create(
-            workload=self.workload, first=first, count=len(lines), text="\n".join(lines)
-        )
+        if self._log_chars + sum(map(len, lines)) > LOG_MAX_CHARS:
+            self._log_chars, lines = LOG_MAX_CHARS, [LOG_FULL]
+        first = log_length(self.workload.pk)
+        for start in range(0, len(lines), CHUNK_LINES):
+            part = lines[start : start + CHUNK_LINES]
+            text = "\n".join(part)
+            self._log_chars += len(text)
+            LogChunk.objects.create(
+                workload=self.workload, first=first + start, count=len(part), text=text
+            )

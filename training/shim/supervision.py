@@ -97,12 +97,14 @@ class Supervision:
         if self.workload.renew(self.fence, pid=os.getpid()) is None:
             raise Fenced
         if self.runner.was_started():
+            self.runner.adopt()
             told = self.runner.events.read_bytes() if self.runner.events.exists() else b""
             self.recorder.outcome = last_outcome(told)
             return
         try:
             alone = works.write_spec(self.work, self.runner)
             command = launching.prepare(self.workload, self.runner, alone)
+            self.runner.end_former()
             self.runner.start(command, str(self.workload.pk), self.work.environment())
         except locks.Held as error:
             raise Unbuildable(Reason.START, "an earlier process of it still lives") from error
@@ -245,7 +247,7 @@ class Supervision:
             ending = Ending(Status.STOPPED if desired == Desired.STOP else Status.PAUSED)
         elif self._limit and ending and ending.status in (Status.PAUSED, Status.STOPPED):
             ending = self._at_limit(ending, desired)
-        elif self._is_broken(ending) and desired == Desired.RUN and self._requeue():
+        elif desired == Desired.RUN and self._is_unasked(ending) and self._requeue():
             return
         elif ending is None or ending.reason == Reason.KILLED:
             ending = self._broken_off(ending, desired)
@@ -254,6 +256,11 @@ class Supervision:
         elif ending.status == Status.PAUSED and desired == Desired.STOP:
             ending = Ending(Status.STOPPED)
         self._finish(self._diagnosed(ending), outcome)
+
+    def _is_unasked(self, ending: Ending | None) -> bool:
+        """Whether it ended though nobody wanted that: of a signal, or with a lost node."""
+        has_left = ending is not None and ending.status in (Status.PAUSED, Status.STOPPED)
+        return has_left or self._is_broken(ending)
 
     def _is_broken(self, ending: Ending | None) -> bool:
         """Whether a lost node ended it. The processes here may notice that before we do."""

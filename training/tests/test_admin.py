@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import AuditEvent, User
 from llmplatform.tests.console_cast import GIB, make_job, make_node, make_slot
@@ -14,11 +15,19 @@ from training.models import (
     BaseModel,
     Deployment,
     Desired,
+    Evaluation,
+    Kind,
     ModelBuild,
+    ModelExport,
+    ModelFamily,
+    ModelFetch,
     ModelVersion,
     Node,
+    ParityCheck,
     Status,
+    Sweep,
     TrainingJob,
+    Workload,
 )
 
 JOBS = "admin:training_trainingjob_changelist"
@@ -113,6 +122,101 @@ def test_builds_are_stopped(console: Client, alice: User) -> None:
     do(console, "admin:training_modelbuild_changelist", "stop", build)
     build.refresh_from_db()
     assert build.status == Status.STOPPED
+
+
+def _version(alice: User) -> ModelVersion:
+    family = ModelFamily.objects.create(owner=alice, name="maple")
+    return ModelVersion.objects.create(owner=alice, name="maple", path="/none", family=family)
+
+
+def test_evaluations_are_stopped_deleted_and_keep_their_words(console: Client, alice: User) -> None:
+    version = _version(alice)
+    known = {"owner": alice, "version": version, "source": "probes"}
+    running = Evaluation.objects.create(
+        name="aspen", status=Status.RUNNING, attempt=1, desired=Desired.RUN, **known
+    )
+    done = Evaluation.objects.create(name="birch", status=Status.SUCCESS, **known)
+    for position, outcome in enumerate(("win", "win", "loss", "tie", "")):
+        done.samples.create(
+            position=position,
+            outcome=outcome,
+            question="A private question",
+            base_answer="A private answer",
+            base={"loss": 2.5},
+            tuned={"loss": 1.25},
+        )
+    name = "admin:training_evaluation_changelist"
+    page = console.get(reverse(name), {"source__exact": "probes", "q": "birch"}).text
+    assert "2 / 1 / 1" in page and "aspen" not in page.split("<tbody")[1]
+    page = console.get(reverse("admin:training_evaluation_change", args=[done.pk])).text
+    assert "1.25" in page and "Better" in page and "private" not in page
+    do(console, name, "stop", running, done)
+    do(console, name, "delete_ended", running, done)
+    assert [row.desired for row in Evaluation.objects.all()] == [Desired.STOP]
+    assert actions() == ["evaluation.stop", "evaluation.delete"]
+
+
+def test_parity_checks_tell_numbers_alone(console: Client, alice: User) -> None:
+    rows = [
+        {"prompt": "A private prompt", "difference": None, "is_same_answer": True},
+        {"prompt": "Another", "difference": {"position": 3}, "is_same_answer": True},
+    ]
+    check = ParityCheck.objects.create(
+        owner=alice,
+        name="maple",
+        version=_version(alice),
+        status=Status.SUCCESS,
+        results={"rows": rows},
+    )
+    assert "1 / 2" in console.get(reverse("admin:training_paritycheck_changelist")).text
+    page = console.get(reverse("admin:training_paritycheck_change", args=[check.pk])).text
+    assert "1 / 2" in page and "2 / 2" in page and "private" not in page
+
+
+def test_exports_are_stopped_and_deleted(console: Client, alice: User) -> None:
+    known = {"owner": alice, "version": _version(alice), "name": "maple"}
+    waiting = ModelExport.objects.create(desired=Desired.RUN, **known)
+    done = ModelExport.objects.create(status=Status.SUCCESS, size_bytes=3 * GIB, **known)
+    name = "admin:training_modelexport_changelist"
+    assert "3.0\xa0GB" in console.get(reverse(name), {"format__exact": "merged"}).text
+    page = do(console, name, "stop", waiting, done)
+    assert [message.level_tag for message in page.context["messages"]] == ["error", "success"]
+    do(console, name, "delete_ended", waiting, done)
+    assert not ModelExport.objects.exists()
+    assert actions() == ["export.stop", "export.delete", "export.delete"]
+
+
+def test_downloads_are_cancelled(console: Client, alice: User) -> None:
+    base = BaseModel.objects.create(owner=alice, name="far", hub_id="a/b", is_ready=False)
+    fetch = ModelFetch.objects.create(owner=alice, name="far", base_model=base, desired=Desired.RUN)
+    for _time in range(2):
+        do(console, "admin:training_modelfetch_changelist", "cancel", fetch)
+    assert ModelFetch.objects.get().status == Status.STOPPED
+    assert actions() == ["base_model.cancel"]
+
+
+def test_sweeps_are_stopped(console: Client, alice: User) -> None:
+    jobs = [make_job(alice, "one"), make_job(alice, "two", status=Status.SUCCESS)]
+    chosen = {"base_model": jobs[0].base_model, "dataset": jobs[0].dataset}
+    sweep = Sweep.objects.create(
+        owner=alice, name="rates", stage="sft", method="lora", grid={"lora_rank": [4, 8]}, **chosen
+    )
+    sweep.jobs.set(jobs)
+    name = "admin:training_sweep_changelist"
+    assert "1 / 2" in console.get(reverse(name), {"q": "rates"}).text
+    page = console.get(reverse("admin:training_sweep_change", args=[sweep.pk])).text
+    assert "lora_rank" in page and str(Status.SUCCESS.label) in page
+    assert "1 training is being stopped" in do(console, name, "stop", sweep).text
+    assert actions() == ["job.stop", "sweep.stop"]
+
+
+@pytest.mark.parametrize("kind", Kind.values)
+def test_failed_work_of_every_kind_leads_to_its_page(
+    console: Client, alice: User, kind: str
+) -> None:
+    job = make_job(alice, status=Status.FAILED, finished_at=timezone.now())
+    Workload.objects.filter(pk=job.pk).update(kind=kind)
+    assert str(job.pk) in console.get(reverse("admin:index")).text
 
 
 def test_base_models_follow_the_rules_of_the_service(

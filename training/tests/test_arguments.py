@@ -11,7 +11,7 @@ from training import argument_conflicts, arguments, llamafactory
 from training.argument_table import BLOCKED, WHY_BLOCKED
 from training.arguments import ARGUMENTS, BY_NAME, GROUPS
 from training.chat_templates import SEEING, TEMPLATES
-from training.models import Method, Stage
+from training.models import BaseModel, Method, Stage
 from training.presets import PRESETS, field_text, preset_values
 
 NEVER = (
@@ -183,6 +183,11 @@ def test_what_does_not_apply_is_refused(name: str, stage: str, method: str) -> N
             {"save_steps"},
         ),
         (
+            {"val_size": 0.1, "load_best_model_at_end": True, "save_steps": 20, "eval_steps": 10},
+            "sft",
+            {"save_steps"},
+        ),
+        (
             {"val_size": 0.1, "load_best_model_at_end": True, "eval_strategy": "epoch"},
             "sft",
             {"load_best_model_at_end"},
@@ -227,6 +232,31 @@ def test_no_layer_cannot_be_trained() -> None:
 def test_the_best_model_is_compared_where_it_is_saved() -> None:
     parameters = {"val_size": 0.1, "load_best_model_at_end": True, "early_stopping_steps": 3}
     assert arguments.clean(parameters, stage="sft", method="lora") == parameters
+
+
+@pytest.mark.parametrize(
+    ("given", "save_steps", "eval_steps"),
+    [
+        ({}, 100, 10),
+        ({"logging_steps": 7}, 100, 14),
+        ({"load_best_model_at_end": True}, 100, 100),
+        ({"load_best_model_at_end": True, "eval_steps": 30}, 30, 30),
+        ({"load_best_model_at_end": True, "save_steps": 40}, 40, 40),
+    ],
+)
+def test_evaluations_and_checkpoints_go_together_for_the_best(
+    given: dict[str, Any], save_steps: int, eval_steps: int
+) -> None:
+    parameters = {"val_size": 0.1, **given}
+    assert arguments.clean(parameters, stage="sft", method="lora") == parameters
+    args = llamafactory.preview_args(
+        stage="sft",
+        method="lora",
+        base_model=BaseModel(path="/models/a"),
+        dataset_name="d",
+        parameters=parameters,
+    )
+    assert (args["save_steps"], args["eval_steps"]) == (save_steps, eval_steps)
 
 
 def test_the_best_of_each_epoch_can_be_kept() -> None:

@@ -155,6 +155,42 @@ def test_a_new_training(alice: User, live_url: str, sign_in: SignIn) -> None:
     assert made.stage == "dpo"
 
 
+def test_what_only_the_server_says_stays_until_it_is_mended(
+    alice: User, live_url: str, sign_in: SignIn
+) -> None:
+    make_base_model()
+    make_dataset(alice)
+    make_node(gib=64)
+    page = sign_in(alice)
+    page.goto("/training/new/")
+    page.get_by_label("Dataset", exact=True).select_option("identity")
+    name = page.get_by_label("Name", exact=True)
+    name.fill("../../etc/passwd")
+    page.get_by_label("LoRA rank").fill("4")
+    page.get_by_role("button", name="Start training").click()
+    refused = page.get_by_text("The name cannot contain slashes")
+    expect(page.get_by_text("Fits", exact=True)).to_be_visible()
+    expect(refused).to_be_visible()
+    name.fill("passwd")
+    expect(refused).to_have_count(0)
+
+
+def test_the_way_back_keeps_what_was_typed(alice: User, live_url: str, sign_in: SignIn) -> None:
+    make_base_model()
+    make_dataset(alice)
+    make_node(gib=64)
+    page = sign_in(alice)
+    page.goto("/training/new/")
+    page.get_by_label("Dataset", exact=True).select_option("identity")
+    page.get_by_label("LoRA rank").fill("4")
+    expect(page.locator("#preview")).to_contain_text("lora_rank: 4")
+    page.get_by_role("link", name="Datasets").first.click()
+    expect(page).to_have_url(re.compile("/datasets/$"))
+    page.go_back()
+    expect(page.get_by_label("LoRA rank")).to_have_value("4")
+    expect(page.locator("#preview")).to_contain_text("lora_rank: 4")
+
+
 def test_parameters_are_found_changed_and_remedied(
     alice: User, live_url: str, sign_in: SignIn
 ) -> None:

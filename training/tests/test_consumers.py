@@ -8,14 +8,17 @@ from asgiref.sync import sync_to_async
 from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.db import OperationalError
 from django.test import Client
 
 from accounts.models import User
 from accounts.tokens import open_session
 from llmplatform.asgi import application
+from training.consumers import TrainingConsumer
 from training.events import group_of
 from training.models import Status, TrainingJob
 from training.tests.rows import add_hardware, add_log, add_metrics, make_job, make_version
+from training.watching import Watch
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WITHIN_S = 10
@@ -214,3 +217,41 @@ async def test_what_a_client_says_is_ignored(alice: User, job: TrainingJob) -> N
         await asyncio.sleep(0)
         await job.arefresh_from_db()
         assert job.state == "running"
+
+
+@pytest.mark.parametrize("broken", ["training.watching.Watch.news", "training.consumers._refusal"])
+async def test_a_database_that_is_away_sends_watchers_to_come_again(
+    alice: User, job: TrainingJob, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    def is_away(*args: Any) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr("training.consumers.CHECK_EVERY_S", 0)
+    token = await sync_to_async(token_of)(alice)
+    async with socket(f"/ws/training/{job.pk}/?token={token}") as opened:
+        await receive(opened, "log")
+        monkeypatch.setattr(broken, is_away)
+        assert await closing(opened) == 1013
+
+
+async def test_a_watcher_that_has_left_is_no_error(
+    alice: User, job: TrainingJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[asyncio.Task[None]] = []
+    follow = TrainingConsumer._follow
+
+    async def follow_known(self: TrainingConsumer, watch: Watch) -> None:
+        ended.append(asyncio.current_task())  # type: ignore[arg-type]
+        await follow(self, watch)
+
+    async def has_left(self: TrainingConsumer, *args: Any) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(TrainingConsumer, "_follow", follow_known)
+    monkeypatch.setattr(TrainingConsumer, "send_json", has_left)
+    token = await sync_to_async(token_of)(alice)
+    async with socket(f"/ws/training/{job.pk}/?token={token}"):
+        while not ended:
+            await asyncio.sleep(0.02)
+        await asyncio.wait(ended, timeout=WITHIN_S)
+        assert ended[0].done() and ended[0].exception() is None

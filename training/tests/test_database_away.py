@@ -1,7 +1,7 @@
 """The database goes away during a run: the training does not notice, and nothing is lost.
 
-PostgreSQL, reached by the shim through a proxy that falls silent and is then cut off. AWAY_S makes
-that longer than the suite has time for.
+PostgreSQL and MariaDB, reached by the shim through a proxy that falls silent and is then cut off.
+AWAY_S makes that longer than the suite has time for.
 """
 
 import json
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +21,59 @@ from django.conf import settings
 from training.tests.proxy import Proxy
 
 pytestmark = [pytest.mark.training, pytest.mark.xdist_group("training")]
-SERVER = ("127.0.0.1", 5432)
 AWAY_S = float(os.environ.get("AWAY_S", "6"))
 
 
+class Server:
+    """A database server on this machine; `run` executes one statement."""
+
+    def __init__(self, scheme: str, user: str, port: int, run: Callable[[str], None]) -> None:
+        self.run, self.address = run, ("127.0.0.1", port)
+        self._url = f"{scheme}://{user}@127.0.0.1:{{}}/{{}}"
+
+    def url(self, name: str, port: int | None = None) -> str:
+        return self._url.format(port or self.address[1], name)
+
+
+def postgresql() -> Server:
+    def run(statement: str) -> None:
+        known: Any = {"host": "127.0.0.1", "port": 5432, "user": "postgres", "dbname": "postgres"}
+        with psycopg.connect(**known, autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    return Server("postgres", "postgres", 5432, run)
+
+
+def mariadb() -> Server:
+    driver = pytest.importorskip("MySQLdb", reason="see requirements-mysql.txt")
+
+    def run(statement: str) -> None:
+        connection = driver.connect(host="127.0.0.1", port=3306, user="root")
+        connection.cursor().execute(statement)
+        connection.close()
+
+    return Server("mysql", "root", 3306, run)
+
+
+@pytest.fixture(params=[postgresql, mariadb], ids=["postgresql", "mariadb"])
+def server(request: pytest.FixtureRequest) -> Server:
+    found: Server = request.param()
+    return found
+
+
 @pytest.fixture
-def database() -> Iterator[str]:
+def database(server: Server) -> Iterator[str]:
     name = f"away_{uuid.uuid4().hex[:12]}"
-    host, port = SERVER
-    with psycopg.connect(
-        host=host, port=port, user="postgres", dbname="postgres", autocommit=True
-    ) as server:
-        server.execute(f"CREATE DATABASE {name}")
-        yield name
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def url(name: str, port: int) -> str:
-    return f"postgres://postgres@{SERVER[0]}:{port}/{name}"
+    server.run(f"CREATE DATABASE {name}")
+    yield name
+    server.run(f"DROP DATABASE {name}" + (" WITH (FORCE)" if server.address[1] == 5432 else ""))
 
 
 def lines(path: Path) -> int:
     return path.read_bytes().count(b"\n")
 
 
-def begin(folder: Path, model: Path, database: str, shim_port: int) -> subprocess.Popen[str]:
+def begin(folder: Path, model: Path, direct: str, proxied: str) -> subprocess.Popen[str]:
     epochs = str(round(8 + 1.5 * AWAY_S))
     return subprocess.Popen(
         [sys.executable, "-m", "training.tests.run_apart", str(model), epochs],
@@ -55,8 +83,8 @@ def begin(folder: Path, model: Path, database: str, shim_port: int) -> subproces
             "DJANGO_SETTINGS_MODULE": "llmplatform.settings",
             "PLATFORM_DATA": str(folder),
             "BASE_MODEL_ROOTS": str(model.parent),
-            "DATABASE_URL": url(database, SERVER[1]),
-            "SHIM_DATABASE_URL": url(database, shim_port),
+            "DATABASE_URL": direct,
+            "SHIM_DATABASE_URL": proxied,
         },
         stdout=subprocess.PIPE,
         text=True,
@@ -71,10 +99,11 @@ def told(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
 
 
 def test_the_run_goes_on_and_is_told_in_full_afterwards(
-    tiny_model: Path, tmp_path: Path, database: str
+    tiny_model: Path, tmp_path: Path, server: Server, database: str
 ) -> None:
-    proxy = Proxy(SERVER)
-    process = begin(tmp_path, tiny_model, database, proxy.port)
+    proxy = Proxy(server.address)
+    proxied = server.url(database, proxy.port)
+    process = begin(tmp_path, tiny_model, server.url(database), proxied)
     try:
         story = told(process)
         now = next(row for row in story if row["step"] >= 3)

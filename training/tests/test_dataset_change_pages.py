@@ -54,6 +54,10 @@ def test_records_are_left_out_and_come_back(alice: User, client_for: ClientFor) 
     assert outputs(Dataset.objects.get(version=3)) == ["a0", "a1", "a2"]
     refused = client.post(url, {"number": "99"}, follow=True)
     assert "no record with this number" in refused.content.decode()
+    client.post(url, {"number": "9" * 5000})
+    client.post(url, {"number": "9" * 18})
+    assert Dataset.objects.count() == 3
+    assert client.get(reverse("datasets:mix") + "?with=" + "9" * 5000).status_code == 200
     page = text_of(client, "versions", second.pk, query=f"?old={dataset.pk}&new={second.pk}")
     assert "3 stayed, 1 went, 0 came." in page and "1 repetition was left out." in page
     client.post(reverse("datasets:restore", args=[dataset.pk]))

@@ -160,9 +160,21 @@ def test_the_reading_comprehension_file_imports_whole(alice: User, shared_data: 
     assert first["input"].startswith("基于《跑跑卡丁车》")
 
 
+def test_the_likely_encoding_is_chosen_already(alice: User, client_for: ClientFor) -> None:
+    rows = [{"instruction": "你好", "output": "您好，有什么可以帮您？"}]
+    draft = kept(alice, json.dumps(rows, ensure_ascii=False).encode("gbk"), "data.json")
+    path = f"/datasets/drafts/{draft.pk}/"
+    page = client_for(alice).get(path)
+    assert page.context["form"]["encoding"].value() == "gb18030"
+    assert "有什么可以帮您" in page.text
+    client_for(alice).post(path, {**page.context["form"].data, "action": "import"})
+    assert Dataset.objects.get().records == 1
+
+
 def test_a_table_without_names_in_another_encoding(alice: User) -> None:
     draft = kept(alice, "你好;好\n再见;见\n".encode("gbk"), "data.csv")
-    assert (draft_look := drafts.look(draft)).refusal and not draft_look.columns
+    assert drafts.look(draft, {"encoding": "utf-8"}).refusal
+    assert drafts.look(draft).reading.encoding == "gb18030"
     options = {"encoding": "gb18030", "has_header": False}
     look = drafts.look(draft, options)
     assert [column.name for column in look.columns] == ["column1", "column2"]

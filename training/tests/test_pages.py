@@ -541,3 +541,5 @@ def test_report_page_and_files(alice: User, client: Client) -> None:
     answer = client.get(f"/training/{job.pk}/report/?format=pdf")
     assert answer.headers["Content-Type"] == "application/pdf"
     assert "identity-report.pdf" in answer.headers["Content-Disposition"]
+    [event] = AuditEvent.objects.filter(action="job.report")
+    assert event.after == {"format": "pdf"} and event.actor == alice

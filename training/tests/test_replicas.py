@@ -133,3 +133,72 @@ def test_the_page_and_the_api_list_them(
     told = alice.get(f"training/models/{version.pk}").json()["deployment"]["replicas"]
     assert [row["node"] for row in told] == ["one", "two"]
     assert [row["id"] for row in told] == [str(first.pk), str(second.pk)]
+    for odd in ("9" * 5000, "0", "many", ""):
+        scaled = client.post(f"/models/deployments/{first.pk}/scale/", {"replicas": odd})
+        assert scaled.status_code == 302 and len(wanted(version)) == 2
+
+
+def wanted(version: ModelVersion) -> list[Deployment]:
+    return list(version.deployments.filter(desired=Desired.RUN).order_by("created_at"))
+
+
+def test_more_of_them_start_under_the_same_name(version: ModelVersion) -> None:
+    first, _second = deployed(version)
+    registry.scale(version=version, actor=version.owner, replicas=3)
+    *_before, third = wanted(version)
+    assert third.replica_of == first and third.status == Status.PENDING
+    assert (third.name, third.concurrency) == (first.name, first.concurrency)
+    assert third.key and third.key != first.key
+    assert version.deployment == first
+
+
+def test_of_fewer_the_last_stop_and_the_first_keeps_the_name(version: ModelVersion) -> None:
+    first, *others = deployed(version, 3)
+    registry.scale(version=version, actor=version.owner, replicas=1)
+    assert wanted(version) == [first]
+    assert [model.pk for model in ProviderModel.objects.usable()] == [first.provider_model_id]
+    for row in others:
+        row.refresh_from_db()
+        assert row.desired == Desired.STOP and row.provider_model is None
+
+
+def test_one_that_failed_for_good_is_replaced(version: ModelVersion) -> None:
+    first, second = deployed(version)
+    registry.withdraw(first)
+    Deployment.objects.filter(pk=first.pk).update(status=Status.FAILED, desired=Desired.STOP)
+    registry.scale(version=version, actor=version.owner, replicas=2)
+    assert wanted(version)[0] == second and len(wanted(version)) == 2
+    assert wanted(version)[1].replica_of == first, "the group stays one"
+    assert version.deployment == second
+
+
+def test_scaling_is_refused_where_there_is_nothing_to_scale(version: ModelVersion) -> None:
+    with pytest.raises(StateConflict):
+        registry.scale(version=version, actor=version.owner, replicas=2)
+    deployed(version)
+    for wrong in (0, 9):
+        with pytest.raises(ValidationError):
+            registry.scale(version=version, actor=version.owner, replicas=wrong)
+    registry.undeploy(version=version, actor=version.owner)
+    with pytest.raises(StateConflict):
+        registry.scale(version=version, actor=version.owner, replicas=2)
+
+
+def test_page_and_api_scale(
+    version: ModelVersion,
+    client_for: Callable[[User], Client],
+    api: Callable[[User], ApiClient],
+) -> None:
+    first, _second = deployed(version)
+    path = f"/models/deployments/{first.pk}/"
+    client = client_for(version.owner)
+    assert 'value="2"' in client.get(path).text
+    assert "Between 1 and 8." in client.post(f"{path}scale/", {"replicas": "x"}, follow=True).text
+    client.post(f"{path}scale/", {"replicas": "3"})
+    assert len(wanted(version)) == 3
+    alice = api(version.owner)
+    scaled = f"training/models/{version.pk}/scale"
+    assert alice.post(scaled, replicas=1).status_code == 202
+    assert wanted(version) == [first]
+    refused = alice.post(scaled, replicas=0)
+    assert refused.status_code == 422 and "replicas" in refused.json()["error"]["fields"]

@@ -118,20 +118,26 @@ def test_stop_saves_nothing_and_says_so(training_python: Path, make_spec: MakeSp
     spec = make_spec("stopped", num_train_epochs=50.0)
     process = run_script(training_python, "run.py", spec)
     wait_for(lambda: reached(spec, 2))
-    process.send_signal(signal.SIGTERM)
+    (spec.parent / "control_path").write_text("stop")
     assert process.wait() == 76
     assert events(spec, "stopped")
     assert not (spec.parent / "out" / "adapter_model.safetensors").exists()
 
 
-def test_a_signal_during_the_imports_is_not_lost(
+def test_a_signal_saves_and_during_the_imports_it_is_not_lost(
     training_python: Path, make_spec: MakeSpec
 ) -> None:
-    spec = make_spec("early")
-    process = run_script(training_python, "run.py", spec)
-    wait_for(lambda: events(spec, "loading"))
-    process.send_signal(signal.SIGUSR1)
+    early, late = make_spec("early"), make_spec("late", num_train_epochs=50.0)
+    process = run_script(training_python, "run.py", early)
+    wait_for(lambda: events(early, "loading"))
+    process.send_signal(signal.SIGTERM)
     assert process.wait() == 75
+    process = run_script(training_python, "run.py", late)
+    wait_for(lambda: reached(late, 2))
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 75
+    told = events(late, "paused")[0]
+    assert told["step"] >= 2 and Path(told["checkpoint"]).is_dir()
 
 
 def test_a_pause_before_the_first_step_keeps_the_checkpoint_it_came_from(
@@ -153,7 +159,7 @@ def test_processes_that_load_data_do_not_outlive_a_stop(
     process = run_script(training_python, "run.py", spec, start_new_session=True)
     wait_for(lambda: reached(spec, 2))
     process.send_signal(signal.SIGTERM)
-    assert process.wait() == 76
+    assert process.wait() == 75
     wait_for(lambda: not _is_group_alive(process.pid))
 
 

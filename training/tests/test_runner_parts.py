@@ -72,8 +72,10 @@ def test_a_request_interrupts_the_preparation_only(tmp_path: Path) -> None:
     try:
         control.prepare()
         with pytest.raises(Interrupted):
-            signal.raise_signal(signal.SIGUSR1)
+            signal.raise_signal(signal.SIGTERM)
         signal.raise_signal(signal.SIGTERM)
+        assert control.asked() == "pause"
+        (tmp_path / "control").write_text("stop")
         assert control.asked() == "stop"
     finally:
         for number, handler in before.items():

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from django.db import connections
 from safetensors.numpy import load_file
 
 from accounts.models import User
+from llmplatform.supervisor import Part, Supervisor
 from providers.models import ProviderModel
 from providers.services import stream_chat, target_of
 from providers.types import ChatMessage, ChatRequest, TextDelta
@@ -213,6 +215,19 @@ def test_a_lost_machine_resumes_from_the_checkpoint(
     assert is_equal(undisturbed, job)
 
 
+def test_a_signal_that_nobody_here_sent_saves_and_the_run_goes_on(
+    train: MakeJob, undisturbed: dict[str, Any]
+) -> None:
+    job = train("signalled")
+    until(job, reached(13))
+    for process in processes(job):
+        process.terminate()
+    until(job, lambda workload: workload.attempt == 2)
+    assert job.checkpoint_step >= 13, "it saved before it left"
+    succeed(job)
+    assert is_equal(undisturbed, job)
+
+
 def test_a_suspended_node_goes_on_at_the_next_start(
     train: MakeJob, undisturbed: dict[str, Any]
 ) -> None:
@@ -254,36 +269,31 @@ def test_a_model_that_vanished_is_said_before_a_process_starts(
     assert processes(job) == []
 
 
-def test_the_worker_is_killed_and_nothing_happens(
-    train: MakeJob, undisturbed: dict[str, Any]
+@pytest.mark.parametrize("loss", ["worker", "supervisor"])
+def test_a_killed_worker_or_supervisor_costs_a_run_nothing(
+    train: MakeJob, undisturbed: dict[str, Any], tmp_path: Path, loss: str
 ) -> None:
     """The real Celery worker on the broker that the settings name."""
     queue = f"celery,{nodes.register().queue}"
-    command = [
-        sys.executable,
-        "-m",
-        "celery",
-        "-A",
-        "llmplatform",
-        "worker",
-        "-Q",
-        queue,
-        "-c",
-        "1",
-    ]
+    command = [sys.executable, "-m", "celery", "-A", "llmplatform", "worker", "-Q", queue]
+    part = Part("worker", [*command, "-c", "1", "-l", "error"])
 
-    def start() -> subprocess.Popen[bytes]:
-        return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    def started() -> subprocess.Popen[bytes]:
+        supervisor = Supervisor(tmp_path, [part])
+        supervisor.end_leftovers()
+        supervisor._start(part)
+        return supervisor.running["worker"]
 
-    worker = start()
+    worker = started()
     try:
-        job = train("worker")
+        job = train(loss)
         _look(job, reached(5))
-        os.killpg(worker.pid, signal.SIGKILL)
-        worker.wait()
-        at = job.step
-        _look(job, reached(at + 3))
-        worker = start()
+        if loss == "worker":
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait()
+            _look(job, reached(job.step + 3))
+        threading.Thread(target=worker.wait, daemon=True).start()  # as init would
+        worker = started()
         _look(job, is_in("success", "failed"))
         assert job.state == "success" and job.attempt == 1
         assert is_equal(undisturbed, job)

@@ -141,6 +141,38 @@ def test_page_and_api_show_them_and_what_went_wrong(
     assert foreign.status_code == 422
 
 
+# What the process says after 50 s of trying, with nobody at HF_ENDPOINT.
+UNREACHABLE = {
+    "error": "OSError: Failed to load tokenizer. ([Errno 111] Connection refused)",
+    "causes": [
+        "Failed to load tokenizer.",
+        "We couldn't connect to 'http://127.0.0.1:9' to load the files, and couldn't find them in "
+        "the cached files.\nCheck your internet connection or see how to run the library in "
+        "offline mode at 'https://huggingface.co/docs/transformers/installation#offline-mode'.",
+        "[Errno 111] Connection refused",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("en", "The node has no way to the hub: "), ("zh-hans", "节点无法访问模型仓库：")],
+)
+def test_a_hub_out_of_reach_is_said_plainly(
+    alice: User, client_for: Callable[[User], Client], language: str, words: str
+) -> None:
+    dataset = store(alice, ROWS)
+    base = BaseModel.objects.create(owner=alice, name="far", hub_id="a/b", is_ready=True)
+    output = tokens._output(dataset, 0, wanted_for(dataset, base))
+    output.parent.mkdir(parents=True)
+    output.write_text(json.dumps(UNREACHABLE))
+    address = (
+        f"/datasets/{dataset.pk}/tokens/?base_model={base.pk}&cutoff_len={tokens.DEFAULT_CUTOFF}"
+    )
+    page = client_for(alice).get(address, headers={"Accept-Language": language}).content.decode()
+    assert words in page and "OSError" not in page
+
+
 def test_what_no_training_could_have_is_refused(
     alice: User, client_for: Callable[[User], Client], api: Callable[[User], ApiClient]
 ) -> None:

@@ -12,7 +12,8 @@ from django.utils import timezone
 from accounts.models import User
 from conftest import ApiClient
 from training import curve_blocks, log_search, registry, streams
-from training.models import CurveBlock, Metric, Note, Sample, Status, TrainingJob
+from training.models import CurveBlock, LogChunk, Metric, Note, Sample, Status, TrainingJob
+from training.shim import recording
 from training.shim.reading import log_lines
 from training.shim.recording import Recorder
 from training.tests.rows import add_hardware, add_log, add_metrics, make_job
@@ -135,7 +136,7 @@ def test_the_log_by_page_api_and_download(alice: User, api: Callable[[User], Any
     found = client.get(f"training/jobs/{job.pk}/logs/search?level=warning").json()
     assert found["items"] == [{"line": 1, "text": LOG[1], "level": "warning"}]
     answer = client.get(f"training/jobs/{job.pk}/logs/download")
-    assert b"".join(answer.streaming_content).decode() == "\n".join(LOG) + "\n"
+    assert b"".join(answer).decode() == "\n".join(LOG) + "\n"
     assert client.get(f"training/jobs/{job.pk}/logs/search?level=loud").status_code == 422
 
 
@@ -144,6 +145,26 @@ def test_progress_bars_leave_one_line() -> None:
     told = "\r".join(bars) + "\n" + "\n".join(bars) + "{'loss': '2.1'}\nplain 50% | text\n"
     # The words that ran into the last bar stay, the bar does not.
     assert log_lines(told.encode()) == [bars[3], "{'loss': '2.1'}", "plain 50% | text"]
+
+
+def test_a_log_is_kept_whole_up_to_a_limit(
+    alice: User, api: Callable[[User], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = make_job(alice, Status.RUNNING)
+    lines = [f"line {n}" for n in range(12_345)]
+    monkeypatch.setattr(recording, "LOG_MAX_CHARS", 200_000)
+    recorder = Recorder(job, job.fence)
+    for start in range(0, len(lines), 4000):
+        recorder.add_log("\n".join(lines[start : start + 4000]).encode())
+    answer = api(alice).get(f"training/jobs/{job.pk}/logs/download")
+    assert b"".join(answer).decode().splitlines() == lines
+    assert LogChunk.objects.filter(workload=job, count__gt=recording.CHUNK_LINES).count() == 0
+    # Another shim of the same job goes on counting where the first one stopped.
+    other = Recorder(job, job.fence)
+    for _time in range(3):
+        other.add_log(b"more\n" * 20_000)
+    last = streams.log_tail(job.pk, 2)
+    assert last.items == [lines[-1], recording.LOG_FULL] and last.next == len(lines) + 1
 
 
 def record(job: TrainingJob, *events: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ from training.refusals import explained
 from training.views.saying import refusals_said
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     form = BaseModelForm(request.POST or None, may_share=user.is_admin)
@@ -71,7 +71,7 @@ def detail(request: HttpRequest, base_id: int) -> HttpResponse:
     return render(request, name, context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def change(request: HttpRequest, base_id: int) -> HttpResponse:
     base_model = _editable(request, base_id)
     initial = {"name": base_model.name, "template": base_model.template}
@@ -127,7 +127,7 @@ def delete(request: HttpRequest, base_id: int) -> HttpResponse:
     return redirect("models:list")
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def tokens(request: HttpRequest) -> HttpResponse:
     """One token a hub; what is kept is shown by its end only."""
     user = current_user(request)

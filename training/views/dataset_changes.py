@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import current_user, owned_or_404
+from llmplatform.text import number_of
 from training import (
     dataset_changes,
     dataset_exports,
@@ -61,7 +62,7 @@ def _tried(form: forms.Form, act: Callable[[], DatasetWork]) -> DatasetWork | No
 
 
 # --- One record ---------------------------------------------------------------
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def record(request: HttpRequest, dataset_id: int) -> HttpResponse:
     """?number=: read it, change it, leave it out."""
     dataset = owned(request, dataset_id)
@@ -89,8 +90,8 @@ def record(request: HttpRequest, dataset_id: int) -> HttpResponse:
 
 
 def _number(request: HttpRequest, dataset: Dataset) -> int:
-    text = request.GET.get("number", "1")
-    return int(text) if text.isdecimal() and len(text) < 12 else 1
+    number = number_of(request.GET.get("number", ""), 11)
+    return 1 if number is None else number
 
 
 def _uses(dataset: Dataset, number: int) -> dict[str, Any]:
@@ -103,7 +104,8 @@ def _uses(dataset: Dataset, number: int) -> dict[str, Any]:
 @require_POST
 def exclude(request: HttpRequest, dataset_id: int) -> HttpResponse:
     dataset = owned(request, dataset_id)
-    numbers = [int(each) for each in request.POST.getlist("number") if each.isdecimal()]
+    told = map(number_of, request.POST.getlist("number"))
+    numbers = [number for number in told if number is not None]
     duplicates = request.POST.get("duplicates", "")
     form = forms.Form(request.POST)
     form.is_valid()
@@ -178,13 +180,11 @@ def split(request: HttpRequest, dataset_id: int) -> HttpResponse:
     return _changes(request, dataset, split=form)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def mix(request: HttpRequest) -> HttpResponse:
     """?with=: the dataset to begin with."""
-    user, wanted = current_user(request), request.GET.get("with", "")
-    first = None
-    if wanted.isdecimal():
-        first = Dataset.objects.for_user(user).filter(pk=wanted).first()
+    user, wanted = current_user(request), number_of(request.GET.get("with", "")) or 0
+    first = Dataset.objects.for_user(user).filter(pk=wanted).first()
     form = MixForm(request.POST or None, user=user, first=first)
     if request.method == "POST" and form.is_valid():
         work = _tried(

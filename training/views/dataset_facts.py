@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from accounts.access import current_user
+from llmplatform.text import number_of
 from training import (
     dataset_comparison,
     dataset_exports,
@@ -45,7 +46,7 @@ def search(request: HttpRequest, dataset_id: int) -> HttpResponse:
     return render(request, f"training/dataset_search.html{part}", context)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def statistics(request: HttpRequest, dataset_id: int) -> HttpResponse:
     """?cutoff= and ?model= choose what is shown; a POST counts."""
     dataset, user = owned(request, dataset_id), current_user(request)
@@ -99,9 +100,8 @@ def _percent(share: float) -> str:
 
 
 def _cutoff(text: str) -> int:
-    if text.isdecimal() and len(text) < 9:
-        return max(1, min(int(text), MAX_CUTOFF))
-    return 2048
+    number = number_of(text, 8)
+    return 2048 if number is None else max(1, min(number, MAX_CUTOFF))
 
 
 @require_safe
@@ -153,7 +153,7 @@ def export(request: HttpRequest, dataset_id: int) -> HttpResponseBase:
         return redirect("datasets:change", dataset.pk)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: HttpRequest, dataset_id: int) -> HttpResponse:
     """What depends on it is listed before anything is deleted."""
     dataset = owned(request, dataset_id)

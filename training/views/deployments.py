@@ -1,19 +1,24 @@
-"""One deployment: how it is, what it says, and whether it is asked as it was taught."""
+"""One deployment: how it is, what it says, how many there are of it, and whether it is asked as it
+was taught."""
 
 from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
-from training import parity, streams
+from llmplatform.text import number_of
+from training import parity, registry, streams
 from training.errors import StateConflict
-from training.models import Deployment
+from training.models import Deployment, Desired
+from training.serving import REPLICAS_MAX
 
 LOG_TAIL = 400
 MOVING = ("starting", "stopping", "running")
@@ -37,6 +42,8 @@ def detail(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
         "state": row.serving_state,
         "model": row.provider_model,
         "replicas": row.group().select_related("node"),
+        "replicas_wanted": row.group().unfinished().filter(desired=Desired.RUN).count(),
+        "replicas_max": REPLICAS_MAX,
         "last_request_at": parse_datetime(row.health.get("last_request_at") or ""),
         "is_moving": row.serving_state in MOVING or (check is not None and not check.is_final),
         "check": check,
@@ -55,7 +62,7 @@ def log(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
     """The lines after `?after=`, and what asks for the next ones."""
     row = _deployment(request, deployment_id)
     after = request.GET.get("after", "")
-    lines = streams.log_after(row.pk, int(after) if after.isdecimal() and len(after) < 10 else 0)
+    lines = streams.log_after(row.pk, number_of(after, 9) or 0)
     context = {"deployment": row, "log": lines}
     return render(request, "training/deployment.html#log", context)
 
@@ -69,4 +76,26 @@ def check(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
         messages.error(request, error.message)
     else:
         messages.success(request, _("The check is in the queue."))
+    return redirect("models:deployment", row.pk)
+
+
+@require_POST
+def scale(request: HttpRequest, deployment_id: UUID) -> HttpResponse:
+    """To `replicas` of them."""
+    row, wanted = _deployment(request, deployment_id), request.POST.get("replicas", "")
+    number = number_of(wanted, 3) or 0
+    try:
+        current = registry.scale(
+            version=row.version, replicas=number, actor=current_user(request), request=request
+        )
+    except StateConflict as error:
+        messages.error(request, error.message)
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    else:
+        row = current
+        text = ngettext(
+            "%(count)d replica shall answer.", "%(count)d replicas shall answer.", number
+        )
+        messages.success(request, text % {"count": number})
     return redirect("models:deployment", row.pk)

@@ -25,7 +25,7 @@ def _owned(request: HttpRequest, draft_id: UUID) -> DatasetDraft:
     return owned_or_404(DatasetDraft.objects.for_user(current_user(request)), pk=draft_id)
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def mapping(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """The form; a POST with `import` imports, one without only shows what would become of it."""
     draft = _owned(request, draft_id)

@@ -25,7 +25,7 @@ SAMPLES_PER_PAGE = 20
 LOG_LINES = 200
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest, version_id: int) -> HttpResponse:
     user = current_user(request)
     rows = ModelVersion.objects.for_user(user).select_related("job__dataset", "base_model")

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
+from llmplatform.text import number_of
 from training import configurations, job_templates, services, sweeps
 from training.argument_table import ARGUMENTS, BLOCKED, BY_NAME, WHY_BLOCKED, Blocked
 from training.checks import Chosen, has_gpu
@@ -75,14 +76,14 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
     if wanted := request.GET.get("template", ""):
         templates = JobTemplate.objects.for_user(user)
         initial |= job_templates.initial_of(owned_or_404(templates, pk=wanted), user)
-    if _is_id(wanted := request.GET.get("dataset", "")):
-        dataset = Dataset.objects.for_user(user).filter(pk=wanted).first()
-        if dataset is not None:
-            initial |= {"dataset": dataset.pk, "name": dataset.name}
-            if dataset.stages and initial.get("stage") not in dataset.stages:
-                initial["stage"] = dataset.stages[0]
-    if _is_id(wanted := request.GET.get("base_model", "")):
-        initial["base_model"] = int(wanted)
+    wanted_id = number_of(request.GET.get("dataset", "")) or 0
+    dataset = Dataset.objects.for_user(user).filter(pk=wanted_id).first()
+    if dataset is not None:
+        initial |= {"dataset": dataset.pk, "name": dataset.name}
+        if dataset.stages and initial.get("stage") not in dataset.stages:
+            initial["stage"] = dataset.stages[0]
+    if (model_id := number_of(request.GET.get("base_model", ""))) is not None:
+        initial["base_model"] = model_id
     elif "base_model" not in initial:
         initial["base_model"] = _only(BaseModel.objects.for_user(user).ready())
     initial |= _continued(user, request.GET.get("version", ""))
@@ -95,14 +96,10 @@ def _initial(request: HttpRequest, user: User) -> dict[str, Any]:
     return {name: value for name, value in initial.items() if value is not None}
 
 
-def _is_id(raw: str) -> bool:
-    return raw.isdecimal() and len(raw) < 19
-
-
 def _continued(user: User, raw: str) -> dict[str, Any]:
     """The beginning of a training that takes a version further."""
-    found = ModelVersion.objects.for_user(user).filter(pk=raw) if _is_id(raw) else None
-    version = found.select_related("family").first() if found is not None else None
+    versions = ModelVersion.objects.for_user(user).select_related("family")
+    version = versions.filter(pk=number_of(raw) or 0).first()
     if version is None:
         return {}
     chosen = {"start_version": version.pk, "base_model": version.base_model_id}
@@ -131,7 +128,7 @@ def _only(rows: Any) -> int | None:
     return found[0] if len(found) == 1 else None
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     """A job, or a group of them where several values are to be tried."""
     user = current_user(request)
@@ -181,7 +178,7 @@ def save_template(request: HttpRequest) -> HttpResponse:
     return redirect("training:templates")
 
 
-@require_http_methods(["GET", "POST"])
+@require_http_methods(["GET", "HEAD", "POST"])
 def import_yaml(request: HttpRequest) -> HttpResponse:
     """LLaMA-Factory's YAML becomes a filled form; what was left out stands above it with why."""
     user = current_user(request)

@@ -113,7 +113,7 @@ def report(request: HttpRequest, job_id: UUID) -> HttpResponse:
     """A page; ?format=md or pdf downloads it."""
     job = _job(request, job_id)
     if (kind := request.GET.get("format", "")) in ("md", "pdf"):
-        return report_files.response(job, kind)
+        return report_files.exported(job, kind, actor=current_user(request), request=request)
     return render(request, "training/report.html", {"job": job, "report": reports.report_of(job)})
 
 

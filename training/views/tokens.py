@@ -8,6 +8,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from accounts.access import current_user, owned_or_404
+from llmplatform.text import number_of
 from training import datasets
 from training.dataset_forms import TokensForm
 from training.models import Dataset
@@ -39,7 +40,7 @@ def tokens(request: HttpRequest, dataset_id: int) -> HttpResponse:
 
 def _number(request: HttpRequest, dataset: Dataset) -> int:
     text = request.GET.get("record", "1")
-    number = int(text) if text.isdecimal() and len(text) < 10 else 0
+    number = number_of(text, 9) or 0
     if not 1 <= number <= len(datasets.records_of(dataset)):
         raise Http404
     return number

@@ -11,12 +11,14 @@ from typing import Any
 import httpx
 from django.conf import settings
 from django.core.checks import Tags
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
 from accounts.models import Role, User
+from accounts.services import check_new_password
 from llmplatform.checks import SETTINGS
 from llmplatform.env import read_int, read_text
 from llmplatform.supervisor import AlreadyRunning, Supervisor, parts
@@ -68,6 +70,7 @@ class Command(BaseCommand):
             self.stdout.write("\nStopping …")
             supervisor.stop()
             self._suspend()
+            supervisor.end_detached()
 
     def _suspend(self) -> None:
         """Trainings and deployments of this machine save, leave, and wait for the next start."""
@@ -110,6 +113,8 @@ class Command(BaseCommand):
             return []
         email = read_text("PLATFORM_ADMIN_EMAIL", ADMIN_EMAIL)
         given = os.environ.get("PLATFORM_ADMIN_PASSWORD", "")
+        if given:
+            _check_admin_password(given, email)
         password = given or secrets.token_urlsafe(12)
         User.objects.create_superuser(email, password)
         shown = "the one you set" if given else password
@@ -119,6 +124,14 @@ class Command(BaseCommand):
         for line in [*lines, f"Ready: {url}   (Ctrl-C stops everything)"]:
             self.stdout.write(line)
         self.stdout.flush()
+
+
+def _check_admin_password(password: str, email: str) -> None:
+    try:
+        check_new_password(password, User(email=email))
+    except ValidationError as error:
+        reasons = " ".join(error.messages)
+        raise CommandError(f"PLATFORM_ADMIN_PASSWORD is refused: {reasons}") from error
 
 
 def _answers(url: str) -> bool:

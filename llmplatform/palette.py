@@ -1,0 +1,68 @@
+"""What Ctrl K finds: pages, what one can start, and the things one may see, by their names."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Model
+from django.urls import reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from chat.models import ChatSession
+from llmplatform.navigation import GROUPS, Entry
+from prompts.models import Prompt
+from providers.models import Provider
+from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
+
+STARTS = (
+    Entry(_("New chat"), "chat:index", "chat"),
+    Entry(_("New training"), "training:create", "training"),
+    Entry(_("Upload dataset"), "datasets:upload", "dataset"),
+    Entry(_("Register a base model"), "models:create-base", "model"),
+    Entry(_("Add provider"), "providers:choose", "provider"),
+    Entry(_("New prompt"), "prompts:create", "prompt"),
+)
+# Label, rows, the field with their name, their page.
+KINDS: tuple[tuple[str | Promise, type[Model], str, str], ...] = (
+    (_("Training"), TrainingJob, "name", "training:detail"),
+    (_("Models"), ModelVersion, "name", "models:detail"),
+    (_("Base models"), BaseModel, "name", "models:base"),
+    (_("Datasets"), Dataset, "name", "datasets:detail"),
+    (_("Chat"), ChatSession, "title", "chat:session"),
+    (_("Prompts"), Prompt, "title", "prompts:detail"),
+    (_("Providers"), Provider, "name", "providers:detail"),
+)
+MOST_OF_A_KIND = 5
+
+
+@dataclass(frozen=True)
+class Item:
+    label: str
+    url: str
+    group: str
+
+
+def found(user: User, words: str) -> list[Item]:
+    """Without `words`: the pages and what one can start."""
+    wanted = words.strip()
+    named = [item for item in _entries(user) if wanted.casefold() in item.label.casefold()]
+    return [*named, *(_things(user, wanted) if wanted else ())]
+
+
+def _entries(user: User) -> Iterator[Item]:
+    for group in GROUPS:
+        for entry in group.entries:
+            if user.is_admin or not entry.admins_only:
+                yield Item(str(entry.label), reverse(entry.url_name), str(group.label))
+    for entry in STARTS:
+        yield Item(str(entry.label), reverse(entry.url_name), gettext("Begin"))
+
+
+def _things(user: User, words: str) -> Iterator[Item]:
+    """The newest of each kind."""
+    for label, model, field, url_name in KINDS:
+        rows = model.objects.for_user(user).filter(**{f"{field}__icontains": words})  # type: ignore[attr-defined]
+        for pk, name in rows.order_by("-created_at").values_list("pk", field)[:MOST_OF_A_KIND]:
+            yield Item(name, reverse(url_name, args=[pk]), str(label))
