@@ -75,12 +75,19 @@ def _set_tags(prompt: Prompt, tags: list[str]) -> None:
     PromptTag.objects.bulk_create(PromptTag(prompt=prompt, name=tag) for tag in tags)
 
 
-def _audited(prompt: Prompt, values: Mapping[str, Any]) -> dict[str, Any]:
+def _is_private(prompt: Prompt) -> bool:
+    return prompt.owner_id is not None and not prompt.is_shared
+
+
+def _audited(values: Mapping[str, Any], *, is_private: bool) -> dict[str, Any]:
     """What the audit log keeps: the words of a private prompt are its owner's alone."""
-    if "text" not in values:
-        return dict(values)
-    is_private = prompt.owner_id is not None and not prompt.is_shared
-    return {**values, "text": "changed" if is_private else values["text"][:AUDITED_CHARS]}
+    words = {name: values[name][:AUDITED_CHARS] for name in ("title", "text") if name in values}
+    return {**values, **(dict.fromkeys(words, "private") if is_private else words)}
+
+
+def _unnamed(prompt: Prompt) -> Prompt:
+    """What the audit log calls it."""
+    return Prompt(pk=prompt.pk, title=str(prompt.pk)) if _is_private(prompt) else prompt
 
 
 def create_prompt(
@@ -107,7 +114,13 @@ def create_prompt(
         )
         _set_tags(prompt, chosen)
         after = {"title": prompt.title, "is_shared": prompt.is_shared, "tags": chosen}
-        audit(actor=actor, action="prompt.create", target=prompt, after=after, request=request)
+        audit(
+            actor=actor,
+            action="prompt.create",
+            target=_unnamed(prompt),
+            after=_audited(after, is_private=_is_private(prompt)),
+            request=request,
+        )
     return prompt
 
 
@@ -118,7 +131,7 @@ def change_prompt(
     values = _clean(changes)
     if prompt.owner_id is None:
         values["is_shared"] = False
-    before = {name: getattr(prompt, name) for name in values}
+    before, was_private = {name: getattr(prompt, name) for name in values}, _is_private(prompt)
     tags = values.pop("tags", None)
     with transaction.atomic():
         for name, value in values.items():
@@ -132,9 +145,9 @@ def change_prompt(
         audit(
             actor=actor,
             action="prompt.update",
-            target=prompt,
-            before=_audited(prompt, {name: before[name] for name in changed}),
-            after=_audited(prompt, {name: after[name] for name in changed}),
+            target=_unnamed(prompt),
+            before=_audited({name: before[name] for name in changed}, is_private=was_private),
+            after=_audited({name: after[name] for name in changed}, is_private=_is_private(prompt)),
             request=request,
         )
     return Prompt.objects.get(pk=prompt.pk)
@@ -145,8 +158,8 @@ def delete_prompt(*, prompt: Prompt, actor: User, request: HttpRequest | None = 
         audit(
             actor=actor,
             action="prompt.delete",
-            target=prompt,
-            before={"title": prompt.title},
+            target=_unnamed(prompt),
+            before=_audited({"title": prompt.title}, is_private=_is_private(prompt)),
             request=request,
         )
         prompt.delete()

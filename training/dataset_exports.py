@@ -64,12 +64,13 @@ def _sent(pieces: Iterator[bytes], name: str, content_type: str) -> HttpResponse
     return response
 
 
-def download(dataset: Dataset) -> HttpResponseBase:
+def download(*, dataset: Dataset, actor: User, request: HttpRequest) -> HttpResponseBase:
     """JSON lines as they are stored, with the pictures in a ZIP where there are any."""
+    file = datasets.open_download(dataset=dataset, actor=actor, request=request)
     if dataset.pictures:
+        file.close()
         lines = _encoded(pieces_of(dataset, file="jsonl"))
         return _sent(_zipped(dataset, "jsonl", lines), f"{dataset.name}.zip", "application/zip")
-    file = dataset.file.open("rb")
     return FileResponse(file, as_attachment=True, filename=f"{dataset.name}.jsonl")
 
 

@@ -276,6 +276,14 @@ def _replaced(value: Any, values: Mapping[str, str]) -> Any:
     return value
 
 
+def open_download(*, dataset: Dataset, actor: User, request: HttpRequest | None = None) -> BinaryIO:
+    """The file with its accepted records; who takes it with them is kept."""
+    file = dataset.file.open("rb")
+    after = {"records": dataset.records, "sha256": dataset.sha256}
+    audit(actor=actor, action="dataset.download", target=dataset, after=after, request=request)
+    return file
+
+
 def delete_dataset(*, dataset: Dataset, actor: User, request: HttpRequest | None = None) -> None:
     """Row and file. InUse while a training job needs it."""
     try:

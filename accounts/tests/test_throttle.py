@@ -86,14 +86,24 @@ def test_an_address_is_limited_for_all_accounts(bob: User, monkeypatch: pytest.M
     assert sign_in(bob.email, PASSWORD, "192.0.2.2") == bob
 
 
-def test_refused_tries_do_not_keep_the_owner_out(alice: User) -> None:
+def test_refused_tries_keep_nobody_else_out(alice: User, bob: User) -> None:
     for _time in range(10):
         sign_in(alice.email, "wrong")
-    for _time in range(60):
+    for _time in range(100):
         with pytest.raises(TooManyAttempts):
             sign_in(alice.email, "wrong")
     assert sign_in(alice.email, PASSWORD, "192.0.2.2") == alice
+    assert sign_in(bob.email, PASSWORD) == bob
     assert throttled() == 1
+
+
+def test_many_tries_elsewhere_do_not_make_it_forget(alice: User) -> None:
+    for _time in range(10):
+        assert sign_in(alice.email, "wrong") is None
+    for number in range(2000):
+        throttle.take(throttle.of_passwords(f"{number}@example.com", f"192.0.2.{number}"))
+    with pytest.raises(TooManyAttempts):
+        sign_in(alice.email, PASSWORD)
 
 
 def test_a_counter_always_ends(monkeypatch: pytest.MonkeyPatch) -> None:

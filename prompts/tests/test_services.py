@@ -77,10 +77,17 @@ def test_changes_are_audited_with_what_changed(alice: User) -> None:
 
 
 def test_private_words_stay_out_of_the_audit_log(alice: User) -> None:
-    prompt = _prompt(alice, text="a private thought")
-    services.change_prompt(prompt=prompt, actor=alice, text="another private thought")
+    prompt = _prompt(alice, title="A private thought", text="a private thought")
+    words = {"title": "Another private thought", "text": "another private thought"}
+    prompt = services.change_prompt(prompt=prompt, actor=alice, **words)
+    prompt = services.change_prompt(
+        prompt=prompt, actor=alice, title="Ours", text="ours", is_shared=True
+    )
+    words = {"title": "Mine again: a private thought", "text": "a private thought"}
+    prompt = services.change_prompt(prompt=prompt, actor=alice, is_shared=False, **words)
     services.delete_prompt(prompt=prompt, actor=alice)
     assert "private thought" not in str(list(AuditEvent.objects.values()))
+    assert "Ours" in str(list(AuditEvent.objects.values()))
     shared = _prompt(alice, is_shared=True)
     services.change_prompt(prompt=shared, actor=alice, text="for everybody")
     after = AuditEvent.objects.filter(action="prompt.update").first()

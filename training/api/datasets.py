@@ -133,7 +133,8 @@ def get_tokens(request: HttpRequest, dataset_id: int, query: Query[RecordTokensI
 def download_dataset(request: HttpRequest, dataset_id: int) -> Any:
     """JSON lines, one accepted record each; with pictures a ZIP of both, which can be uploaded
     again."""
-    return dataset_exports.download(_owned_with_file(request, dataset_id))
+    dataset = _owned_with_file(request, dataset_id)
+    return dataset_exports.download(dataset=dataset, actor=current_user(request), request=request)
 
 
 @datasets_router.get("{dataset_id}/pictures/{name}", response={200: None})

@@ -9,7 +9,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
-from accounts.models import User
+from accounts.models import AuditEvent, User
 from training.models import Dataset, DatasetDraft, TrainingJob
 from training.tests.test_datasets import media, shared_data, store
 
@@ -136,6 +136,8 @@ def test_downloading(alice: User, client_for: ClientFor) -> None:
     answer = client_for(alice).get(f"/datasets/{dataset.pk}/download/")
     assert b"".join(answer.streaming_content) == dataset.file.read_bytes()  # type: ignore[attr-defined]
     assert answer.headers["Content-Disposition"].startswith("attachment")
+    event = AuditEvent.objects.get(action="dataset.download")
+    assert (event.actor, event.target_id) == (alice, str(dataset.pk))
 
 
 def test_a_lost_file_is_told(alice: User, client_for: ClientFor, api: Callable[..., Any]) -> None:

@@ -342,6 +342,7 @@ def test_the_api_imports_lists_and_deletes(alice: User, api: Api) -> None:
     assert records["count"] == 1 and records["items"][0]["output"] == "a"
     assert client.get(f"{path}/records?offset=5").json()["items"] == []
     assert b"".join(client.get(f"{path}/download").streaming_content).startswith(b'{"instruction"')
+    assert AuditEvent.objects.filter(action="dataset.download").count() == 1
     assert client.delete(path).status_code == 204
     assert client.get(path).status_code == 404
 

@@ -14,11 +14,13 @@ from django.conf import settings
 
 from accounts.models import User
 from training import lifecycle, reconcile
-from training.models import Status, Workload
+from training.models import Reason, Status, Workload
 from training.shim import locks, orphans
 from training.shim import process as processes
+from training.shim.endings import told_ending
 from training.shim.process import MARK, Runner
 from training.shim.supervision import Supervision
+from training.shim.works import Training
 from training.tests.rows import make_job, make_node
 from training.tests.test_model_of_lives import Work
 
@@ -189,3 +191,31 @@ def test_a_shim_that_ends_meanwhile_does_not_keep_the_others_from_being_suspende
     monkeypatch.setattr(locks, "holder", lambda lock: next(answers[lock], None))
     assert reconcile.suspend_node(node) == 2
     assert sorted(told) == [1, 2, 3]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("step", "max_steps", "exit_code", "status"),
+    [
+        (9, 9, 0, Status.SUCCESS),
+        (9, 9, None, Status.SUCCESS),
+        (8, 9, 0, Status.FAILED),
+        (0, 0, 0, Status.FAILED),
+        (9, 9, 1, Status.FAILED),
+        (9, 9, -9, Status.FAILED),
+    ],
+)
+def test_a_training_is_done_when_its_last_step_is_and_the_process_says_so(
+    alice: User, step: int, max_steps: int, exit_code: int | None, status: str
+) -> None:
+    outcome = {"type": "finished", "step": step, "max_steps": max_steps}
+    ending = Training(make_job(alice, Status.RUNNING)).ending(outcome, exit_code)
+    assert ending is not None and ending.status == status
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "reason"), [(1, Reason.UNKNOWN), (0, Reason.UNKNOWN), (-9, Reason.KILLED)]
+)
+def test_a_process_that_ends_without_a_word_has_failed(exit_code: int, reason: str) -> None:
+    ending = told_ending(None, exit_code)
+    assert ending is not None and (ending.status, ending.reason) == (Status.FAILED, reason)

@@ -273,3 +273,9 @@ def test_an_incomplete_checkpoint_does_not_count(tmp_path: Path) -> None:
         if is_complete:
             (folder / "trainer_state.json").write_text(json.dumps({"global_step": step}))
     assert newest_complete_checkpoint(tmp_path) == tmp_path / "checkpoint-10"
+    for name in ("optimizer.pt", "scheduler.pt", "adapter_model.safetensors", "rng_state.pth"):
+        missing = tmp_path / "checkpoint-10" / name
+        missing.rename(tmp_path / name)
+        assert newest_complete_checkpoint(tmp_path) is None, name
+        (tmp_path / name).rename(missing)
+    assert newest_complete_checkpoint(tmp_path) == tmp_path / "checkpoint-10"

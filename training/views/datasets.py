@@ -183,7 +183,7 @@ def download(request: HttpRequest, dataset_id: int) -> HttpResponseBase:
     dataset = _owned(request, dataset_id)
     if not dataset.has_file:
         raise Http404
-    return dataset_exports.download(dataset)
+    return dataset_exports.download(dataset=dataset, actor=current_user(request), request=request)
 
 
 @require_safe
