@@ -16,8 +16,10 @@ def publish_model(
     model_id: str,
     owner: User,
     model_type: str = "chat",
+    sees: bool = False,
 ) -> ProviderModel:
-    """A deployment of our own as a provider model of its owner; here alone loopback is allowed."""
+    """A deployment of our own as a provider model of its owner; here alone loopback is allowed.
+    `sees`: it can be sent pictures."""
     with transaction.atomic():
         provider = Provider(
             owner=owner, name=name[:100], kind="openai", base_url=base_url, is_managed=True
@@ -28,7 +30,7 @@ def publish_model(
             provider=provider,
             model_id=model_id,
             name=name[:200],
-            types=[model_type],
+            types=[model_type, *(["vision"] if sees else [])],
             main_type=model_type,
         )
 

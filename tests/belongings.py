@@ -32,6 +32,7 @@ from training.models import (
     Sweep,
     TrainingJob,
 )
+from training.tests.bundles import asked, bundle, picture
 
 CANARY = "canary-of-the-owner"
 Parameters = dict[str, object]
@@ -88,6 +89,16 @@ def _dataset(owner: User) -> Parameters:
         owner=owner, file=BytesIO(rows), file_name="a.json", size_bytes=len(rows), name=CANARY
     )
     return {"dataset_id": dataset.pk}
+
+
+def _picture(owner: User) -> Parameters:
+    """Each owner's is another, so that no name fits two."""
+    seen = bundle([asked("a.png")], {"a.png": picture(size=(20 + owner.pk % 200, 20))})
+    dataset = datasets.import_dataset(
+        owner=owner, file=BytesIO(seen), file_name="a.zip", size_bytes=len(seen), name=CANARY
+    )
+    (record,) = datasets.records_of(dataset)[:1]
+    return {"dataset_id": dataset.pk, "name": record["images"][0]}
 
 
 def _made_upload(owner: User) -> DatasetUpload:
@@ -235,6 +246,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/models/<model_id>": _provider_model,
     "api/v1/models/<model_id>/prices/": _own_price,
     "datasets/<int:dataset_id>/": _dataset,
+    "datasets/<int:dataset_id>/pictures/": _picture,
+    "api/v1/datasets/<dataset_id>/pictures/": _picture,
     "datasets/drafts/<uuid:draft_id>/": _draft,
     "datasets/work/<uuid:work_id>/": _dataset_work,
     "datasets/uploads/<uuid:upload_id>/": _upload,

@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from training import argument_conflicts, arguments
+from training import argument_conflicts, arguments, vision
 from training.argument_table import WHY_BLOCKED
 from training.models import BaseModel, Dataset, Method, Node, Slot, Stage
 
@@ -85,6 +85,9 @@ def checked(
     )
     has_own = eval_dataset is not None
     values = arguments.clean(parameters, stage=stage, method=method, has_eval_dataset=has_own)
+    has_pictures = any(each.pictures for each in (dataset, eval_dataset) if each is not None)
+    if has_pictures and (wrong := vision.why_blind(base_model, values)):
+        raise ValidationError(wrong)
     found = argument_conflicts.against_records(values, dataset.records)
     if Node.objects.available().exists() and not has_gpu():
         found += argument_conflicts.without_gpu(values)

@@ -30,6 +30,7 @@ from training.dataset_texts import reason
 from training.dataset_work import Progress
 from training.formats.detection import layout_of
 from training.formats.items import Item
+from training.formats.pictures import COLUMN, check_marks
 from training.formats.problems import Problem
 from training.models import Dataset, DatasetWork, WorkKind
 
@@ -46,10 +47,16 @@ def _with_file(dataset: Dataset) -> Dataset:
 def _cleaned(dataset: Dataset, record: Any) -> dict[str, Any]:
     """The record as it will be stored. ValidationError keyed by "record"."""
     layout = layout_of(dataset.format, dataset.layout)
+    album = datasets.album_of(dataset)
     try:
         if not isinstance(record, dict):
             raise Problem("not_object")
-        return layout.clean(record)
+        cleaned = layout.clean(record)
+        if album.is_strict or COLUMN in cleaned:
+            check_marks(layout, cleaned)
+        for name in cleaned.get(COLUMN, ()):
+            album.keep(name, None)
+        return cleaned
     except Problem as problem:
         raise ValidationError({"record": [reason(problem.code, problem.params)]}) from problem
 
@@ -116,7 +123,7 @@ def _append_dataset(dataset: Dataset, actor: User, other: Dataset) -> DatasetWor
     if not same_columns(dataset, other):
         text = _("“%(name)s” has another format.")
         raise ValidationError({"dataset": [text % {"name": other.name}]})
-    size = dataset.size_bytes + other.size_bytes
+    size = dataset.work_bytes + other.work_bytes
     return _ask(dataset, actor, WorkKind.APPEND, {"dataset": other.pk}, size)
 
 
@@ -136,7 +143,7 @@ def _ask(
         kind=kind,
         dataset=dataset,
         request=request,
-        size_bytes=dataset.size_bytes if size is None else size,
+        size_bytes=dataset.work_bytes if size is None else size,
     )
 
 
@@ -195,11 +202,15 @@ def _perform_change(work: DatasetWork, progress: Progress) -> None:
         return
     _with_file(source)
     items, change, total = _changed(work, source, progress)
+    other = _other(work)
+    album = datasets.album_of(source, *([other] if other else []))
+    album.is_strict |= any(COLUMN in record for record in _given(work))
     progress.begin("writing", total)
     datasets.store(
         new_version(source, {"kind": work.kind, **change}),
         progress.counted(items),
         layout_of(source.format, source.layout),
+        album=album,
         action=f"dataset.{work.kind}",
         actor=work.owner,
         on_saved=progress.made,
@@ -226,12 +237,24 @@ def _changed(
         more = (Item(n, record) for n, record in enumerate(asked["records"], start=1))
         count = len(asked["records"])
         return itertools.chain(items, more), {"count": count}, source.records + count
-    other = Dataset.objects.for_user(work.owner).filter(pk=asked["dataset"]).first()
+    other = _other(work)
     if other is None:
         raise ValidationError(_("The dataset that was to be added is gone."))
     told = {"count": other.records, "from": str(other)}
     joined = itertools.chain(items, datasets.stored_items(_with_file(other).file))
     return joined, told, source.records + other.records
+
+
+def _given(work: DatasetWork) -> list[dict[str, Any]]:
+    """Records that somebody has typed in."""
+    asked = work.request
+    return [*asked.get("records", ()), *([asked["record"]] if "record" in asked else [])]
+
+
+def _other(work: DatasetWork) -> Dataset | None:
+    """The dataset whose records are to be added, if it is one's."""
+    rows = Dataset.objects.for_user(work.owner)
+    return rows.filter(pk=work.request["dataset"]).first() if "dataset" in work.request else None
 
 
 def _excluded(source: Dataset, asked: dict[str, Any], progress: Progress) -> set[int]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from training.formats.conversations import OPENAI, RESULT_SEPARATOR, SHAREGPT, Dialect
-from training.formats.layouts import Turn
+from training.formats.layouts import Layout, Record, Turn
+from training.formats.pictures import COLUMN
 
 CHAT_FORMATS = ("alpaca", "sharegpt", "openai")
 SAID = ("user", "assistant")
@@ -25,6 +26,12 @@ def converted(turns: Iterable[Turn], format: str) -> dict[str, Any]:
     if format == "sharegpt":
         return _sharegpt(heads, spoken)
     return _openai(heads, spoken)
+
+
+def rewritten(layout: Layout, record: Record, format: str) -> dict[str, Any]:
+    """A stored record in another format, with its pictures. Raises Lossy."""
+    pictures = {COLUMN: record[COLUMN]} if COLUMN in record else {}
+    return converted(layout.turns(record), format) | pictures
 
 
 def _alpaca(heads: dict[str, str], spoken: list[Turn]) -> dict[str, Any]:

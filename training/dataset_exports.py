@@ -1,22 +1,24 @@
 """A dataset as a file to take along: JSON lines, JSON, CSV, or in another chat format."""
 
 import asyncio
+import zipfile
 from collections.abc import AsyncIterator, Iterator
 from itertools import islice
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import orjson
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
 from llmplatform.spreadsheets import csv_pieces
-from training import datasets
-from training.dataset_conversions import CHAT_FORMATS, Lossy, converted
+from training import dataset_files, dataset_pictures, datasets
+from training.dataset_conversions import CHAT_FORMATS, Lossy, rewritten
 from training.formats.detection import layout_of
+from training.formats.pictures import COLUMN
 from training.models import Dataset
 
 FILES = ("jsonl", "json", "csv")
@@ -48,14 +50,59 @@ def export(
         check_lossless(dataset, target)
     after = {"file": file, "format": format or dataset.format}
     audit(actor=actor, action="dataset.export", target=dataset, after=after, request=request)
-    response = StreamingHttpResponse(
-        _in_thread(_encoded(pieces_of(dataset, file=file, format=target))),
-        content_type=f"{TYPES[file]}; charset=utf-8",
-    )
-    name = f"{dataset.name}{f'-v{dataset.version}' if dataset.version > 1 else ''}.{file}"
+    pieces = _encoded(pieces_of(dataset, file=file, format=target))
+    name = f"{dataset.name}{f'-v{dataset.version}' if dataset.version > 1 else ''}"
+    if dataset.pictures:
+        return _sent(_zipped(dataset, file, pieces), f"{name}.zip", "application/zip")
+    return _sent(pieces, f"{name}.{file}", f"{TYPES[file]}; charset=utf-8")
+
+
+def _sent(pieces: Iterator[bytes], name: str, content_type: str) -> HttpResponseBase:
+    response = StreamingHttpResponse(_in_thread(pieces), content_type=content_type)
     header = content_disposition_header(as_attachment=True, filename=name)
     response.headers["Content-Disposition"] = header or "attachment"
     return response
+
+
+def download(*, dataset: Dataset, actor: User, request: HttpRequest) -> HttpResponseBase:
+    """JSON lines as they are stored, with the pictures in a ZIP where there are any."""
+    file = datasets.open_download(dataset=dataset, actor=actor, request=request)
+    if dataset.pictures:
+        file.close()
+        lines = _encoded(pieces_of(dataset, file="jsonl"))
+        return _sent(_zipped(dataset, "jsonl", lines), f"{dataset.name}.zip", "application/zip")
+    return FileResponse(file, as_attachment=True, filename=f"{dataset.name}.jsonl")
+
+
+class _Outgoing:
+    """Takes what a ZIP is made of, until it is sent."""
+
+    def __init__(self) -> None:
+        self.held = bytearray()
+
+    def write(self, data: Any) -> int:
+        self.held += data
+        return len(data)
+
+    def flush(self) -> None: ...
+
+    def taken(self) -> bytes:
+        taken, self.held = bytes(self.held), bytearray()
+        return taken
+
+
+def _zipped(dataset: Dataset, file: str, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """A ZIP that can be uploaded again: the records, and the pictures as they are."""
+    out = _Outgoing()
+    with zipfile.ZipFile(cast(BinaryIO, out), "w", zipfile.ZIP_STORED) as archive:
+        with archive.open(f"data.{file}", "w", force_zip64=True) as target:
+            for piece in pieces:
+                target.write(piece)
+                yield out.taken()
+        for picture in sorted(dataset_pictures.folder_of(dataset.file).iterdir()):
+            archive.write(picture, f"{dataset_files.PICTURES}/{picture.name}")
+            yield out.taken()
+    yield out.taken()
 
 
 def check_lossless(dataset: Dataset, format: str) -> None:
@@ -64,7 +111,7 @@ def check_lossless(dataset: Dataset, format: str) -> None:
     layout = layout_of(dataset.format, dataset.layout)
     for item in datasets.stored_items(dataset.file):
         try:
-            converted(layout.turns(item.value), format)
+            rewritten(layout, item.value, format)
         except Lossy:
             lost, first = lost + 1, first or item.line
     if lost:
@@ -78,7 +125,10 @@ def check_lossless(dataset: Dataset, format: str) -> None:
 def records_of(dataset: Dataset, format: str) -> Iterator[dict[str, Any]]:
     layout = layout_of(dataset.format, dataset.layout)
     for item in datasets.stored_items(dataset.file):
-        yield converted(layout.turns(item.value), format) if format else item.value
+        record = rewritten(layout, item.value, format) if format else item.value
+        if COLUMN in record:
+            record[COLUMN] = [f"{dataset_files.PICTURES}/{name}" for name in record[COLUMN]]
+        yield record
 
 
 def pieces_of(dataset: Dataset, *, file: str, format: str = "") -> Iterator[str | bytes]:

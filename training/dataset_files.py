@@ -3,6 +3,7 @@
 MEDIA_ROOT/datasets/<hex>/data.jsonl   accepted records, one a line
 MEDIA_ROOT/datasets/<hex>/data.index   byte offsets of every INDEX_STEPth record (uint64)
 MEDIA_ROOT/datasets/<hex>/report.jsonl the records that were not accepted, with their reasons
+MEDIA_ROOT/datasets/<hex>/pictures/    if it has any (dataset_pictures.py)
 MEDIA_ROOT/datasets/<hex>/tokens/      records as tokens, for those who have looked at them
 MEDIA_ROOT/datasets/<hex>/data.hashes  a number for each record (dataset_lines.py)
 MEDIA_ROOT/datasets/<hex>/data.groups  once asked for: which records are alike (dataset_likeness.py)
@@ -25,6 +26,9 @@ from django.conf import settings
 DATA, INDEX = "data.jsonl", "data.index"
 HASHES, GROUPS = "data.hashes", "data.groups"
 REPORT = "report.jsonl"
+PICTURES = "pictures"
+# What an import may take of the disk at most, beside the upload itself.
+SPARE_BYTES = 64 * 1024 * 1024
 INDEX_STEP = 256
 # An import that is older has died with its process.
 ABANDONED_S = 24 * 3600
@@ -69,12 +73,17 @@ def link(file: Path, folder: Path) -> str:
     """The same content in another folder, without a second copy; its path below MEDIA_ROOT."""
     for name in (DATA, INDEX, HASHES, GROUPS):
         if file.with_name(name).exists():
-            _link_or_copy(file.with_name(name), folder / name)
+            link_or_copy(file.with_name(name), folder / name)
+    pictures = file.with_name(PICTURES)
+    if pictures.is_dir():
+        (folder / PICTURES).mkdir()
+        for picture in pictures.iterdir():
+            link_or_copy(picture, folder / PICTURES / picture.name)
     final = folder.with_suffix("")
     return (final / DATA).relative_to(settings.MEDIA_ROOT).as_posix()
 
 
-def _link_or_copy(source: Path, target: Path) -> None:
+def link_or_copy(source: Path, target: Path) -> None:
     try:
         target.hardlink_to(source)
     except OSError:  # the file system knows no links

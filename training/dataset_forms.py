@@ -22,6 +22,7 @@ from training.dataset_readings import (
 )
 from training.datasets import NAME_CHARS, VALUE_CHARS
 from training.drafts import Look
+from training.formats.bundles import SUFFIX as ZIP
 from training.formats.detection import AUTO
 from training.formats.guessing import TARGETS
 from training.formats.prose import Split
@@ -80,7 +81,7 @@ class UploadForm(ReadingForm):
         label=_("File"),
         max_length=1000,
         allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": ",".join(SUFFIXES)}),
+        widget=forms.FileInput(attrs={"accept": ",".join((*SUFFIXES, ZIP))}),
         error_messages={"required": _("Choose a file.")},
     )
     name = forms.CharField(
@@ -113,6 +114,7 @@ class MappingForm(ReadingForm):
         "conversations": _("Conversation"),
         "messages": _("Conversation"),
         "tools": _("Tools"),
+        "images": _("Pictures"),
         "chosen": _("Better answer"),
         "rejected": _("Worse answer"),
         "kto_tag": _("Verdict: good or bad"),

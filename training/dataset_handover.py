@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from training import dataset_pictures
 from training.models import Dataset
 
 
@@ -23,3 +24,9 @@ def write_dataset_info(folder: Path, datasets: Sequence[Dataset]) -> list[str]:
     text = json.dumps(entries, ensure_ascii=True, indent=1)
     (folder / "dataset_info.json").write_text(text, encoding="ascii")
     return list(entries)
+
+
+def media_arguments(folder: Path, datasets: Sequence[Dataset]) -> dict[str, str]:
+    """Where LLaMA-Factory finds the pictures that records name; nothing where none does."""
+    pictures = dataset_pictures.gather(folder, [dataset.file for dataset in datasets])
+    return {"media_dir": str(pictures)} if pictures else {}

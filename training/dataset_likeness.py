@@ -9,7 +9,7 @@ data.groups: uint32 for each record, the index (from 0) of the first record of i
 """
 
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from training.dataset_files import GROUPS
+from training.dataset_lines import line_hash
 from training.dataset_work import Progress
 from training.formats.detection import layout_of
 from training.formats.layouts import Layout
+from training.formats.pictures import COLUMN
 from training.models import Dataset
 
 SHINGLE = 4
@@ -41,7 +43,8 @@ _MIX = np.uint64(0x9E3779B97F4A7C15)
 _PLACES: Words = _random.integers(1, 2**63, SHINGLE, dtype=np.uint64) * 2 + 1
 
 
-def signature_of(text: str) -> Signature:
+def signature_of(text: str, pictures: Sequence[str] = ()) -> Signature:
+    """Texts with other pictures have nothing in common."""
     normal = " ".join(text.lower().split())
     codes = np.frombuffer(normal.encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
     if len(codes) < SHINGLE:
@@ -50,6 +53,8 @@ def signature_of(text: str) -> Signature:
     shingles = np.zeros(count, np.uint64)
     for place, factor in enumerate(_PLACES):
         shingles += codes[place : place + count] * factor
+    if pictures:
+        shingles ^= np.uint64(line_hash("\n".join(pictures).encode()))
     shingles ^= shingles >> np.uint64(29)
     if count > MAX_SHINGLES:  # those whose number says so: the same in every text
         chosen = shingles[shingles % np.uint64(-(-count // MAX_SHINGLES)) == 0]
@@ -60,12 +65,13 @@ def signature_of(text: str) -> Signature:
     return found
 
 
-def texts_of(file: Path, layout: Layout) -> Iterator[str]:
-    """What is compared: everything that is said, in its order."""
+def texts_of(file: Path, layout: Layout) -> Iterator[tuple[str, list[str]]]:
+    """What is compared: everything that is said, in its order, and the names of pictures."""
     from training.datasets import stored_items
 
     for item in stored_items(file):
-        yield "\n".join(turn.text for turn in layout.turns(item.value))
+        text = "\n".join(turn.text for turn in layout.turns(item.value))
+        yield text, item.value.get(COLUMN, [])
 
 
 def groups_of(dataset: Dataset, progress: Progress) -> Groups:
@@ -87,8 +93,8 @@ def _find(dataset: Dataset, draft: Path, progress: Progress) -> Groups:
     progress.begin("comparing", dataset.records)
     layout = layout_of(dataset.format, dataset.layout)
     with draft.open("wb") as target:
-        for text in progress.counted(texts_of(dataset.file, layout)):
-            target.write(signature_of(text).tobytes())
+        for text, pictures in progress.counted(texts_of(dataset.file, layout)):
+            target.write(signature_of(text, pictures).tobytes())
     with draft.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
         # Pages that were looked at are given back, or all of the file would stay in memory.
         groups = grouped(_Mapped(pages), progress)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from training import dataset_work, datasets
 from training.dataset_changes import same_columns
-from training.dataset_conversions import CHAT_FORMATS, converted
+from training.dataset_conversions import CHAT_FORMATS, rewritten
 from training.dataset_work import Progress
 from training.formats.detection import layout_of
 from training.formats.items import Item
@@ -43,7 +43,7 @@ def mix(*, actor: User, name: str, sources: list[Source], seed: int = 42) -> Dat
         owner=actor,
         kind=WorkKind.MIX,
         dataset=sources[0].dataset,
-        size_bytes=round(sum(s.dataset.size_bytes * max(1.0, s.weight) for s in sources)),
+        size_bytes=round(sum(s.dataset.work_bytes * max(1.0, s.weight) for s in sources)),
         request={
             "name": name,
             "seed": seed,
@@ -92,7 +92,7 @@ def _items(source: Source, target: Layout, seed: int) -> Iterator[Item]:
     times = _times(dataset.records, source.weight, seed)
     for item, count in zip(datasets.stored_items(dataset.file), times, strict=False):
         if count and layout != target:
-            item = Item(item.line, converted(layout.turns(item.value), target.format))
+            item = Item(item.line, rewritten(layout, item.value, target.format))
         for _time in range(count):
             yield item
 
@@ -115,6 +115,7 @@ def perform(work: DatasetWork, progress: Progress) -> None:
         made,
         progress.counted(_mixed(chosen, target, asked["seed"])),
         target,
+        album=datasets.album_of(*(source.dataset for source in chosen)),
         action="dataset.mix",
         actor=work.owner,
         on_saved=progress.made,

@@ -67,6 +67,8 @@ class DatasetRow(Answer):
     records: int
     rejected: int
     size_bytes: int
+    pictures: int = Field(description="Different ones that the records name.")
+    picture_bytes: int
     sha256: str
     duplicates: int | None = Field(description="Records equal to an earlier one.")
     version: int
@@ -193,6 +195,7 @@ class Piece(Answer):
     tokens: list[int]
     is_learned: bool
     is_special: bool = False
+    picture: int | None = Field(None, description="How many tokens a picture, or a row, became.")
 
 
 class SequenceOut(Answer):

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from array import array
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -26,15 +27,17 @@ class Stored:
     duplicates: int
 
 
-def seal(folder: Path, lead: tuple[int, int] | None) -> Stored:
-    """Hash and index the file; the record at `lead` (offset, length) becomes the first.
+def seal(folder: Path, leads: Iterable[tuple[int, int]]) -> Stored:
+    """Hash and index the file; the records at `leads` (offset, length) become the first.
 
     The trainer takes the columns and their types from the beginning of the file, so a column that
     not every record has must be seen there.
     """
     data = folder / DATA
-    if lead is not None and lead[0] > 0:
-        _move_to_front(data, *lead)
+    # Moving one leaves those behind it where they are, and moves those before it on.
+    for offset, length in sorted(set(leads)):
+        if offset > 0:
+            _move_to_front(data, offset, length)
     digest, offsets, hashes, position = hashlib.sha256(), array("Q"), array("Q"), 0
     with data.open("rb") as file:
         for number, line in enumerate(file):

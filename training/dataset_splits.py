@@ -39,7 +39,7 @@ def split(
         owner=actor,
         kind=WorkKind.SPLIT,
         dataset=dataset,
-        size_bytes=dataset.size_bytes,
+        size_bytes=dataset.work_bytes,
         request={"share": share, "seed": seed, "together": together},
     )
 
@@ -103,6 +103,7 @@ def _write(
         made,
         (item for item in items if is_in[item.line - 1]),
         layout_of(source.format, source.layout),
+        album=datasets.album_of(source),
         action="dataset.split",
         actor=work.owner,
         on_saved=progress.made,

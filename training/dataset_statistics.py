@@ -25,11 +25,13 @@ from accounts.models import User
 from accounts.services import audit
 from llmplatform.charts import Bar, bars
 from training import dataset_work, datasets
+from training.dataset_handover import media_arguments
 from training.dataset_languages import language_of
 from training.dataset_likeness import groups_of
 from training.dataset_lines import count_duplicates
 from training.dataset_work import Progress
 from training.formats.detection import layout_of
+from training.formats.pictures import COLUMN
 from training.models import BaseModel, Dataset, DatasetStatistics, DatasetWork, WorkKind
 from training.shim.process import PASSED_ON
 
@@ -101,15 +103,18 @@ def _texts(dataset: Dataset, progress: Progress) -> dict[str, Any]:
     turns: Counter[int] = Counter()
     chars: Counter[int] = Counter()
     languages: Counter[str] = Counter()
+    pictures: Counter[int] = Counter()
     for item in progress.counted(datasets.stored_items(dataset.file)):
         spoken = [t for t in layout.turns(item.value) if t.speaker not in ("system", "tools")]
         text = "\n".join(turn.text for turn in spoken)
         turns[len(spoken)] += 1
+        pictures[len(item.value.get(COLUMN, ()))] += 1
         chars[len(text)] += 1
         languages[language_of(text)] += 1
     return {
         "records": dataset.records,
         "turns": sorted(turns.items()),
+        "pictures": sorted(pictures.items()),
         "chars": compressed(np.repeat(list(chars), list(chars.values()))),
         "languages": languages.most_common(),
         "exact_duplicates": dataset.duplicates,
@@ -145,6 +150,7 @@ def count_tokens(dataset: Dataset, base_model: BaseModel, progress: Progress) ->
             "template": base_model.template,
             "output": str(folder / "lengths"),
             "progress": str(folder / "progress"),
+            **media_arguments(folder, [dataset]),
         }
         (folder / "spec.json").write_text(json.dumps(spec), encoding="utf-8")
         _run(folder, progress)

@@ -54,8 +54,41 @@ REASONS: dict[str, str | Promise] = {
         "Turn %(turn)s is a function call, but not JSON with “name” and “arguments”."
     ),
     "media": gettext_lazy(
-        "“%(field)s” refers to pictures, sound or video; only text can be trained here."
+        "“%(field)s” refers to sound or video; only texts and pictures can be trained here."
     ),
+    "picture_missing": gettext_lazy("The picture “%(name)s” is not in the ZIP file."),
+    "picture_no_zip": gettext_lazy(
+        "The picture “%(name)s” is not in the file. Upload a ZIP file with it."
+    ),
+    "picture_escapes": gettext_lazy(
+        "“%(name)s” leads out of the ZIP file. A picture is named by its path inside of it."
+    ),
+    "picture_remote": gettext_lazy(
+        "The picture “%(name)s” would have to be fetched, which no training does. Put it into the "
+        "ZIP file."
+    ),
+    "picture_broken": gettext_lazy(
+        "“%(name)s” is damaged, or no picture of a kind that can be read: JPEG, PNG, WebP, GIF or "
+        "BMP."
+    ),
+    "picture_kind": gettext_lazy(
+        "“%(name)s” is %(kind)s, which not every trainer and browser reads."
+    ),
+    "picture_pixels": gettext_lazy(
+        "The picture “%(name)s” has more than %(limit)s million pixels."
+    ),
+    "picture_large": gettext_lazy("The picture “%(name)s” is larger than %(limit_mb)s MiB."),
+    "image_count": gettext_lazy(
+        "Marks “<image>” in the texts: %(placeholders)s; pictures of the record: %(pictures)s. "
+        "There must be one for each."
+    ),
+    "other_mark": gettext_lazy(
+        "A text has “%(mark)s”, for which the trainer of a model that sees pictures expects a file."
+    ),
+    "pictures_twice": gettext_lazy(
+        "The record has pictures in “images” and among its messages; their order is not clear."
+    ),
+    "picture_in_answer": gettext_lazy("“%(field)s” has a picture; answers are texts."),
     "stray_quote": gettext_lazy(
         "A quotation mark ends in the middle of a cell. Inside a quoted cell it is written twice."
     ),
@@ -96,6 +129,20 @@ REFUSALS: dict[str, str | Promise] = {
         "Records inside of a larger object are read from files of up to %(limit_mb)s MiB. Upload "
         "the list itself as a file."
     ),
+    "zip_broken": gettext_lazy("The ZIP file is damaged or not complete, or it is none."),
+    "zip_encrypted": gettext_lazy("The ZIP file has a password. Pack it without one."),
+    "zip_no_data": gettext_lazy(
+        "The ZIP file holds no file with records. Put one beside the pictures that ends in "
+        "%(allowed)s."
+    ),
+    "zip_two_data": gettext_lazy(
+        "The ZIP file holds several files with records: %(names)s. Leave one of them."
+    ),
+    "zip_too_many": gettext_lazy("The ZIP file holds more than %(limit)s files. Split it."),
+    "zip_too_large": gettext_lazy("Unpacked, the ZIP file is larger than %(limit_mb)s MiB."),
+    "zip_bomb": gettext_lazy(
+        "Unpacked, the ZIP file is %(ratio)s times as large. Pictures do not shrink like that."
+    ),
     "no_records": gettext_lazy("The file holds no records."),
     "no_valid_records": gettext_lazy("None of the records can be used."),
     "broken_json": gettext_lazy(
@@ -124,7 +171,7 @@ REFUSALS: dict[str, str | Promise] = {
     ),
     "disk_full": gettext_lazy("There is not enough space on the server's disk for this file."),
 }
-STATUSES = {"too_large": 413, "disk_full": 507}
+STATUSES = {"too_large": 413, "zip_too_large": 413, "disk_full": 507}
 
 
 def reason(code: str, params: Mapping[str, Any]) -> str:

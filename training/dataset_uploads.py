@@ -184,16 +184,21 @@ def _keep_for_mapping(
 
 
 class Followed:
-    """A file that tells how far it is read."""
+    """A file that tells how much of it was read; what a ZIP holds is not read in its order."""
 
     def __init__(self, file: BinaryIO, progress: Progress) -> None:
         self.file, self.progress = file, progress
+        self.read_bytes = 0
 
     def read(self, size: int = -1) -> bytes:
-        self.progress.reach(self.file.tell())
-        return self.file.read(size)
+        self.progress.reach(self.read_bytes)
+        piece = self.file.read(size)
+        self.read_bytes += len(piece)
+        return piece
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if offset == 0 and whence == os.SEEK_SET:
+            self.read_bytes = 0
         return self.file.seek(offset, whence)
 
     def __getattr__(self, name: str) -> Any:

@@ -20,6 +20,7 @@ urlpatterns = [
     path("<int:dataset_id>/tokens/", tokens.tokens, name="tokens"),
     path("<int:dataset_id>/fill/", views.fill, name="fill"),
     path("<int:dataset_id>/download/", views.download, name="download"),
+    path("<int:dataset_id>/pictures/<str:name>", views.picture, name="picture"),
     path("<int:dataset_id>/search/", facts.search, name="search"),
     path("<int:dataset_id>/record/", changes.record, name="record"),
     path("<int:dataset_id>/exclude/", changes.exclude, name="exclude"),

@@ -12,25 +12,27 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import ProtectedError
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
 from llmplatform.text import DECEIVING, UNSTORABLE, validate_name
-from training import dataset_files, dataset_sealing
+from training import dataset_files, dataset_pictures, dataset_sealing
+from training.dataset_pictures import Album, StoredAlbum
 from training.dataset_readings import as_json, reading_of
+from training.formats.bundles import SUFFIX as ZIP
 from training.formats.detection import AUTO, FORMATS, detect, layout_of
 from training.formats.fields import PLACEHOLDER
 from training.formats.items import Item
 from training.formats.layouts import Layout, Turn
+from training.formats.pictures import COLUMN, with_pictures
 from training.formats.problems import Refusal
 from training.formats.reading import SUFFIXES, Reading, read_items
 from training.formats.shaping import ColumnMap, shaped
-from training.formats.sifting import REPORTED_REJECTIONS, Sifted, sift
+from training.formats.sifting import LATE_COLUMNS, REPORTED_REJECTIONS, Sifted, sift
 from training.models import Dataset
 
-# What an import may take of the disk at most, beside the upload itself.
-SPARE_BYTES = 64 * 1024 * 1024
 NAME_CHARS = 100
 FILE_NAME_CHARS = 200
 VALUE_CHARS = 2000
@@ -69,13 +71,21 @@ def import_dataset(
     if format not in (AUTO, *FORMATS):
         raise ValidationError({"format": [_("There is no such format.")]})
     check_file(file_name=file_name, size_bytes=size_bytes)
-    reading = reading_of(file_name, options)
-    layout = detect(file, reading, format=format, mapping=mapping)
-    items = shaped(read_items(file, reading), reading, mapping)
+    uploaded = dataset_pictures.opened(file, file_name)
+    reading = reading_of(uploaded.name, options)
+    layout = detect(uploaded.file, reading, format=format, mapping=mapping)
+    album = uploaded.album(reading)
+    items = shaped(read_items(uploaded.file, reading), reading, mapping)
     dataset = Dataset(owner=owner, name=name, file_name=file_name)
     dataset.mapping = _kept_mapping(reading, mapping)
     return store(
-        dataset, items, layout, action="dataset.create", request=request, on_saved=on_saved
+        dataset,
+        items,
+        layout,
+        album=album,
+        action="dataset.create",
+        request=request,
+        on_saved=on_saved,
     )
 
 
@@ -100,9 +110,10 @@ def check_file(*, file_name: str, size_bytes: int) -> None:
     """Refusal for what can be told before the file is read."""
     if size_bytes > settings.UPLOAD_MAX_BYTES:
         raise Refusal("too_large", limit_mb=settings.UPLOAD_MAX_BYTES // 1024**2)
-    if Path(file_name).suffix.lower() not in SUFFIXES:
-        raise Refusal("wrong_extension", allowed=", ".join(SUFFIXES))
-    if dataset_files.free_bytes() < size_bytes + SPARE_BYTES:
+    allowed = (*SUFFIXES, ZIP)
+    if Path(file_name).suffix.lower() not in allowed:
+        raise Refusal("wrong_extension", allowed=", ".join(allowed))
+    if dataset_files.free_bytes() < size_bytes + dataset_files.SPARE_BYTES:
         raise Refusal("disk_full")
 
 
@@ -123,21 +134,22 @@ def store(
     layout: Layout,
     *,
     action: str,
+    album: Album | None = None,
     request: HttpRequest | None = None,
     actor: User | None = None,
     on_saved: Callable[[Dataset], None] = lambda dataset: None,
     **details: str | int,
 ) -> Dataset:
-    """Sift `items` into a file of its own and save the row that describes it.
+    """Sift `items` into a file of its own and save the row that describes it. `album`: where the
+    pictures come from that they name.
 
     `on_saved` runs in the transaction of the row and may take it back by raising.
     """
     with dataset_files.new_folder() as folder:
-        report = folder / dataset_files.REPORT
-        with (folder / dataset_files.DATA).open("wb") as target, report.open("wb") as rejected:
-            sifted = sift(items, layout, target, rejected)
-        stored = dataset_sealing.seal(folder, sifted.lead)
+        sifted = _sifted(folder, items, layout, album or Album())
+        stored = dataset_sealing.seal(folder, sifted.leads.values())
         _describe(dataset, sifted, layout)
+        dataset.pictures, dataset.picture_bytes = dataset_pictures.counted(folder)
         dataset.path, dataset.size_bytes = stored.path, stored.size_bytes
         dataset.sha256, dataset.duplicates = stored.sha256, stored.duplicates
         dataset.author = actor or dataset.owner
@@ -152,9 +164,23 @@ def store(
     return dataset
 
 
+def _sifted(folder: Path, items: Iterable[Item], layout: Layout, album: Album) -> Sifted:
+    pictures = folder / dataset_files.PICTURES
+    report = folder / dataset_files.REPORT
+    with (folder / dataset_files.DATA).open("wb") as target, report.open("wb") as rejected:
+        return sift(
+            items,
+            layout,
+            target,
+            rejected,
+            keep=lambda name: album.keep(name, pictures),
+            is_strict=album.is_strict,
+        )
+
+
 def _describe(dataset: Dataset, sifted: Sifted, layout: Layout) -> None:
     dataset.format = layout.format
-    dataset.layout = layout.entry(has_history=sifted.lead is not None)
+    dataset.layout = layout.entry(**{f"has_{name}": name in sifted.leads for name in LATE_COLUMNS})
     dataset.records, dataset.rejected = sifted.records, sifted.rejected
     dataset.errors = [rejection.as_json() for rejection in sifted.rejections]
     dataset.reasons = sifted.reasons
@@ -177,9 +203,21 @@ def rejections_of(dataset: Dataset, *, code: str = "") -> dataset_files.Rejectio
 
 
 def turns_of(dataset: Dataset, records: Iterable[Mapping[str, Any]]) -> list[list[Turn]]:
-    """Each record as a conversation."""
+    """Each record as a conversation, with its pictures."""
     layout = layout_of(dataset.format, dataset.layout)
-    return [list(layout.turns(record)) for record in records]
+    return [
+        list(with_pictures(list(layout.turns(record)), _addresses(dataset, record)))
+        for record in records
+    ]
+
+
+def _addresses(dataset: Dataset, record: Mapping[str, Any]) -> list[str]:
+    return [reverse("datasets:picture", args=[dataset.pk, name]) for name in record.get(COLUMN, ())]
+
+
+def album_of(*sources: Dataset) -> Album:
+    """The pictures that records of these datasets name."""
+    return StoredAlbum([source.file for source in sources])
 
 
 def fill_placeholders(
@@ -205,6 +243,7 @@ def fill_placeholders(
         filled,
         _filled(dataset.file, chosen),
         layout_of(dataset.format, dataset.layout),
+        album=album_of(dataset),
         action="dataset.fill",
         request=request,
         source=dataset.name,
@@ -229,9 +268,10 @@ def _replaced(value: Any, values: Mapping[str, str]) -> Any:
     if isinstance(value, list):
         return [_replaced(part, values) for part in value]
     if isinstance(value, dict):
-        # The description of tools is JSON text: no place for free text.
+        # The description of tools is JSON text, and pictures are files: no place for free text.
         return {
-            key: part if key == "tools" else _replaced(part, values) for key, part in value.items()
+            key: part if key in ("tools", COLUMN) else _replaced(part, values)
+            for key, part in value.items()
         }
     return value
 

@@ -56,6 +56,7 @@ SIGNS: tuple[tuple[str, str], ...] = (
         Reason.CONFIGURATION,
         r"hfargumentparser|target modules .* not found|valid checkpoint|packagenotfounderror"
         r"|please launch distributed training|doesn't support bf16|bf16/gpu"
+        r"|image features and image tokens do not match"
         r"|unexpected keyword argument|cannot be used together|only compatible with"
         r"|incompatible with",
     ),

@@ -15,13 +15,15 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from training import datasets
+from training import dataset_pictures, datasets
+from training.dataset_pictures import Album
 from training.dataset_readings import reading_of
 from training.formats.detection import FORMATS, detect
 from training.formats.guessing import IN_CONVERSATION, REQUIRED, TARGETS, guess, holds_turns
 from training.formats.items import Item
 from training.formats.layouts import Layout, Turn
 from training.formats.nesting import columns_of, paths_to_rows
+from training.formats.pictures import COLUMN, check_marks
 from training.formats.problems import Problem, Refusal
 from training.formats.reading import Kind, Reading, first_value, read_items
 from training.formats.shaping import TURNS, ColumnMap, shaped
@@ -98,10 +100,11 @@ def keep(
 def look(draft: DatasetDraft, options: Mapping[str, Any] | None = None) -> Look:
     """The columns of the first records, read as asked, or in the encoding that the file most likely
     has; ValidationError for a wrong option."""
-    reading = reading_of(draft.file_name, options)
-    paths: list[str] = []
+    reading, paths = reading_of(draft.file_name, options), list[str]()
     try:
-        with draft.file.open("rb") as file:
+        with draft.file.open("rb") as kept:
+            uploaded = dataset_pictures.opened(kept, draft.file_name)
+            file, reading = uploaded.file, reading_of(uploaded.name, options)
             if reading.kind in (Kind.JSON, Kind.LINES):
                 value = first_value(file, reading)
                 paths = paths_to_rows(value)
@@ -208,17 +211,19 @@ def preview(
     draft: DatasetDraft, options: Mapping[str, Any] | None, mapping: ColumnMap
 ) -> list[PreviewRow]:
     """What the first records become. Refusal when the file cannot be read this way."""
-    reading = reading_of(draft.file_name, options)
-    with draft.file.open("rb") as file:
+    with draft.file.open("rb") as kept:
+        uploaded = dataset_pictures.opened(kept, draft.file_name)
+        file, reading = uploaded.file, reading_of(uploaded.name, options)
         try:
             layout = detect(file, reading, format=mapping.format, mapping=mapping)
         except Refusal as refusal:
             if refusal.code == "no_valid_records":
                 return [_rejected(each) for each in refusal.rejections[:PREVIEWED]]
             raise
+        album = uploaded.album(reading)
         items = shaped(read_items(file, reading), reading, mapping)
         first = enumerate(itertools.islice(items, PREVIEWED), start=1)
-        return [_previewed(layout, item, record) for record, item in first]
+        return [_previewed(layout, item, record, album) for record, item in first]
 
 
 def _rejected(rejection: Any) -> PreviewRow:
@@ -226,13 +231,18 @@ def _rejected(rejection: Any) -> PreviewRow:
     return PreviewRow(rejection.line, rejection.record, problem=problem)
 
 
-def _previewed(layout: Layout, item: Item, record: int) -> PreviewRow:
+def _previewed(layout: Layout, item: Item, record: int, album: Album) -> PreviewRow:
     try:
         if item.problem is not None:
             raise item.problem
         if not isinstance(item.value, dict):
             raise Problem("not_object")
-        turns = list(layout.turns(layout.clean(item.value)))
+        cleaned = layout.clean(item.value)
+        if album.is_strict:
+            check_marks(layout, cleaned)
+        for name in cleaned.get(COLUMN, ()):
+            album.keep(name, None)
+        turns = list(layout.turns(cleaned))
     except Problem as problem:
         return PreviewRow(item.line, record, problem=problem)
     return PreviewRow(item.line, record, turns)

@@ -29,7 +29,9 @@ USUAL_LIMIT, USUAL_TOKENS = 50, 128
 
 def held_back(job: TrainingJob | None) -> bool:
     """Whether a training kept a share of its dataset to itself."""
-    return job is not None and bool(job.parameters.get("val_size")) and job.dataset.has_file
+    if job is None or job.dataset.pictures:
+        return False
+    return bool(job.parameters.get("val_size")) and job.dataset.has_file
 
 
 def sources_for(version: ModelVersion) -> list[str]:
@@ -38,8 +40,21 @@ def sources_for(version: ModelVersion) -> list[str]:
     return [HeldOut.SHARE.value, *rest] if held_back(version.job) else rest
 
 
+def check_texts(dataset: Dataset, field: str) -> None:
+    """ValidationError for examples that would be asked without their pictures."""
+    if dataset.pictures:
+        text = _(
+            "“%(name)s” has pictures, and an evaluation asks in texts only. Choose a dataset "
+            "without pictures, or type in questions. The training itself measures the loss on "
+            "pictures it has not seen, with a validation share."
+        )
+        raise ValidationError({field: [text % {"name": dataset.name}]})
+
+
 def _check_share(version: ModelVersion) -> None:
     job = version.job
+    if job is not None:
+        check_texts(job.dataset, "source")
     if not held_back(job):
         text = _("This training held nothing back. Choose a dataset, or type in questions.")
         raise ValidationError({"source": [text]})
@@ -53,6 +68,7 @@ def _check_dataset(version: ModelVersion, dataset: Dataset | None) -> None:
         raise ValidationError({"dataset": [_("Choose the dataset with the examples.")]})
     if not dataset.has_file or not dataset.stages:
         raise ValidationError({"dataset": [_("The file of this dataset is missing.")]})
+    check_texts(dataset, "dataset")
     if dataset.sha256 == version.lineage.get("dataset_sha256"):
         text = _("The model has learnt these very examples. Choose some that it has not seen.")
         raise ValidationError({"dataset": [text]})
@@ -170,6 +186,8 @@ def plan(
     if source == HeldOut.SHARE and not job.parameters.get("val_size"):
         text = _("This training holds nothing back: set a validation share, or choose a dataset.")
         raise ValidationError({"source": [text]})
+    if source == HeldOut.SHARE:
+        check_texts(job.dataset, "source")
     if source == HeldOut.DATASET:
         _check_other(actor, job, dataset)
     kept = checked_probes(probes) if source == HeldOut.PROBES else []
@@ -190,6 +208,7 @@ def _check_other(actor: User, job: TrainingJob, dataset_pk: int | None) -> None:
     found = Dataset.objects.for_user(actor).filter(pk=dataset_pk or 0).first()
     if found is None:
         raise ValidationError({"dataset": [_("Choose the dataset with the examples.")]})
+    check_texts(found, "dataset")
     if found.sha256 == job.dataset.sha256:
         text = _("The model has learnt these very examples. Choose some that it has not seen.")
         raise ValidationError({"dataset": [text]})

@@ -14,9 +14,11 @@ PROMPTS, ANSWER_TOKENS = 10, 32
 
 
 def is_possible(version: ModelVersion) -> bool:
-    """Prompts are needed, and a template to render them with."""
+    """Prompts are needed, in texts alone, and a template to render them with."""
     job = version.job
-    return job is not None and job.stage != Stage.PT and job.dataset.has_file
+    if job is None or job.stage == Stage.PT or job.dataset.pictures:
+        return False
+    return job.dataset.has_file
 
 
 def begin(

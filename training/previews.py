@@ -7,14 +7,20 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from llmplatform.text import money
-from training import argument_conflicts, checks, leakage, llamafactory, presets
+from training import argument_conflicts, checks, leakage, llamafactory, presets, vision
 from training.argument_table import BY_NAME
 from training.estimate import Estimate, estimate
 from training.models import BaseModel, Dataset, Strategy
 from training.parallel import Sharing, checked_sharing, deepspeed_config, parallel_arguments
+
+OTHER_LABELS = {
+    "eval_dataset": gettext_lazy("Evaluation dataset"),
+    "dataset": gettext_lazy("Dataset"),
+}
 
 
 @dataclass(frozen=True)
@@ -80,7 +86,7 @@ class Preview:
         return [
             {
                 "name": name,
-                "label": BY_NAME[name].label if name in BY_NAME else _("Evaluation dataset"),
+                "label": BY_NAME[name].label if name in BY_NAME else OTHER_LABELS[name],
                 "text": text,
             }
             for name, text in self.notes
@@ -127,7 +133,11 @@ def preview(
         ),
         yaml=llamafactory.yaml_of(args),
         command=f"{launch_words(sharing)}llamafactory-cli train {file_name(name)}.yaml",
-        notes=(*leakage.notes(dataset, eval_dataset), *_notes(cleaned, chosen)),
+        notes=(
+            *leakage.notes(dataset, eval_dataset),
+            *vision.notes(dataset, base_model, cleaned),
+            *_notes(cleaned, chosen),
+        ),
     )
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from providers.services import move_model, publish_model, stand_together, withdraw_model
-from training import dispatch, lifecycle, llamafactory, parity, routes, serving
+from training import dispatch, lifecycle, llamafactory, parity, routes, serving, vision
 from training.errors import StateConflict
 from training.models import (
     BaseModel,
@@ -197,7 +197,8 @@ def _end(rows: Sequence[Deployment]) -> None:
 def publish(deployment: Deployment) -> None:
     """Its model appears among its owner's, once; after a restart it may have moved."""
     rows = Deployment.objects.select_related(
-        "version__job__dataset", "version__family", "provider_model", "node"
+        *("version__job__dataset", "version__base_model", "version__family"),
+        *("provider_model", "node"),
     )
     row = rows.get(pk=deployment.pk)
     if row.status not in (Status.PREPARING, Status.RUNNING) or row.desired == Desired.STOP:
@@ -213,6 +214,7 @@ def publish(deployment: Deployment) -> None:
             model_id=row.name,
             owner=row.owner,
             model_type="embedding" if row.engine == Engine.EMBEDDING else "chat",
+            sees=row.engine != Engine.EMBEDDING and vision.is_seeing(row.version),
         )
         Deployment.objects.filter(pk=row.pk).update(provider_model=model)
         if row.replica_of_id is None and parity.is_possible(row.version):

@@ -99,6 +99,10 @@ def _plainer(job: TrainingJob, known: Mapping[str, Any]) -> Repair | None:
     if "target modules" in words:
         text = _("The adapter goes into all linear layers, instead of those named.")
         return Repair({"lora_target": "all"}, text)
+    if "image features and image tokens" in words:
+        length = int(known["cutoff_len"]) * 2
+        text = _("Examples are cut off at %(length)d tokens, twice as many: a picture was cut.")
+        return Repair({"cutoff_len": length}, text % {"length": length})
     if "bf16" in words and known.get("bf16"):
         return Repair({"bf16": False}, _("Without bf16, which this machine cannot do."))
     return None

@@ -23,8 +23,36 @@ MARKS: tuple[tuple[str, dict[str, str]], ...] = (
     ("<|im_sep|>", {"": "phi4"}),
     ("<|end|>", {"phi3": "phi", "": "phi"}),
 )
+# The model's type alone, where it is one that sees.
+SEEING_TYPES = {
+    "gemma3n": "gemma3n",
+    "glm4v": "glm4v",
+    "internvl": "intern_vl",
+    "kimi_vl": "kimi_vl",
+    "lfm2_vl": "lfm2_vl",
+    "llava": "llava",
+    "llava_next": "llava_next",
+    "minicpmv": "minicpm_v",
+    "mllama": "mllama",
+    "paligemma": "paligemma",
+    "qwen2_vl": "qwen2_vl",
+    "qwen2_5_vl": "qwen2_vl",
+    "qwen3_vl": "qwen3_vl",
+}
 # Of ids and names, the more particular ones first.
 NAMES: tuple[tuple[str, str], ...] = (
+    (r"qwen3-?vl.*instruct", "qwen3_vl_nothink"),
+    (r"qwen3-?vl", "qwen3_vl"),
+    (r"qwen2(\.5)?-?vl", "qwen2_vl"),
+    (r"llava-?(1\.6|v1\.6|next)", "llava_next"),
+    (r"llava-?(1\.5|v1\.5)", "llava"),
+    (r"llama-?3\.2.*vision", "mllama"),
+    (r"internvl", "intern_vl"),
+    (r"minicpm-?v", "minicpm_v"),
+    (r"paligemma", "paligemma"),
+    (r"pixtral", "pixtral"),
+    (r"glm-?4.*v", "glm4v"),
+    (r"kimi-?vl", "kimi_vl"),
     (r"qwen3\.?5", "qwen3_5"),
     (r"qwen3.*(instruct|nothink|coder)", "qwen3_nothink"),
     (r"qwen3", "qwen3"),
@@ -67,6 +95,8 @@ def _from_name(name: str) -> str:
 def _from_files(folder: Path) -> str:
     text, config = _own_template(folder), _json(folder / "config.json")
     kind = str(config.get("model_type", "")).removesuffix("_text")
+    if kind in SEEING_TYPES:
+        return SEEING_TYPES[kind]
     if "<|im_start|>" in text:
         return _chatml(text, kind)
     for mark, by_kind in MARKS:

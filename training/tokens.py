@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from training import datasets, dispatch, llamafactory
 from training.advice import ADVICE
 from training.chat_templates import TEMPLATES
+from training.dataset_handover import media_arguments
 from training.diagnosis import diagnose
 from training.models import BaseModel, Dataset, Node, Reason
 from training.shim import locks
@@ -170,7 +171,7 @@ def _write_request(
     output.parent.mkdir(parents=True, exist_ok=True)
     request.parent.mkdir(parents=True, exist_ok=True)
     body = {
-        "args": wanted.args,
+        "args": wanted.args | media_arguments(output.parent, [dataset]),
         "stage": wanted.stage,
         "entry": dataset.layout,
         "records": datasets.records_of(dataset)[start : start + BLOCK],

@@ -2,7 +2,7 @@
 
 from typing import Any, BinaryIO, cast
 
-from django.http import FileResponse, HttpRequest
+from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from ninja import File, Form, Query, Router
 from ninja.files import UploadedFile
@@ -10,7 +10,7 @@ from ninja.files import UploadedFile
 from accounts.access import current_user, owned_or_404
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
-from training import datasets
+from training import dataset_exports, dataset_pictures, datasets
 from training.api.refusals import refused
 from training.dataset_advice import counted, found
 from training.dataset_schemas import (
@@ -58,7 +58,8 @@ def create_dataset(
     name: Form[str] = "",
     format: Form[str] = "auto",
 ) -> Any:
-    """A file of JSON, JSON lines, CSV, TSV or plain text, by the ending of its name.
+    """A file of JSON, JSON lines, CSV, TSV or plain text, by the ending of its name; or a ZIP of
+    one such file and the pictures that its records name in `images`.
 
     `format`: auto, alpaca, sharegpt, openai, preference, kto or text.
     Records that cannot be used are counted in `rejected` and the first 100 explained in `errors`;
@@ -130,10 +131,19 @@ def get_tokens(request: HttpRequest, dataset_id: int, query: Query[RecordTokensI
 
 @datasets_router.get("{dataset_id}/download", response={200: None})
 def download_dataset(request: HttpRequest, dataset_id: int) -> Any:
-    """JSON lines, one accepted record each."""
+    """JSON lines, one accepted record each; with pictures a ZIP of both, which can be uploaded
+    again."""
     dataset = _owned_with_file(request, dataset_id)
-    file = datasets.open_download(dataset=dataset, actor=current_user(request), request=request)
-    return FileResponse(file, as_attachment=True, filename=f"dataset-{dataset.pk}.jsonl")
+    return dataset_exports.download(dataset=dataset, actor=current_user(request), request=request)
+
+
+@datasets_router.get("{dataset_id}/pictures/{name}", response={200: None})
+def get_picture(request: HttpRequest, dataset_id: int, name: str, small: bool = False) -> Any:
+    """One that a record names in `images`, as it was uploaded; `small`: a thumbnail as WebP."""
+    answer = dataset_pictures.answer(_owned(request, dataset_id), name, small=small)
+    if answer is None:
+        raise ApiError(404, "not_found", _("There is no such picture."))
+    return answer
 
 
 @datasets_router.post("{dataset_id}/fill", response={201: DatasetOut})

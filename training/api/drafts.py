@@ -91,7 +91,7 @@ def preview_draft(request: HttpRequest, draft_id: UUID, body: DraftIn) -> Any:
             {
                 "line": row.line,
                 "record": row.record,
-                "turns": [asdict(turn) for turn in row.turns],
+                "turns": [{"speaker": turn.speaker, "text": turn.text} for turn in row.turns],
                 "reason": reason(row.problem.code, row.problem.params) if row.problem else "",
             }
             for row in rows

@@ -13,6 +13,7 @@ from training.formats.fields import (
     text_of,
 )
 from training.formats.layouts import Answer, Record, Turn, is_tagged, tag_turn
+from training.formats.pictures import images_of
 from training.formats.problems import Problem
 
 COLUMNS = {"prompt": "instruction", "query": "input", "system": "system"}
@@ -40,7 +41,7 @@ class Alpaca:
     @property
     def used(self) -> frozenset[str]:
         answers = {*ANSWERS[self.answer].values()}
-        extra = {"history"} | ({"label"} if self.answer is Answer.TAGGED else set())
+        extra = {"history", "images"} | ({"label"} if self.answer is Answer.TAGGED else set())
         return frozenset({*COLUMNS.values(), *answers, *extra})
 
     def fits(self, record: Record) -> bool:
@@ -62,6 +63,8 @@ class Alpaca:
         history = _history(record)
         if history:
             cleaned["history"] = history
+        if images := images_of(record):
+            cleaned["images"] = images
         return cleaned
 
     def _answers(self, record: Record) -> dict[str, Any]:
@@ -72,10 +75,12 @@ class Alpaca:
             answers["kto_tag"] = flag_of(record, "kto_tag", "label")
         return answers
 
-    def entry(self, *, has_history: bool) -> dict[str, Any]:
+    def entry(self, *, has_history: bool, has_images: bool = False) -> dict[str, Any]:
         columns = COLUMNS | ANSWERS[self.answer]
         if has_history:
             columns = columns | {"history": "history"}
+        if has_images:
+            columns = columns | {"images": "images"}
         ranking = {"ranking": True} if self.answer is Answer.PAIR else {}
         return {"formatting": "alpaca", **ranking, "columns": columns}
 

@@ -18,6 +18,7 @@ from training.formats.fields import (
     tools_of,
 )
 from training.formats.layouts import Answer, Record, Turn, is_tagged, tag_turn
+from training.formats.pictures import PLACEHOLDER, address_of, images_of
 from training.formats.problems import Problem, names_of, type_name
 
 # How LLaMA-Factory joins the results of several calls into the one turn it knows.
@@ -96,7 +97,7 @@ class Conversations:
     @property
     def used(self) -> frozenset[str]:
         more = {Answer.PAIR: {"chosen", "rejected"}, Answer.TAGGED: {"kto_tag", "label"}}
-        return frozenset({*COLUMNS, "system", "tools", *more.get(self.answer, set())})
+        return frozenset({*COLUMNS, "system", "tools", "images", *more.get(self.answer, set())})
 
     def fits(self, record: Record) -> bool:
         if not any(name in record for name in COLUMNS):
@@ -122,7 +123,8 @@ class Conversations:
         if not column:
             raise Problem("missing_field", field=self.dialect.column)
         numbered = list(enumerate(list_of(record, column), start=1))
-        turns = [(number, self._turn(turn, number)) for number, turn in numbered]
+        shown: list[str] = []
+        turns = [(number, self._turn(turn, number, shown)) for number, turn in numbered]
         if self.dialect is OPENAI:
             turns = _merged(turns)
         self._check_order(turns)
@@ -136,9 +138,12 @@ class Conversations:
             cleaned |= {name: self._candidate(record, name) for name in ("chosen", "rejected")}
         elif self.answer is Answer.TAGGED:
             cleaned["kto_tag"] = flag_of(record, "kto_tag", "label")
+        if images := images_of(record, shown):
+            cleaned["images"] = images
         return cleaned
 
-    def _turn(self, turn: object, number: int) -> Turn:
+    def _turn(self, turn: object, number: int, shown: list[str]) -> Turn:
+        """Pictures that stand among the parts of its content are added to `shown`."""
         if not isinstance(turn, dict):
             raise Problem("turn_not_object", turn=number, found=type_name(turn))
         if turn.get(self.dialect.role) is None:
@@ -152,9 +157,10 @@ class Conversations:
             return Turn("call", self._calls(turn, number))
         if turn.get(self.dialect.content) is None:
             raise Problem("turn_missing_field", turn=number, field=self.dialect.content)
-        shown = f"{self.dialect.content} ({number})"
+        label = f"{self.dialect.content} ({number})"
         read = text_of if speaker in ("result", "system") else filled_text
-        text = read(_with_text(turn, self.dialect.content, shown), self.dialect.content, shown)
+        written = _with_text(turn, self.dialect.content, label, shown)
+        text = read(written, self.dialect.content, label)
         if speaker == "call":
             check_call(text, number)
         return Turn(speaker, text)
@@ -202,7 +208,10 @@ class Conversations:
         role = value.get(self.dialect.role)
         if isinstance(role, str) and role not in self.dialect.speakers:
             raise Problem("candidate_role", field=name, role=role_text(role))
-        turn = self._turn(value, 1)
+        shown: list[str] = []
+        turn = self._turn(value, 1, shown)
+        if shown:
+            raise Problem("picture_in_answer", field=name)
         if turn.speaker not in ANSWERING:
             raise Problem("candidate_role", field=name, role=self._role(turn.speaker))
         return self._written(turn)
@@ -213,7 +222,7 @@ class Conversations:
     def _written(self, turn: Turn) -> dict[str, str]:
         return {self.dialect.role: self._role(turn.speaker), self.dialect.content: turn.text}
 
-    def entry(self, *, has_history: bool) -> dict[str, Any]:
+    def entry(self, *, has_history: bool, has_images: bool = False) -> dict[str, Any]:
         column = self.dialect.column
         columns = {"messages": column, "system": "system", "tools": "tools"}
         ranking = {}
@@ -222,6 +231,8 @@ class Conversations:
             columns |= {"chosen": "chosen", "rejected": "rejected"}
         elif self.answer is Answer.TAGGED:
             columns["kto_tag"] = "kto_tag"
+        if has_images:
+            columns["images"] = "images"
         tags = {"tags": dict(self.dialect.tags)} if self.dialect.tags else {}
         return {"formatting": "sharegpt", **ranking, "columns": columns, **tags}
 
@@ -244,17 +255,25 @@ class Conversations:
         return Turn(self.dialect.speakers[turn[self.dialect.role]], turn[self.dialect.content])
 
 
-def _with_text(turn: Record, content: str, shown: str) -> Record:
-    """The turn with its content as one text, where that is a list of parts as OpenAI has them."""
+def _with_text(turn: Record, content: str, label: str, shown: list[str]) -> Record:
+    """The turn with its content as one text, where that is a list of parts as OpenAI has them. A
+    picture becomes the trainer's mark for one, without a line of its own."""
     parts = turn[content]
     if not isinstance(parts, list) or not parts:
         return turn
     if not all(isinstance(part, dict) and isinstance(part.get("type"), str) for part in parts):
         return turn
-    if any(part["type"] != "text" for part in parts):
-        raise Problem("media", field=shown)
-    texts = [text_of(part, "text", shown) for part in parts]
-    return {**turn, content: "\n".join(texts)}
+    text, is_after_text = "", False
+    for part in parts:
+        if part["type"] == "image_url":
+            shown.append(address_of(part, label))
+            text, is_after_text = text + PLACEHOLDER, False
+        elif part["type"] == "text":
+            text += "\n" * is_after_text + text_of(part, "text", label)
+            is_after_text = True
+        else:
+            raise Problem("media", field=label)
+    return {**turn, content: text}
 
 
 def _merged(turns: list[tuple[int, Turn]]) -> list[tuple[int, Turn]]:

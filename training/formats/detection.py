@@ -36,11 +36,9 @@ FORMATS = tuple(dict.fromkeys(layout.format for layout in LAYOUTS))
 
 def layout_of(format: str, entry: Mapping[str, Any]) -> Layout:
     """The layout that wrote `entry` (a stored dataset's `layout`)."""
-    has_history = "history" in entry["columns"]
+    seen = {f"has_{name}": name in entry["columns"] for name in ("history", "images")}
     return next(
-        layout
-        for layout in LAYOUTS
-        if layout.format == format and layout.entry(has_history=has_history) == entry
+        layout for layout in LAYOUTS if layout.format == format and layout.entry(**seen) == entry
     )
 
 

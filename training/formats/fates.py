@@ -17,13 +17,13 @@ class Fate(StrEnum):
     STOPS = "stops"
 
 
-KEPT = {"empty", "text_beside_calls", "too_long"}
+KEPT = {"empty", "text_beside_calls", "too_long", "picture_large"}
 DROPPED = {"no_turns", "role_order", "no_answer", "pair_after_answer"}
 # Roles that a conversation may have, in both of its spellings.
 KNOWN_ROLES = {"human", "gpt", "user", "assistant", "system", "observation", "tool"}
 KNOWN_ROLES |= {"function_call"}
 QUESTIONS = {"instruction", "text"}
-MEDIA = ("images", "videos", "audios")
+MEDIA = ("videos", "audios")
 
 
 def fate_of(code: str, params: Mapping[str, str | int], format: str) -> Fate:
@@ -73,6 +73,15 @@ def _of_media(params: Mapping[str, str | int]) -> Fate:
     return Fate.KEPT if params.get("field") in MEDIA else Fate.STOPS
 
 
+def _of_pixels(params: Mapping[str, str | int]) -> Fate:
+    """Pillow, which the trainer opens pictures with, only warns of the first half."""
+    return Fate.STOPS if int(params.get("times", 2)) > 1 else Fate.KEPT
+
+
+def _of_kind(params: Mapping[str, str | int]) -> Fate:
+    return Fate.KEPT if params.get("kind") in ("TIFF", "JPEG 2000") else Fate.STOPS
+
+
 _BY_CODE: dict[str, Callable[[Mapping[str, str | int]], Fate]] = {
     "missing_field": _of_missing,
     "turn_missing_field": _of_missing_in_turn,
@@ -80,4 +89,6 @@ _BY_CODE: dict[str, Callable[[Mapping[str, str | int]], Fate]] = {
     "unstorable": _of_unstorable,
     "cell_count": _of_cells,
     "media": _of_media,
+    "picture_pixels": _of_pixels,
+    "picture_kind": _of_kind,
 }

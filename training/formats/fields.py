@@ -43,7 +43,7 @@ def optional_text(record: Record, field: str) -> str:
 
 
 def refuse_media(record: Record) -> None:
-    """The models trained here read text. A column of pictures that is empty does no harm."""
+    """The models trained here read text and see pictures. A column that is empty does no harm."""
     for name in MEDIA:
         if record.get(name):
             raise Problem("media", field=name)

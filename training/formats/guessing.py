@@ -6,11 +6,13 @@ from typing import Any
 from training.formats.shaping import FLAGS, ColumnMap
 
 TARGETS: dict[str, tuple[str, ...]] = {
-    "alpaca": ("instruction", "input", "output", "system", "history"),
-    "sharegpt": ("conversations", "system", "tools"),
-    "openai": ("messages", "system", "tools"),
-    "preference": ("instruction", "input", "conversations", "chosen", "rejected", "system"),
-    "kto": ("instruction", "input", "output", "conversations", "kto_tag", "system"),
+    "alpaca": ("instruction", "input", "output", "system", "history", "images"),
+    "sharegpt": ("conversations", "system", "tools", "images"),
+    "openai": ("messages", "system", "tools", "images"),
+    "preference": (
+        *("instruction", "input", "conversations", "chosen", "rejected", "system", "images"),
+    ),
+    "kto": ("instruction", "input", "output", "conversations", "kto_tag", "system", "images"),
     "text": ("text",),
 }
 REQUIRED: dict[str, tuple[str, ...]] = {
@@ -52,6 +54,7 @@ NAMES: dict[str, tuple[str, ...]] = {
         *("对话", "会话"),
     ),
     "tools": ("tools", "functions", "工具"),
+    "images": ("images", "image", "pictures", "picture", "img", "image_path", "图片", "图像"),
     "text": ("text", "content", "body", "document", "article", "passage", "正文", "文本", "内容"),
 }
 NAMES["messages"] = NAMES["conversations"]

@@ -19,10 +19,11 @@ class Answer(StrEnum):
 @dataclass(frozen=True)
 class Turn:
     """Who says what: `speaker` is system, tools, user, assistant, call, result, chosen, rejected,
-    good, bad or text."""
+    good, bad or text; `pictures` are the addresses of those that stand in the text."""
 
     speaker: str
     text: str
+    pictures: tuple[str, ...] = ()
 
 
 class Layout(Protocol):
@@ -42,7 +43,7 @@ class Layout(Protocol):
     def clean(self, record: Record) -> dict[str, Any]:
         """The record as it is stored: known columns only, always of one type. Or a Problem."""
 
-    def entry(self, *, has_history: bool) -> dict[str, Any]:
+    def entry(self, *, has_history: bool, has_images: bool = False) -> dict[str, Any]:
         """What dataset_info.json says about the stored file besides its name."""
 
     def turns(self, record: Record) -> Iterator[Turn]:

@@ -12,6 +12,8 @@ from training.formats.reading import Kind, Reading
 
 # Columns that hold lists or objects; in a table they stand as JSON.
 NESTED = {"history", "conversations", "messages"}
+# How JSON begins in a cell that may also hold plain text: an answer, or the name of one picture.
+MAYBE_JSON = {"chosen": "{", "rejected": "{", "images": "["}
 ANSWERS = {"chosen", "rejected"}
 FLAGS = {
     **dict.fromkeys(("true", "1", "1.0", "yes", "y", "good", "like", "up", "是", "好", "赞"), True),
@@ -112,7 +114,8 @@ def typed(name: str, value: Any, *, is_chosen: bool = False) -> Any:
         return value
     if name in NESTED and not value.strip():
         return None
-    if name in NESTED or (name in ANSWERS and value.lstrip().startswith("{")):
+    begins = MAYBE_JSON.get(name)
+    if name in NESTED or (begins and value.lstrip().startswith(begins)):
         try:
             return orjson.loads(value)
         except orjson.JSONDecodeError:

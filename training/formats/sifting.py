@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -13,10 +13,13 @@ from training.formats.fields import MAX_PLACEHOLDERS, placeholders_in
 from training.formats.findings import Found, note
 from training.formats.items import Item
 from training.formats.layouts import Layout
+from training.formats.pictures import COLUMN, check_marks
 from training.formats.problems import Problem, Refusal, Rejection, short
 
 LISTED_REJECTIONS = 100
 LISTED_COLUMNS = 20
+# Columns that not every record has.
+LATE_COLUMNS = {"history", COLUMN}
 # In the report; what goes beyond is counted only.
 REPORTED_REJECTIONS = 100_000
 # Then other threads have theirs: pages and streams of the same process must not wait for a file.
@@ -27,8 +30,8 @@ TIME = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d(?::?\d\d){0,2}(?:\.\d+)?)?(?:Z|[+
 
 @dataclass
 class Sifted:
-    """What came of a file. `lead` is where the first record with a history was written; `report`
-    takes every rejection, one a line."""
+    """What came of a file. `leads` are where the first record with a history and the first with
+    pictures were written; `report` takes every rejection, one a line."""
 
     format: str = ""
     report: BinaryIO | None = None
@@ -39,7 +42,7 @@ class Sifted:
     rejections: list[Rejection] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     placeholders: set[str] = field(default_factory=set)
-    lead: tuple[int, int] | None = None
+    leads: dict[str, tuple[int, int]] = field(default_factory=dict)
     times: set[str] | None = None
 
     def reject(self, line: int, record: int, problem: Problem) -> None:
@@ -60,10 +63,20 @@ class Sifted:
 
 
 def sift(
-    items: Iterable[Item], layout: Layout, target: BinaryIO, report: BinaryIO | None = None
+    items: Iterable[Item],
+    layout: Layout,
+    target: BinaryIO,
+    report: BinaryIO | None = None,
+    *,
+    keep: Callable[[str], str] = str,
+    is_strict: bool = False,
 ) -> Sifted:
     """Write every accepted record as one line of `target`, every other as one of `report`.
-    Refusal when none is accepted."""
+    Refusal when none is accepted.
+
+    `keep`: puts a picture that a record names into its place; the name it has there, or a Problem.
+    `is_strict`: some records have pictures, so that no text may have a mark for one too many.
+    """
     result = Sifted(layout.format, report)
     used = layout.used
     for record, item in enumerate(items, start=1):
@@ -75,6 +88,10 @@ def sift(
             if not isinstance(item.value, dict):
                 raise Problem("not_object")
             cleaned = layout.clean(item.value)
+            if is_strict:
+                check_marks(layout, cleaned)
+            if COLUMN in cleaned:
+                cleaned[COLUMN] = [keep(name) for name in cleaned[COLUMN]]
         except Problem as problem:
             result.reject(item.line, record, problem)
             continue
@@ -95,8 +112,8 @@ def _write(
     if b"{{" in line and len(result.placeholders) < MAX_PLACEHOLDERS:
         for turn in layout.turns(cleaned):
             result.placeholders |= placeholders_in(turn.text)
-    if result.lead is None and "history" in cleaned:
-        result.lead = (target.tell(), len(line))
+    for name in LATE_COLUMNS & cleaned.keys() - result.leads.keys():
+        result.leads[name] = (target.tell(), len(line))
     if result.times is None or result.times:
         _note_times(cleaned, result)
     target.write(line)

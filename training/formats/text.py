@@ -20,7 +20,7 @@ class Text:
     def clean(self, record: Record) -> dict[str, Any]:
         return {"text": filled_text(record, "text")}
 
-    def entry(self, *, has_history: bool) -> dict[str, Any]:
+    def entry(self, *, has_history: bool, has_images: bool = False) -> dict[str, Any]:
         return {"formatting": "alpaca", "columns": {"prompt": "text"}}
 
     def turns(self, record: Record) -> Iterator[Turn]:

@@ -56,6 +56,8 @@ class Dataset(models.Model):
     dataset_info.json says about the stored file besides its name; `ignored`: columns of the
     uploaded file that no trainer reads; `mapping`: how the file was read and which of its columns
     became which ({"options", "format", "columns", "roles"}), empty when it named them itself;
+    `pictures`: different ones, kept beside the file and named by what is in them, so that `sha256`,
+    the hash of the file, says what they are, too;
     `duplicates`: records equal to an earlier one (None: not counted); `change`: what made this
     version of `parent`, as {"kind", ...}."""
 
@@ -75,6 +77,10 @@ class Dataset(models.Model):
     placeholders: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     file_name = models.CharField(_("file name"), max_length=200, blank=True, editable=False)
     size_bytes = models.PositiveBigIntegerField(_("size"), default=0)
+    pictures = models.PositiveIntegerField(_("pictures"), default=0, editable=False)
+    picture_bytes = models.PositiveBigIntegerField(
+        _("size of the pictures"), default=0, editable=False
+    )
     sha256 = models.CharField(max_length=64)
     path = models.CharField(max_length=255, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
@@ -117,6 +123,11 @@ class Dataset(models.Model):
     def file(self) -> Path:
         """JSON lines, one accepted record each."""
         return Path(settings.MEDIA_ROOT) / self.path
+
+    @property
+    def work_bytes(self) -> int:
+        """How much a new version has to write or link."""
+        return self.size_bytes + self.picture_bytes
 
     @property
     def has_file(self) -> bool:

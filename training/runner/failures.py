@@ -57,6 +57,7 @@ WORDS = (
             "please launch distributed training",
             "packagenotfounderror",
             "doesn't support bf16",
+            "image features and image tokens do not match",
         ),
     ),
 )

@@ -155,7 +155,8 @@ def _record_of(row: dict[str, Any], stage: str) -> Record | None:
     if stage == "pt":
         text = "\n".join(turn["content"] for turn in turns)
         return Record(text=text) if text.strip() else None
-    if not turns or not answers or not answers[0]["content"]:
+    # Questions are asked in texts only.
+    if not turns or not answers or not answers[0]["content"] or row.get("_images"):
         return None
     return Record(
         turns=turns,

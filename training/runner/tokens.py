@@ -5,8 +5,8 @@ what is not learned has the label -100. Requests are files in the folder, `<name
 {"args": {"model_name_or_path", "template"?, "cutoff_len", "train_on_prompt"?, "mask_history"?},
 "stage", "entry": the dataset's in dataset_info.json, "records", "output": path}. The answer is
 written there: {"records": [{"sequences": [{"name", "length", "full_length", "learned",
-"pieces": [{"text", "tokens", "is_learned"}], "rest"}]} or {"error"}], "special": […]} or {"error",
-"causes": [message]}.
+"pieces": [{"text", "tokens", "is_learned", "picture"?: how many tokens one became}], "rest"}]}
+or {"error"}], "special": […]} or {"error", "causes": [message]}.
 It stays for a while after the last request, so that the next one need not wait for the imports.
 """
 
@@ -30,8 +30,9 @@ PREFIXES = {"rm": ("chosen", "rejected")}
 
 
 @lru_cache(maxsize=4)
-def loaded(model: str, template: str) -> tuple[Any, Any]:
-    """Tokenizer and template, as a training with these arguments has them."""
+def loaded(model: str, template: str) -> tuple[Any, Any, Any]:
+    """Tokenizer, template and what prepares pictures, as a training with these arguments has
+    them."""
     from llamafactory.data import get_template_and_fix_tokenizer
     from llamafactory.hparams import get_infer_args
     from llamafactory.model import load_tokenizer
@@ -40,8 +41,10 @@ def loaded(model: str, template: str) -> tuple[Any, Any]:
     model_args, data_args, _finetuning, _generating = get_infer_args(
         args | ({"template": template} if template else {})
     )
-    tokenizer = load_tokenizer(model_args)["tokenizer"]
-    return tokenizer, get_template_and_fix_tokenizer(tokenizer, data_args)
+    module = load_tokenizer(model_args)
+    tokenizer = module["tokenizer"]
+    template_made = get_template_and_fix_tokenizer(tokenizer, data_args)
+    return tokenizer, template_made, module["processor"]
 
 
 class Encoder:
@@ -53,7 +56,7 @@ class Encoder:
 
         args = dict(request["args"])
         model, name = args.pop("model_name_or_path"), args.pop("template", None) or ""
-        self.tokenizer, self.template = loaded(model, name)
+        self.tokenizer, self.template, self.processor = loaded(model, name)
         self.stage = DATA_STAGE.get(request["stage"], request["stage"])
         attributes = DatasetAttr("file", dataset_name="tokens")
         attributes.join(request["entry"])
@@ -63,6 +66,8 @@ class Encoder:
             attributes.formatting, attributes, self._data_args(self.arguments)
         )
         self.special = set(self.tokenizer.all_special_ids)
+        mark = self.template.mm_plugin.image_token
+        self.picture = self.tokenizer.convert_tokens_to_ids(mark) if mark else None
 
     def _data_args(self, values: dict[str, Any]) -> Any:
         from llamafactory.hparams import DataArguments
@@ -91,7 +96,7 @@ class Encoder:
         from llamafactory.data.loader import _get_dataset_processor
 
         processor = _get_dataset_processor(
-            self._data_args(values), self.stage, self.template, self.tokenizer, None
+            self._data_args(values), self.stage, self.template, self.tokenizer, self.processor
         )
         columns = {name: [value] for name, value in converted.items()}
         made = processor.preprocess_dataset(columns)
@@ -117,11 +122,16 @@ class Encoder:
         }
 
     def _pieces(self, ids: list[int], labels: list[int]) -> list[dict[str, Any]]:
-        """Tokens with their text. Those that only together are a character are one piece."""
+        """Tokens with their text. Those that only together are a character are one piece, as are
+        those that a picture has become."""
         pieces: list[dict[str, Any]] = []
         held: list[int] = []
         for index, token in enumerate(ids):
             held.append(token)
+            if token == self.picture:
+                self._add_picture(pieces, token)
+                held = []
+                continue
             is_learned = labels[index] != IGNORED
             is_last = index + 1 == len(ids) or (labels[index + 1] != IGNORED) != is_learned
             text = self.tokenizer.decode(held, clean_up_tokenization_spaces=False)
@@ -132,6 +142,14 @@ class Encoder:
                 pieces[-1]["is_special"] = True
             held = []
         return pieces
+
+    def _add_picture(self, pieces: list[dict[str, Any]], token: int) -> None:
+        if not pieces or not pieces[-1].get("picture"):
+            pieces.append({"tokens": [], "is_learned": False, "is_special": True, "picture": 0})
+        piece = pieces[-1]
+        piece["tokens"].append(token)
+        piece["picture"] += 1
+        piece["text"] = f"{self.tokenizer.decode([token])} × {piece['picture']}"
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:

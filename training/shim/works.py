@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from django.conf import settings
 
 from training import evaluation, forecasts, llamafactory, mirroring, parallel, registry
-from training.dataset_handover import write_dataset_info
+from training.dataset_handover import media_arguments, write_dataset_info
 from training.demo import content
 from training.errors import Unbuildable
 from training.models import (
@@ -113,7 +113,8 @@ class Training:
             data=data,
             dataset_names=write_dataset_info(data, job.datasets),
             has_gpu=has_gpu,
-        ) | parallel.parallel_arguments(
+        ) | media_arguments(data, job.datasets)
+        args |= parallel.parallel_arguments(
             job.strategy,
             is_parallel=job.is_parallel,
             has_gpu=has_gpu,

@@ -20,6 +20,8 @@ from typing import Any
 
 import psutil
 
+from training.tests.bundles import picture
+
 ROOT = Path(__file__).resolve().parents[2]
 LOGS = Path(__file__).parent / "failure_logs"
 PYTHON = ROOT / ".venv-training" / "bin" / "python"
@@ -76,6 +78,14 @@ def _cut_short(run: Path, model: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:5000])
 
 
+def _with_picture(run: Path, model: Path) -> None:
+    (run / "data" / "a.png").write_bytes(picture())
+    rows = [{**row, "input": "<image>", "images": ["a.png"]} for row in ROWS]
+    _records(json.dumps(rows))(run, model)
+    info = {"d1": {"file_name": "d1.json", "columns": COLUMNS | {"images": "images"}}}
+    (run / "data" / "dataset_info.json").write_text(json.dumps(info))
+
+
 def _kill(process: subprocess.Popen[bytes], run: Path) -> None:
     process.send_signal(signal.SIGKILL)
 
@@ -103,6 +113,12 @@ CASES: dict[str, Case] = {
     "model-missing": Case("a folder that is not there", {"model_name_or_path": "/models/gone"}),
     "model-without-tokenizer": Case("no tokenizer", before=_without("tokenizer.json")),
     "model-cut-short": Case("weights that are cut short", before=_cut_short),
+    # Of a model that sees (tiny_vision.py).
+    "picture-cut": Case(
+        "a cutoff length in the middle of a picture",
+        {"template": "llava", "cutoff_len": 16},
+        before=_with_picture,
+    ),
     "hub-offline": Case(
         "a hub that refuses connections",
         {"model_name_or_path": "Qwen/Qwen3-8B"},

@@ -5,9 +5,9 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from django.conf import settings
@@ -60,6 +60,54 @@ def tiny_model(training_python: Path, tmp_path_factory: pytest.TempPathFactory) 
     paths = {"output": str(model), "events_path": str(shared / "tiny-model.events")}
     spec.write_text(json.dumps({"pairs": PAIRS, **sizes, **paths}))
     assert run_script(training_python, "build_model.py", spec).wait() == 0
+    return model
+
+
+class Forker:
+    """Runs without the wait for imports: see forked_runs.py."""
+
+    def __init__(self, python: Path) -> None:
+        script = Path(__file__).with_name("forked_runs.py")
+        self.process = subprocess.Popen(
+            [str(python), str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=os.environ | OFFLINE,
+        )
+        assert self._line() == "ready"
+
+    def _line(self) -> str:
+        out: IO[bytes] = self.process.stdout  # type: ignore[assignment]
+        return out.readline().decode().strip()
+
+    def start(self, spec: Path) -> int:
+        self.process.stdin.write(f"{spec}\n".encode())  # type: ignore[union-attr]
+        self.process.stdin.flush()  # type: ignore[union-attr]
+        return int(self._line())
+
+    def end(self, pid: int) -> int:
+        """Its exit code."""
+        told, code = self._line().split()
+        assert int(told) == pid
+        return int(code)
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture(scope="session")
+def forker(training_python: Path) -> Iterator[Forker]:
+    forker = Forker(training_python)
+    yield forker
+    forker.close()
+
+
+@pytest.fixture(scope="session")
+def seeing_model(forker: Forker, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small LLaVA model with random weights; see tiny_vision.py."""
+    model = tmp_path_factory.mktemp("seeing") / "seeing.model"
+    assert forker.end(forker.start(model)) == 0
     return model
 
 

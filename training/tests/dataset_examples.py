@@ -118,7 +118,7 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"instruction": "", "output": "a"}, "empty"),
         ({"instruction": "q\0", "output": "a"}, "unstorable"),
         ({"instruction": "q", "output": "a\ud800"}, "unstorable"),
-        ({"instruction": "q", "output": "a", "images": ["a.png"]}, "media"),
+        ({"instruction": "q", "output": "a", "videos": ["a.mp4"]}, "media"),
         ({"instruction": "q", "output": "a", "history": [["only"]]}, "history_invalid"),
         ({"instruction": "q", "output": "a", "history": [["q", 1]]}, "wrong_type"),
         ({"instruction": "q", "output": "a", "history": [["q", ""]]}, "empty"),
@@ -158,7 +158,7 @@ BAD: dict[str, list[tuple[dict[str, Any], str]]] = {
         ({"messages": messages(("user", "q"), ("assistant", ["a"]))}, "wrong_type"),
         ({"messages": messages(("user", "q"), ("assistant", None))}, "turn_missing_field"),
         (
-            {"messages": messages(("user", [{"type": "image_url"}]), ("assistant", "a"))},
+            {"messages": messages(("user", [{"type": "input_audio"}]), ("assistant", "a"))},
             "media",
         ),
         (

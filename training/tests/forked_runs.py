@@ -1,6 +1,7 @@
 """Runs of the runner without its imports: loads LLaMA-Factory once, then forks for every spec.
 
-Executed by the training environment: a line on stdin is a spec's path, for which "<pid>" is
+Executed by the training environment: a line on stdin is a spec's path, or that of a folder for a
+model that sees (tiny_vision.py), for which "<pid>" is
 answered, and "<pid> <exit code>" when that run has ended. What is imported beforehand changes no
 number of a run.
 """
@@ -11,11 +12,12 @@ import threading
 from pathlib import Path
 
 RUNNER = Path(__file__).resolve().parent.parent / "runner"
-sys.path.insert(0, str(RUNNER))
+sys.path[:0] = [str(RUNNER), str(Path(__file__).resolve().parent)]
 
 import callbacks  # noqa: E402, F401  # loaded before the forks
 import mirror  # noqa: E402, F401
 import run  # noqa: E402
+import tiny_vision  # noqa: E402
 from llamafactory.train.tuner import run_exp  # noqa: E402, F401
 
 
@@ -25,7 +27,7 @@ def in_child(spec: Path) -> None:
     os.dup2(log, 2)
     code = 1
     try:
-        code = run.main(spec)
+        code = run.main(spec) if spec.suffix == ".json" else tiny_vision.main(spec)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

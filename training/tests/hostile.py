@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from training.tests.bundles import asked, boasting, bundle, damaged, locked, packed, picture
+
 OK = {"instruction": "q", "output": "a"}
 LINE = json.dumps(OK)
 MIB = 1024 * 1024
@@ -205,7 +207,14 @@ JSON_RECORDS = [
     Hostile(
         "numbers as texts", "a.jsonl", lines({**OK, "output": "5"}, {**OK, "output": "1e9"}), 2
     ),
-    Hostile("pictures", "a.jsonl", lines(OK, {**OK, "images": ["a.png"]}, OK), 2, ((2, "media"),)),
+    Hostile(
+        "pictures that are not there",
+        "a.jsonl",
+        lines(OK, {**OK, "images": ["a.png"]}, OK),
+        2,
+        ((2, "picture_no_zip"),),
+    ),
+    Hostile("videos", "a.jsonl", lines(OK, {**OK, "videos": ["a.mp4"]}, OK), 2, ((2, "media"),)),
     Hostile(
         "formulas and markup",
         "a.jsonl",
@@ -580,4 +589,44 @@ SLOW = [
         ((2, "missing_field"),),
     ),
 ]
-HOSTILE = [*JSON_RECORDS, *JSON_FILES, *SLOW, *TABLES, *TEXTS]
+PICTURE = {"a.png": picture()}
+SHOWN = bundle([asked("a.png")], PICTURE)
+ZIPS = [
+    Hostile("a ZIP that is none", "a.zip", lines(OK), refusal="zip_broken"),
+    Hostile("a ZIP that is cut off", "a.zip", SHOWN[:-30], refusal="zip_broken"),
+    Hostile("a ZIP whose records are damaged", "a.zip", damaged(SHOWN), refusal="zip_broken"),
+    Hostile("a ZIP with a password", "a.zip", locked(SHOWN), refusal="zip_encrypted"),
+    Hostile("a list of files of 2 GiB", "a.zip", boasting(SHOWN), refusal="zip_too_many"),
+    Hostile("pictures alone", "a.zip", packed(PICTURE), refusal="zip_no_data"),
+    Hostile("a workbook called ZIP", "a.zip", _zip(), refusal="zip_no_data"),
+    Hostile(
+        "two files of records",
+        "a.zip",
+        packed({"a.json": b"[]", "b/c.csv": b""}),
+        refusal="zip_two_data",
+        place={"names": "a.json, b/c.csv"},
+    ),
+    Hostile(
+        "a ZIP bomb",
+        "a.zip",
+        bundle([asked("a.png")], {"a.png": bytes(80 * MIB)}),
+        refusal="zip_bomb",
+    ),
+    Hostile("an empty file in a ZIP", "a.zip", packed({"a.json": b""}), refusal="empty_file"),
+    Hostile("a ZIP in a ZIP", "a.zip", packed({"a.json": SHOWN}), refusal="not_text"),
+    Hostile(
+        "paths out of a ZIP",
+        "a.zip",
+        packed({"a.jsonl": lines(asked("a.png"), asked("../a.png")), **PICTURE, "../a.png": b""}),
+        1,
+        ((2, "picture_escapes"),),
+    ),
+    Hostile(
+        "texts in a ZIP with pictures",
+        "a.zip",
+        packed({"a.jsonl": lines(OK, asked("a.png"), {**OK, "output": "<image>"}), **PICTURE}),
+        2,
+        ((3, "image_count"),),
+    ),
+]
+HOSTILE = [*JSON_RECORDS, *JSON_FILES, *SLOW, *TABLES, *TEXTS, *ZIPS]

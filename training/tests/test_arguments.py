@@ -10,7 +10,7 @@ from django.utils.translation import override
 from training import argument_conflicts, arguments, llamafactory
 from training.argument_table import BLOCKED, WHY_BLOCKED
 from training.arguments import ARGUMENTS, BY_NAME, GROUPS
-from training.chat_templates import TEMPLATES
+from training.chat_templates import SEEING, TEMPLATES
 from training.models import BaseModel, Method, Stage
 from training.presets import PRESETS, field_text, preset_values
 
@@ -450,9 +450,11 @@ def test_the_trainer_knows_every_template(training_python: Path) -> None:
 
     script = (
         "import json\nfrom llamafactory.data.template import TEMPLATES\n"
-        "print(json.dumps(sorted(TEMPLATES)))"
+        "seeing = [name for name, row in TEMPLATES.items() if row.mm_plugin.image_token]\n"
+        "print(json.dumps([sorted(TEMPLATES), sorted(seeing)]))"
     )
     output = subprocess.run(
         [str(training_python), "-c", script], check=True, capture_output=True, text=True
     ).stdout
-    assert set(json.loads(output.splitlines()[-1])) >= TEMPLATES
+    known, seeing = json.loads(output.splitlines()[-1])
+    assert set(known) >= TEMPLATES and set(seeing) == SEEING

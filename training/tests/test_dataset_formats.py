@@ -19,6 +19,7 @@ from training.formats.layouts import Layout
 from training.formats.problems import Refusal
 from training.formats.reading import JSON, LINES, read_items
 from training.formats.sifting import Sifted, sift
+from training.tests.bundles import HOSTILE_CHATS, HOSTILE_PICTURES
 from training.tests.dataset_examples import (
     BAD,
     BAD_PAIRS,
@@ -104,6 +105,10 @@ def test_a_bad_record_has_its_reason_and_the_rest_is_kept(
 def test_every_reason_has_a_sentence_and_every_sentence_a_test() -> None:
     tested = {code for _good, _bad, code in ALL_BAD}
     elsewhere = {"not_object", "broken_line", "too_long", "too_deep"}
+    elsewhere |= {code for _record, code in HOSTILE_PICTURES + HOSTILE_CHATS} | {
+        "picture_no_zip",
+        "picture_large",
+    }
     elsewhere |= {"stray_quote", "cell_count", "nothing_there"}  # test_dataset_tables.py
     assert tested | elsewhere == set(REASONS) == set(FIXES) == set(TITLES)
     assert set(FATES) == set(Fate)
@@ -257,8 +262,15 @@ def test_wrong_columns_names_those_found_and_expected() -> None:
 def test_every_refusal_has_a_sentence() -> None:
     ours = {"too_large", "wrong_extension", "disk_full"}
     for code in {*REFUSALS} - ours:
-        places: dict[str, str | int] = {"line": 1, "column": 1, "limit": 1, "limit_mb": 1}
+        places: dict[str, str | int] = {
+            "line": 1,
+            "column": 1,
+            "limit": 1,
+            "limit_mb": 1,
+            "ratio": 1,
+        }
         words = {"field": "f", "found": "f", "expected": "e", "encoding": "x"}
+        words |= {"names": "n", "allowed": "a"}
         assert explain(Refusal(code, **places, **words))
 
 

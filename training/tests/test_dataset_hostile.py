@@ -16,7 +16,14 @@ from training.formats.problems import Refusal
 from training.formats.reading import LINES, read_items
 from training.models import Dataset
 from training.tests import dataset_examples as examples
-from training.tests.hostile import HOSTILE, JSON_FILES, JSON_RECORDS, Hostile, lines
+from training.tests.hostile import (
+    HOSTILE,
+    JSON_FILES,
+    JSON_RECORDS,
+    ZIPS,
+    Hostile,
+    lines,
+)
 from training.tests.test_dataset_formats import ALL_BAD
 from training.tests.test_dataset_trainer import STAGES, judge
 from training.tests.test_datasets import folders, media
@@ -62,7 +69,7 @@ def test_the_verdict(alice: User, case: Hostile) -> None:
 def raw_entry(layout: Any, rows: list[Any]) -> dict[str, Any]:
     """dataset_info.json as somebody would write it for the file as it is: the columns it has."""
     present = {name for row in rows if isinstance(row, dict) for name in row}
-    entry = layout.entry(has_history=True)
+    entry = layout.entry(has_history=True, has_images=True)
     columns = {key: name for key, name in entry["columns"].items() if name in present}
     if "kto_tag" in entry["columns"]:
         columns["kto_tag"] = "kto_tag" if "kto_tag" in present else "label"
@@ -129,7 +136,8 @@ def test_the_trainer_does_what_we_say(
 def test_the_trainer_takes_every_record_we_keep(
     alice: User, training_python: Path, tiny_model: Path, media: Path
 ) -> None:
-    rows = [imported(alice, case) for case in HOSTILE if not case.refusal]
+    texts = [case for case in HOSTILE if case not in ZIPS]  # pictures need a model that sees
+    rows = [imported(alice, case) for case in texts if not case.refusal]
     names = write_dataset_info(media, rows)
     wanted = [
         {"name": name, "stage": STAGES.get(row.format, "sft"), "loads_only": row.format == "text"}

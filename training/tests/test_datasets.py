@@ -173,7 +173,7 @@ def test_refused_files_leave_nothing(alice: User, settings: Any) -> None:
 def test_a_full_disk_is_told_before_anything_is_written(
     alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(datasets, "SPARE_BYTES", 2**80)
+    monkeypatch.setattr(dataset_files, "SPARE_BYTES", 2**80)
     with pytest.raises(Refusal, match="disk_full"):
         store(alice, [OK])
     assert folders() == []

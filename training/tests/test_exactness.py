@@ -6,9 +6,9 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import psutil
 import pytest
@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 
 from conftest import free_port
 from training.runner.checkpoints import newest_complete_checkpoint
-from training.tests.conftest import OFFLINE, PAIRS, RUNNER, wait_for
+from training.tests.conftest import OFFLINE, PAIRS, RUNNER, Forker, wait_for
 
 pytestmark = [pytest.mark.training, pytest.mark.xdist_group("training")]
 
@@ -75,44 +75,6 @@ class Run:
 
     def weights(self, name: str) -> dict[str, Any]:
         return load_file(self.folder / "out" / name)
-
-
-class Forker:
-    def __init__(self, python: Path) -> None:
-        script = Path(__file__).with_name("forked_runs.py")
-        self.process = subprocess.Popen(
-            [str(python), str(script)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env=os.environ | OFFLINE,
-        )
-        assert self._line() == "ready"
-
-    def _line(self) -> str:
-        out: IO[bytes] = self.process.stdout  # type: ignore[assignment]
-        return out.readline().decode().strip()
-
-    def start(self, spec: Path) -> int:
-        self.process.stdin.write(f"{spec}\n".encode())  # type: ignore[union-attr]
-        self.process.stdin.flush()  # type: ignore[union-attr]
-        return int(self._line())
-
-    def end(self, pid: int) -> int:
-        """Its exit code."""
-        told, code = self._line().split()
-        assert int(told) == pid
-        return int(code)
-
-    def close(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-@pytest.fixture(scope="module")
-def forker(training_python: Path) -> Iterator[Forker]:
-    forker = Forker(training_python)
-    yield forker
-    forker.close()
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ STORED: dict[str, tuple[str, int, str, str | None]] = {
     "wrong-template": ("template", 1, "configuration", "Template qwen99"),
     "wrong-modules": ("configuration", 1, "configuration", "Target modules"),
     "unknown-argument": ("configuration", 1, "configuration", "not used by the HfArgumentParser"),
+    "picture-cut": ("configuration", 1, "configuration", "image tokens do not match"),
     "quantised-full": ("configuration", 1, "configuration", "Quantization is only compatible"),
     "model-missing": ("model", 1, "model", "Failed to load model"),
     "model-without-tokenizer": ("model", 1, "model", "instantiate the backend tokenizer"),
@@ -139,6 +140,14 @@ def test_the_page_shows_the_proof_or_the_end_of_the_log(alice: User) -> None:
             "configuration",
             {"detail": "Target modules {'x'} not found in the base model."},
             {"lora_target": "all"},
+        ),
+        (
+            "configuration",
+            {
+                "detail": "Image features and image tokens do not match, tokens: 0",
+                "parameters": {"cutoff_len": 512},
+            },
+            {"cutoff_len": 1024},
         ),
     ],
 )

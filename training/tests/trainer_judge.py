@@ -1,6 +1,6 @@
 """Run by the training environment's Python: what LLaMA-Factory makes of records and files.
 
-Takes the path of a JSON file with "model" and any of
+Takes the path of a JSON file with "model", "template" (qwen unless given) and any of
 
 "cases": [{"entry", "stage", "record"}]        gives "verdicts": [bool]
 "files": [{"path", "entry", "stage"}]          gives "fates": [records left, or an error's name]
@@ -19,14 +19,17 @@ from llamafactory.data.loader import _get_dataset_processor, _get_merged_dataset
 from llamafactory.data.parser import DatasetAttr
 from llamafactory.data.template import get_template_and_fix_tokenizer
 from llamafactory.hparams import DataArguments, ModelArguments
-from transformers import AutoTokenizer, Seq2SeqTrainingArguments
+from llamafactory.model import load_tokenizer
+from transformers import Seq2SeqTrainingArguments
 
 
 class Judge:
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, template: str = "qwen") -> None:
         self.model = model
-        self.tokenizer = AutoTokenizer.from_pretrained(model)
-        self.arguments = DataArguments(template="qwen", cutoff_len=4096)
+        self.name = template
+        module = load_tokenizer(ModelArguments(model_name_or_path=model))
+        self.tokenizer, self.processor = module["tokenizer"], module["processor"]
+        self.arguments = DataArguments(template=template, cutoff_len=4096)
         self.template = get_template_and_fix_tokenizer(self.tokenizer, self.arguments)
 
     def keeps(self, case: dict[str, Any]) -> bool:
@@ -60,7 +63,11 @@ class Judge:
         """Records of one dataset that are left after everything the trainer does with them, or
         only after reading and converting them (tokens of a large file take long)."""
         arguments = DataArguments(
-            template="qwen", cutoff_len=4096, dataset=name, dataset_dir=folder, overwrite_cache=True
+            template=self.name,
+            cutoff_len=4096,
+            dataset=name,
+            dataset_dir=folder,
+            overwrite_cache=True,
         )
         training = Seq2SeqTrainingArguments(output_dir=folder, use_cpu=True, report_to=[])
         model = ModelArguments(model_name_or_path=self.model)
@@ -73,13 +80,14 @@ class Judge:
             training,
             stage=stage,
             tokenizer=self.tokenizer,
+            processor=self.processor,
         )
         return len(module["train_dataset"])
 
 
 def main(path: Path) -> None:
     spec = json.loads(path.read_text())
-    judge = Judge(spec["model"])
+    judge = Judge(spec["model"], spec.get("template", "qwen"))
     result = {
         "verdicts": [judge.keeps(case) for case in spec.get("cases", [])],
         "fates": [judge.left_of(**file) for file in spec.get("files", [])],

@@ -4,7 +4,8 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -13,7 +14,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts.access import current_user, owned_or_404
-from training import dataset_lineage, dataset_uploads, datasets, drafts
+from training import (
+    dataset_exports,
+    dataset_lineage,
+    dataset_pictures,
+    dataset_uploads,
+    datasets,
+    drafts,
+)
 from training.dataset_advice import found
 from training.dataset_forms import FillForm, UploadForm
 from training.dataset_texts import change_text, explain, listed, reasons_of, status_of
@@ -171,9 +179,18 @@ def fill(request: HttpRequest, dataset_id: int) -> HttpResponse:
 
 
 @require_safe
-def download(request: HttpRequest, dataset_id: int) -> FileResponse:
+def download(request: HttpRequest, dataset_id: int) -> HttpResponseBase:
     dataset = _owned(request, dataset_id)
     if not dataset.has_file:
         raise Http404
-    file = datasets.open_download(dataset=dataset, actor=current_user(request), request=request)
-    return FileResponse(file, as_attachment=True, filename=f"{dataset.name}.jsonl")
+    return dataset_exports.download(dataset=dataset, actor=current_user(request), request=request)
+
+
+@require_safe
+def picture(request: HttpRequest, dataset_id: int, name: str) -> HttpResponseBase:
+    """A picture of its records; ?small for a thumbnail."""
+    dataset = _owned(request, dataset_id)
+    answer = dataset_pictures.answer(dataset, name, small="small" in request.GET)
+    if answer is None:
+        raise Http404
+    return answer
