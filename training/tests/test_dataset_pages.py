@@ -74,7 +74,7 @@ def test_a_refusal_keeps_the_form(
     ("content", "file_name", "text"),
     [
         ([{"topic": "1", "remark": "2"}], "data.json", "topic"),
-        ("instruction,output\n你好,好\n".encode("gbk"), "data.csv", "looks like GBK"),
+        ("instruction,output\n你好,好\n".encode("gbk"), "data.csv", "你好"),
         (b'instruction,output\nq,"a\n', "data.csv", "line 2 is never closed"),
     ],
 )
