@@ -12,6 +12,7 @@ import hashlib
 import io
 import os
 import re
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,8 @@ TYPES = {
 }
 MAX_PIXELS = Image.MAX_IMAGE_PIXELS or 89_478_485
 THUMBNAIL_PIXELS = 320
+# A large picture takes some hundred MB while it is made small: one after the other.
+DECODING = threading.Lock()
 DATA_URL = "data:"
 DATA_MARK = b"data:image"
 SCANNED_BYTES = 1024 * 1024
@@ -119,18 +122,20 @@ class Album:
     def __init__(self, *, is_strict: bool = False) -> None:
         self.is_strict = is_strict
 
-    def keep(self, name: str, folder: Path | None) -> str:
-        """The name of the file that it is in `folder`; None: only look. Raises Problem."""
+    def content(self, name: str) -> bytes:
+        """Raises Problem where there is none."""
         if name.startswith(DATA_URL):
-            return self._write(from_data_url(name), name, folder)
+            return from_data_url(name)
         if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://|//", name):
             raise Problem("picture_remote", name=short(name))
-        return self._found(name, folder)
+        return self._file(name)
 
-    def _found(self, name: str, folder: Path | None) -> str:
+    def _file(self, name: str) -> bytes:
         raise Problem("picture_no_zip", name=short(name))
 
-    def _write(self, content: bytes, name: str, folder: Path | None) -> str:
+    def keep(self, name: str, folder: Path | None) -> str:
+        """The name of the file that it is in `folder`; None: only look. Raises Problem."""
+        content = self.content(name)
         kept = checked_picture(content, name)
         if folder is not None and not (folder / kept).exists():
             folder.mkdir(exist_ok=True)
@@ -147,9 +152,14 @@ class BundleAlbum(Album):
         self.bundle = bundle
         self.known: dict[str, str] = {}
 
-    def _found(self, name: str, folder: Path | None) -> str:
+    def _file(self, name: str) -> bytes:
+        return self.bundle.picture(name)
+
+    def keep(self, name: str, folder: Path | None) -> str:
+        if name.startswith(DATA_URL):
+            return super().keep(name, folder)
         if name not in self.known:
-            self.known[name] = self._write(self.bundle.picture(name), name, folder)
+            self.known[name] = super().keep(name, folder)
         return self.known[name]
 
 
@@ -160,11 +170,14 @@ class StoredAlbum(Album):
         self.folders = [folder_of(file) for file in data_files]
         super().__init__(is_strict=any(folder.is_dir() for folder in self.folders))
 
-    def _found(self, name: str, folder: Path | None) -> str:
+    def _file(self, name: str) -> bytes:
+        raise Problem("picture_missing", name=short(name))
+
+    def keep(self, name: str, folder: Path | None) -> str:
         places = [place / name for place in self.folders if NAME.fullmatch(name)]
         place = next((place for place in places if place.is_file()), None)
         if place is None:
-            raise Problem("picture_missing", name=short(name))
+            return super().keep(name, folder)
         if folder is not None and not (folder / name).exists():
             folder.mkdir(exist_ok=True)
             dataset_files.link_or_copy(place, folder / name)
@@ -250,15 +263,22 @@ def answer(dataset: Dataset, name: str, *, small: bool = False) -> HttpResponseB
     return response
 
 
-def thumbnail(place: Path) -> bytes:
+def thumbnail(source: Path | BinaryIO) -> bytes:
     """Small, as WebP."""
-    with Image.open(place, formats=OPENED) as image:
+    with DECODING, Image.open(source, formats=OPENED) as image:
         image.draft("RGB", (THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
         image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
         small = image if image.mode in ("RGB", "RGBA") else image.convert("RGBA")
         target = io.BytesIO()
         small.save(target, "WEBP", quality=80)
     return target.getvalue()
+
+
+def as_data_url(content: bytes, name: str) -> str:
+    """A thumbnail for a page, of a picture that is not kept yet. Raises Problem."""
+    checked_picture(content, name)
+    small = base64.b64encode(thumbnail(io.BytesIO(content))).decode()
+    return f"data:image/webp;base64,{small}"
 
 
 def gather(folder: Path, data_files: Sequence[Path]) -> Path | None:

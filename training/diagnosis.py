@@ -47,7 +47,8 @@ SIGNS: tuple[tuple[str, str], ...] = (
     ),
     (
         Reason.MODEL,
-        r"failed to load (?:tokenizer|model|config)|does not appear to have a file named"
+        r"failed to load (?:tokenizer|model|config)|processor was not found"
+        r"|does not appear to have a file named"
         r"|safetensors_rust\.safetensorerror|error while deserializing header"
         r"|couldn't instantiate the backend tokenizer|unrecognized model in"
         r"|model path .* does not exist|size mismatch for",

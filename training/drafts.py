@@ -23,7 +23,7 @@ from training.formats.guessing import IN_CONVERSATION, REQUIRED, TARGETS, guess,
 from training.formats.items import Item
 from training.formats.layouts import Layout, Turn
 from training.formats.nesting import columns_of, paths_to_rows
-from training.formats.pictures import COLUMN, check_marks
+from training.formats.pictures import COLUMN, check_marks, with_pictures
 from training.formats.problems import Problem, Refusal
 from training.formats.reading import Kind, Reading, first_value, read_items
 from training.formats.shaping import TURNS, ColumnMap, shaped
@@ -240,9 +240,9 @@ def _previewed(layout: Layout, item: Item, record: int, album: Album) -> Preview
         cleaned = layout.clean(item.value)
         if album.is_strict:
             check_marks(layout, cleaned)
-        for name in cleaned.get(COLUMN, ()):
-            album.keep(name, None)
-        turns = list(layout.turns(cleaned))
+        names = cleaned.get(COLUMN, ())
+        shown = [dataset_pictures.as_data_url(album.content(name), name) for name in names]
+        turns = list(with_pictures(list(layout.turns(cleaned)), shown))
     except Problem as problem:
         return PreviewRow(item.line, record, problem=problem)
     return PreviewRow(item.line, record, turns)

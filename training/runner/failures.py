@@ -41,6 +41,8 @@ WORDS = (
             "failed to load tokenizer",
             "failed to load model",
             "failed to load config",
+            # torchvision is missing, which some of them need, or a file is.
+            "processor was not found",
             "couldn't instantiate the backend tokenizer",
             "error while deserializing header",
             "huggingface.co",

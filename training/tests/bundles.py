@@ -154,3 +154,39 @@ def boasting(whole: bytes) -> bytes:
     end = content.rfind(b"PK\x05\x06")
     content[end + 12 : end + 16] = (2**31).to_bytes(4, "little")
     return bytes(content)
+
+
+OPENAI = {
+    "messages": [
+        {
+            "role": "user",
+            "content": [
+                {"type": "text", "text": "Compare"},
+                {"type": "image_url", "image_url": {"url": "a.png"}},
+                {"type": "image_url", "image_url": {"url": "b.png"}},
+                {"type": "text", "text": "these."},
+                {"type": "text", "text": "Briefly."},
+            ],
+        },
+        {"role": "assistant", "content": "Red and blue."},
+    ]
+}
+TURNS = [{"from": "human", "value": "<image>What?"}, {"from": "gpt", "value": "Red."}]
+PAIR = {"instruction": "<image>Which?", "chosen": "Red.", "rejected": "Blue.", "images": ["a.png"]}
+# A good record of every format that may have pictures.
+EVERY_FORMAT: list[tuple[dict[str, Any], str]] = [
+    (OPENAI, "openai"),
+    ({"conversations": TURNS, "images": ["a.png"]}, "sharegpt"),
+    ({"conversations": TURNS, "images": "a.png"}, "sharegpt"),
+    (PAIR, "preference"),
+    ({**asked("a.png"), "kto_tag": True}, "kto"),
+    (
+        {
+            "conversations": TURNS[:1],
+            "chosen": {"from": "gpt", "value": "Red."},
+            "rejected": {"from": "gpt", "value": "Blue."},
+            "images": ["a.png"],
+        },
+        "preference",
+    ),
+]

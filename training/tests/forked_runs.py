@@ -1,9 +1,9 @@
 """Runs of the runner without its imports: loads LLaMA-Factory once, then forks for every spec.
 
-Executed by the training environment: a line on stdin is a spec's path, or that of a folder for a
-model that sees (tiny_vision.py), for which "<pid>" is
-answered, and "<pid> <exit code>" when that run has ended. What is imported beforehand changes no
-number of a run.
+Executed by the training environment: a line on stdin is the path of a run's spec, of one for
+count_tokens.py (.count), or of a folder for a model that sees (.model), for which "<pid>" is
+answered, and "<pid> <exit code>" when that has ended. What is imported beforehand changes no number
+of a run.
 """
 
 import os
@@ -12,13 +12,16 @@ import threading
 from pathlib import Path
 
 RUNNER = Path(__file__).resolve().parent.parent / "runner"
-sys.path[:0] = [str(RUNNER), str(Path(__file__).resolve().parent)]
+sys.path.insert(0, str(RUNNER))
 
 import callbacks  # noqa: E402, F401  # loaded before the forks
+import count_tokens  # noqa: E402
 import mirror  # noqa: E402, F401
 import run  # noqa: E402
 import tiny_vision  # noqa: E402
 from llamafactory.train.tuner import run_exp  # noqa: E402, F401
+
+SCRIPTS = {".json": run.main, ".count": count_tokens.main, ".model": tiny_vision.main}
 
 
 def in_child(spec: Path) -> None:
@@ -27,7 +30,7 @@ def in_child(spec: Path) -> None:
     os.dup2(log, 2)
     code = 1
     try:
-        code = run.main(spec) if spec.suffix == ".json" else tiny_vision.main(spec)
+        code = SCRIPTS[spec.suffix](spec) or 0
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -18,17 +18,19 @@ from training.models import BaseModel, Dataset
 from training.shim.process import Runner
 from training.shim.works import Training
 from training.tests.bundles import (
+    EVERY_FORMAT,
     HOSTILE_FILES,
     HOSTILE_PICTURES,
     asked,
     bundle,
     colours,
+    picture,
     with_link,
 )
 from training.tests.conftest import Forker
 from training.tests.rows import make_job
 from training.tests.test_dataset_hostile import outcome, predicted, raw_entry
-from training.tests.test_dataset_trainer import judge
+from training.tests.test_dataset_trainer import STAGES, judge
 from training.tests.test_datasets import media, store
 from training.tests.test_exactness import ADAPTER, Run, difference, pause
 from training.tests.test_tokens import answering, ready
@@ -122,8 +124,17 @@ def test_the_trainer_does_with_pictures_what_we_say(
         entry = raw_entry(layout_of(dataset.format, dataset.layout), [asked("a.png"), record])
         files.append({"path": str(folder / "data.jsonl"), "stage": "sft", "entry": entry})
         expected.append((f"{code} {record}", predicted(dataset)))
-    spec = {"template": "llava", "files": files}
-    fates = judge(training_python, seeing_model, media, spec)["fates"]
+    shown = {"a.png": picture("red"), "b.png": picture("blue")}
+    rows = [zipped(alice, bundle([record] * 2, shown)) for record, _format in EVERY_FORMAT]
+    wanted = [
+        {"name": name, "stage": STAGES.get(row.format, "sft"), "loads_only": False}
+        | media_arguments(media, [row])
+        for name, row in zip(write_dataset_info(media, rows), rows, strict=True)
+    ]
+    spec = {"template": "llava", "files": files, "folder": str(media), "datasets": wanted}
+    told = judge(training_python, seeing_model, media, spec)
+    assert told["counts"] == [2] * len(rows)
+    fates = told["fates"]
     wrong = [
         f"{title[:160]}: we say {ours}, it says {theirs}"
         for (title, ours), theirs in zip(expected, fates, strict=True)
@@ -135,8 +146,17 @@ def test_the_trainer_does_with_pictures_what_we_say(
 @pytest.mark.training
 @pytest.mark.xdist_group("training")
 def test_a_picture_is_counted_and_shown_as_tokens(
-    alice: User, seeing: BaseModel, answering: Path
+    alice: User,
+    seeing: BaseModel,
+    answering: Path,
+    forker: Forker,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    def counted(folder: Path, progress: object) -> None:
+        (folder / "spec.json").rename(folder / "spec.count")
+        assert forker.end(forker.start(folder / "spec.count")) == 0
+
+    monkeypatch.setattr(dataset_statistics, "_run", counted)
     dataset = zipped(alice, colours(3))
     found = ready(dataset, 0, wanted_for(dataset, seeing))
     assert found.state == "ready", found

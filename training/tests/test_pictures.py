@@ -44,6 +44,7 @@ from training.models import (
     WorkStatus,
 )
 from training.tests.bundles import (
+    EVERY_FORMAT,
     HOSTILE_CHATS,
     HOSTILE_FILES,
     HOSTILE_PICTURES,
@@ -119,44 +120,7 @@ def test_every_kind_that_browsers_show(alice: User, kind: str) -> None:
     assert dataset_pictures.type_of(kept(dataset)[0]) == f"image/{kind.lower()}"
 
 
-OPENAI = {
-    "messages": [
-        {
-            "role": "user",
-            "content": [
-                {"type": "text", "text": "Compare"},
-                {"type": "image_url", "image_url": {"url": "a.png"}},
-                {"type": "image_url", "image_url": {"url": "b.png"}},
-                {"type": "text", "text": "these."},
-                {"type": "text", "text": "Briefly."},
-            ],
-        },
-        {"role": "assistant", "content": "Red and blue."},
-    ]
-}
-TURNS = [{"from": "human", "value": "<image>What?"}, {"from": "gpt", "value": "Red."}]
-PAIR = {"instruction": "<image>Which?", "chosen": "Red.", "rejected": "Blue.", "images": ["a.png"]}
-
-
-@pytest.mark.parametrize(
-    ("record", "format"),
-    [
-        (OPENAI, "openai"),
-        ({"conversations": TURNS, "images": ["a.png"]}, "sharegpt"),
-        ({"conversations": TURNS, "images": "a.png"}, "sharegpt"),
-        (PAIR, "preference"),
-        ({**asked("a.png"), "kto_tag": True}, "kto"),
-        (
-            {
-                "conversations": TURNS[:1],
-                "chosen": {"from": "gpt", "value": "Red."},
-                "rejected": {"from": "gpt", "value": "Blue."},
-                "images": ["a.png"],
-            },
-            "preference",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("record", "format"), EVERY_FORMAT)
 def test_every_format_has_pictures(alice: User, record: dict[str, Any], format: str) -> None:
     files = {"a.png": picture("red"), "b.png": picture("blue")}
     dataset = zipped(alice, bundle([record], files))
@@ -168,7 +132,7 @@ def test_every_format_has_pictures(alice: User, record: dict[str, Any], format: 
 
 def test_parts_of_openai_become_marks_in_one_text(alice: User) -> None:
     files = {"a.png": picture("red"), "b.png": picture("blue")}
-    dataset = zipped(alice, bundle([OPENAI], files))
+    dataset = zipped(alice, bundle([EVERY_FORMAT[0][0]], files))
     stored = datasets.records_of(dataset)[:1][0]
     assert stored["messages"][0]["content"] == "Compare<image><image>these.\nBriefly."
     (turns,) = datasets.turns_of(dataset, [stored])
@@ -436,6 +400,7 @@ def test_columns_of_other_names_are_mapped_in_a_zip(alice: User) -> None:
     mapping = drafts.checked_mapping("alpaca", columns)
     (row,) = drafts.preview(draft, None, mapping)
     assert row.problem is None and row.turns[0].text == "<image>Was?"
+    assert row.turns[0].pictures[0].startswith("data:image/webp;base64,")
     dataset = drafts.import_draft(draft=draft, options=None, mapping=mapping)
     assert (dataset.records, dataset.pictures) == (1, 1)
 

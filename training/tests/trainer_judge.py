@@ -4,7 +4,7 @@ Takes the path of a JSON file with "model", "template" (qwen unless given) and a
 
 "cases": [{"entry", "stage", "record"}]        gives "verdicts": [bool]
 "files": [{"path", "entry", "stage"}]          gives "fates": [records left, or an error's name]
-"datasets": [{"name", "stage", "loads_only"}]  gives "counts": [int], from "folder"
+"datasets": [{"name", "stage", "loads_only", "media_dir"?}]  gives "counts", from "folder"
 
 and writes the answers beside it with the suffix .out.
 """
@@ -59,7 +59,9 @@ class Judge:
         except BaseException as error:  # noqa: BLE001  whatever it raises stops a real run
             return type(error).__name__
 
-    def count(self, folder: str, name: str, stage: str, loads_only: bool) -> int:
+    def count(
+        self, folder: str, name: str, stage: str, loads_only: bool, media_dir: str | None = None
+    ) -> int:
         """Records of one dataset that are left after everything the trainer does with them, or
         only after reading and converting them (tokens of a large file take long)."""
         arguments = DataArguments(
@@ -67,6 +69,7 @@ class Judge:
             cutoff_len=4096,
             dataset=name,
             dataset_dir=folder,
+            media_dir=media_dir,
             overwrite_cache=True,
         )
         training = Seq2SeqTrainingArguments(output_dir=folder, use_cpu=True, report_to=[])
