@@ -40,6 +40,7 @@ __all__ = [
     "login_not_required",
     "owned_or_404",
     "socket_user",
+    "user_of_page_session",
 ]
 
 
@@ -116,9 +117,14 @@ def socket_user(scope: Mapping[str, Any]) -> User | None:
     token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
     if token:
         return user_of_access_token(token)
+    return user_of_page_session(scope["session"].session_key)
+
+
+def user_of_page_session(session_key: str | None) -> User | None:
+    """Whose session it is, outside of a page's request."""
     request = HttpRequest()
     store = import_module(settings.SESSION_ENGINE).SessionStore
-    request.session = store(scope["session"].session_key)
+    request.session = store(session_key)
     user = get_user(request)
     return user if isinstance(user, User) else None
 

@@ -20,7 +20,7 @@ from accounts.api import audit_router, auth_router, keys_router
 from accounts.notice_api import channels_router, notices_router
 from chat.api import sessions_router
 from llmplatform.encryption import KeyUnreadable
-from llmplatform.errors import ApiError, Fields
+from llmplatform.errors import ApiError, Fields, error_body
 from llmplatform.field_errors import in_words
 from prompts.api import router as prompts_router
 from providers.alias_api import router as aliases_router
@@ -130,10 +130,7 @@ api.add_router("prompts", prompts_router)
 def refuse(
     request: HttpRequest, status: int, code: str, message: str, fields: Fields | None = None
 ) -> HttpResponse:
-    error: dict[str, Any] = {"code": code, "message": message}
-    if fields:
-        error["fields"] = fields
-    return api.create_response(request, {"error": error}, status=status)
+    return api.create_response(request, error_body(code, message, fields), status=status)
 
 
 @api.exception_handler(ApiError)

@@ -2,18 +2,17 @@
 before it asks who sends it."""
 
 import io
-from importlib import import_module
 from typing import Any
 
 import orjson
 from channels.db import database_sync_to_async
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.core.handlers.asgi import ASGIRequest
 
-from accounts.access import authenticate_token
+from accounts.access import authenticate_token, user_of_page_session
+from llmplatform.errors import error_body
 
-TOO_LARGE = {"error": {"code": "too_large", "message": "The request is too large."}}
+TOO_LARGE = error_body("too_large", "The request is too large.")
 
 
 def with_limited_bodies(application: Any) -> Any:
@@ -50,9 +49,8 @@ def _is_known(scope: Any) -> bool:
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() == "bearer":
         return authenticate_token(token.strip()) is not None
-    store = import_module(settings.SESSION_ENGINE).SessionStore
-    request.session = store(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
-    return get_user(request).is_authenticated
+    session_key = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+    return user_of_page_session(session_key) is not None
 
 
 class Counted:

@@ -1,8 +1,17 @@
-"""The one error that API code raises on purpose."""
+"""The one error that API code raises on purpose, and the shape of all."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 Fields = Mapping[str, Sequence[str]]
+
+
+def error_body(code: str, message: str, fields: Fields | None = None) -> dict[str, Any]:
+    """What every refusal of the API looks like."""
+    error: dict[str, Any] = {"code": code, "message": message}
+    if fields:
+        error["fields"] = fields
+    return {"error": error}
 
 
 class ApiError(Exception):

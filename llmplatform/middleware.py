@@ -16,6 +16,8 @@ from django.shortcuts import render
 from django.utils.deprecation import MiddlewareMixin
 from django.utils.translation import gettext as _
 
+from llmplatform.errors import error_body
+
 API_PREFIX = "/api/"
 ACCEPTED = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -74,8 +76,7 @@ class ErrorShapeMiddleware(MiddlewareMixin):
 
 
 def _api_error(response: HttpResponseBase, code: str, message: str) -> HttpResponseBase:
-    body = {"error": {"code": code, "message": message}}
-    answer = JsonResponse(body, status=response.status_code)
+    answer = JsonResponse(error_body(code, message), status=response.status_code)
     if "Allow" in response.headers:
         answer.headers["Allow"] = response.headers["Allow"]
     return answer

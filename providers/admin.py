@@ -8,14 +8,13 @@ from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminPasswordWidget
 
 from accounts.access import current_user
 from accounts.models import User
-from llmplatform.audited_admin import AuditedAdmin, ReadOnlyAdmin, rehearse
+from llmplatform.audited_admin import AuditedAdmin, ReadOnlyAdmin, ReadOnlyInline, rehearse
 from llmplatform.encryption import KeyUnreadable
 from providers import services
 from providers.errors import ProviderError, error_name
@@ -306,15 +305,11 @@ class ProviderModelAdmin(AuditedAdmin):
         self._switch(request, rows, on=False)
 
 
-class AliasMemberInline(TabularInline):  # type: ignore[misc]
+class AliasMemberInline(ReadOnlyInline):
     model = AliasMember
-    extra = 0
-    can_delete = False
+    hide_title = False
     fields = ("position", "model", "weight")
     readonly_fields = fields
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Alias)

@@ -3,6 +3,7 @@
 import uuid
 from datetime import datetime
 
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from accounts.models import ApiKey, User
@@ -56,10 +57,14 @@ def record_call(
         duration_ms=measured.duration_ms if duration_ms is None else duration_ms,
         **ledger_fields(usage, charge),
     )
-    known = CallRecord.objects.filter(call_id=row.call_id).first()
-    if known is not None:
-        return known
     # What is deleted while it answers has cost nevertheless.
     row.let_go_of_deleted()
-    row.save(force_insert=True)
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        known = CallRecord.objects.filter(call_id=row.call_id).first()
+        if known is None:
+            raise
+        return known
     return row

@@ -2,18 +2,17 @@
 
 from django.contrib import admin, messages
 from django.db import transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from accounts import services
 from accounts.access import current_user
 from accounts.models import ApiKey, AuthSession, RefreshToken
-from llmplatform.audited_admin import ReadOnlyAdmin
+from llmplatform.audited_admin import ReadOnlyAdmin, ReadOnlyInline
 
 
 @admin.register(ApiKey)
@@ -58,17 +57,11 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         self.message_user(request, text % {"count": done}, messages.SUCCESS)
 
 
-class RefreshTokenInline(TabularInline):  # type: ignore[misc]
+class RefreshTokenInline(ReadOnlyInline):
     """When, never what: neither the digest nor the successor."""
 
     model = RefreshToken
     fields = readonly_fields = ("created_at", "used_at", "expires_at")
-    extra = 0
-    can_delete = False
-    hide_title = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(AuthSession)

@@ -192,8 +192,10 @@ def test_a_reader_who_scrolled_up_is_left_alone(
     assert page.locator("[data-scroll]").evaluate("e => e.scrollTop") == place
     page.get_by_role("button", name="To the newest text").click()
     page.wait_for_function(
-        "(e => e.scrollHeight - e.scrollTop - e.clientHeight < 5)"
-        "(document.querySelector('[data-scroll]'))"
+        """() => {
+            const place = document.querySelector("[data-scroll]");
+            return place.scrollHeight - place.scrollTop - place.clientHeight < 5;
+        }"""
     )
 
 
@@ -239,7 +241,7 @@ def test_copying(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
     assert page.evaluate("navigator.clipboard.readText()") == "ls -l\n"
     answer(page).locator("[data-copy-message]").click()
     page.wait_for_function(
-        "navigator.clipboard.readText().then(t => t.startsWith('Some **bold**'))"
+        "() => navigator.clipboard.readText().then(t => t.startsWith('Some **bold**'))"
     )
 
 

@@ -189,7 +189,7 @@ def test_the_first_mistake_is_found(
     page.get_by_label("Base URL").fill(URL)
     page.get_by_role("button", name="Connect").click()
     page.get_by_text("choose that none is sent").wait_for()
-    page.wait_for_function("document.activeElement.id === 'id_api_key'")
+    page.wait_for_function("() => document.activeElement.id === 'id_api_key'")
     assert key.get_attribute("aria-invalid") == "true"
     assert "id_api_key_error" in key.get_attribute("aria-describedby")
     way = page.get_by_label("How the key is sent")
@@ -201,7 +201,7 @@ def test_the_first_mistake_is_found(
     page.get_by_role("button", name="Connect").click()
     page.get_by_text("Enter the address where tokens are fetched").wait_for()
     page.get_by_text("Enter the client id").wait_for()
-    page.wait_for_function("document.activeElement.id === 'id_token_url'")
+    page.wait_for_function("() => document.activeElement.id === 'id_token_url'")
     assert key.get_attribute("aria-invalid") == "false"
     # As red as what is said below it, once the colour has changed.
     page.wait_for_function(

@@ -6,30 +6,23 @@ from django.http import HttpRequest
 from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.access import current_user
-from llmplatform.audited_admin import AuditedAdmin
+from llmplatform.audited_admin import AuditedAdmin, ReadOnlyInline
 from training.draining import set_draining
 from training.models import Node, Slot
 
 
-class SlotInline(TabularInline):  # type: ignore[misc]
+class SlotInline(ReadOnlyInline):
     """What the node's worker found; nobody types it."""
 
     model = Slot
     fields = readonly_fields = ("name", "index", "is_gpu", "shown_memory", "workload")
-    extra = 0
-    can_delete = False
-    hide_title = True
 
     @display(description=_("memory"))
     def shown_memory(self, slot: Slot) -> str:
         return filesizeformat(slot.memory_bytes)
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Node)

@@ -3,19 +3,18 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import admin, messages
-from django.db.models import Count, Model, Q, QuerySet
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.decorators import display
 
 from accounts.access import current_user
+from llmplatform.audited_admin import ReadOnlyInline
 from training import evaluation, exports
 from training.admin.assets import UNKNOWN, shown_size
 from training.admin.workloads import TransitionInline, WorkloadAdmin
-from training.errors import StateConflict
 from training.models import Evaluation, EvaluationSample, ModelExport, ParityCheck
 from training.models.evaluations import Outcome
 from training.templatetags.training_text import short
@@ -25,30 +24,21 @@ class ResultAdmin(WorkloadAdmin):
     list_select_related = ("owner", "node", "version__family")
     search_fields = (*WorkloadAdmin.search_fields, "version__name")
 
-    def _each(
-        self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], object], text: str
-    ) -> None:
-        if done := self.attempt(request, rows, act, (StateConflict,)):
-            self.message_user(request, text % {"count": done}, messages.SUCCESS)
-
     def _stop(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[..., object]) -> None:
-        self._each(request, rows, act, gettext("Asked to stop: %(count)d."))
+        self._tell(request, rows, act, gettext("Asked to stop: %(count)d."))
 
     def _delete(
         self, request: HttpRequest, rows: QuerySet[Any], act: Callable[..., object]
     ) -> None:
-        self._each(request, rows, act, gettext("Deleted: %(count)d."))
+        self._tell(request, rows, act, gettext("Deleted: %(count)d."))
 
 
-class SampleInline(TabularInline):  # type: ignore[misc]
+class SampleInline(ReadOnlyInline):
     """How each sample came out, without its words."""
 
     model = EvaluationSample
     fields = readonly_fields = ("number", "shown_outcome", "base_loss", "tuned_loss")
-    extra = 0
     per_page = 20
-    can_delete = False
-    hide_title = True
 
     @display(description=_("number"))
     def number(self, sample: EvaluationSample) -> int:
@@ -65,9 +55,6 @@ class SampleInline(TabularInline):  # type: ignore[misc]
     @display(description=_("loss after"))
     def tuned_loss(self, sample: EvaluationSample) -> str:
         return short(sample.tuned.get("loss")) or UNKNOWN
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Evaluation)

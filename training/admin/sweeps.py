@@ -3,31 +3,27 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Count, Model, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from accounts.access import current_user
-from llmplatform.audited_admin import ReadOnlyAdmin
+from llmplatform.audited_admin import ReadOnlyAdmin, ReadOnlyInline
 from training import sweeps
 from training.models import Sweep, TrainingJob
 from training.models.workloads import FINAL
 
 
-class JobInline(TabularInline):  # type: ignore[misc]
+class JobInline(ReadOnlyInline):
     model = TrainingJob
     fk_name = "sweep"
     fields = readonly_fields = ("link", "shown_state", "progress", "node", "finished_at")
-    extra = 0
     per_page = 20
-    can_delete = False
-    hide_title = True
 
     @display(description=_("name"))
     def link(self, job: TrainingJob) -> str:
@@ -42,9 +38,6 @@ class JobInline(TabularInline):  # type: ignore[misc]
     @display(description=_("progress"))
     def progress(self, job: TrainingJob) -> str:
         return f"{job.percent} %"
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 @admin.register(Sweep)

@@ -4,16 +4,15 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
 from accounts.access import current_user
-from llmplatform.audited_admin import ReadOnlyAdmin
+from llmplatform.audited_admin import ReadOnlyAdmin, ReadOnlyInline
 from training import base_models, registry, services
 from training.errors import StateConflict
 from training.models import (
@@ -39,16 +38,10 @@ STATUS_COLOURS = {
 }
 
 
-class TransitionInline(TabularInline):  # type: ignore[misc]
+class TransitionInline(ReadOnlyInline):
     model = Transition
     fields = readonly_fields = ("at", "status", "reason", "step", "attempt", "node_name")
     verbose_name_plural = _("What happened")
-    extra = 0
-    can_delete = False
-    hide_title = True
-
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
 
 
 class WorkloadAdmin(ReadOnlyAdmin):
@@ -79,6 +72,12 @@ class WorkloadAdmin(ReadOnlyAdmin):
         if not workload.max_steps:
             return "–"
         return f"{workload.percent} % ({workload.step}/{workload.max_steps})"
+
+    def _tell(
+        self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], object], text: str
+    ) -> None:
+        if done := self.attempt(request, rows, act, (StateConflict,)):
+            self.message_user(request, text % {"count": done}, messages.SUCCESS)
 
     def _act(self, request: HttpRequest, rows: QuerySet[Any], verb: Callable[..., None]) -> None:
         actor = current_user(request)
@@ -194,9 +193,8 @@ class ModelFetchAdmin(WorkloadAdmin):
                 raise StateConflict("cancel", row.state)
             base_models.cancel_fetch(base_model=row.base_model, actor=actor, request=request)
 
-        if done := self.attempt(request, rows.select_related("base_model"), act, (StateConflict,)):
-            text = gettext("Asked to stop: %(count)d.") % {"count": done}
-            self.message_user(request, text, messages.SUCCESS)
+        text = gettext("Asked to stop: %(count)d.")
+        self._tell(request, rows.select_related("base_model"), act, text)
 
 
 @admin.register(Deployment)

@@ -115,6 +115,17 @@ def test_hovering_one_curve_points_into_all(alice: User, job: TrainingJob, sign_
     assert page.locator("[data-curve=hardware] .cursor[visibility=visible]").count() == 0
 
 
+def new_training(alice: User, sign_in: SignIn, *, gib: int) -> Any:
+    """Its page, with a dataset chosen."""
+    make_base_model()
+    make_dataset(alice)
+    make_node(gib=gib)
+    page = sign_in(alice)
+    page.goto("/training/new/")
+    page.get_by_label("Dataset", exact=True).select_option("identity")
+    return page
+
+
 def test_a_new_training(alice: User, live_url: str, sign_in: SignIn) -> None:
     make_base_model()
     make_dataset(alice, name="pairs", format="preference")
@@ -158,12 +169,7 @@ def test_a_new_training(alice: User, live_url: str, sign_in: SignIn) -> None:
 def test_what_only_the_server_says_stays_until_it_is_mended(
     alice: User, live_url: str, sign_in: SignIn
 ) -> None:
-    make_base_model()
-    make_dataset(alice)
-    make_node(gib=64)
-    page = sign_in(alice)
-    page.goto("/training/new/")
-    page.get_by_label("Dataset", exact=True).select_option("identity")
+    page = new_training(alice, sign_in, gib=64)
     name = page.get_by_label("Name", exact=True)
     name.fill("../../etc/passwd")
     page.get_by_label("LoRA rank").fill("4")
@@ -176,12 +182,7 @@ def test_what_only_the_server_says_stays_until_it_is_mended(
 
 
 def test_the_way_back_keeps_what_was_typed(alice: User, live_url: str, sign_in: SignIn) -> None:
-    make_base_model()
-    make_dataset(alice)
-    make_node(gib=64)
-    page = sign_in(alice)
-    page.goto("/training/new/")
-    page.get_by_label("Dataset", exact=True).select_option("identity")
+    page = new_training(alice, sign_in, gib=64)
     page.get_by_label("LoRA rank").fill("4")
     expect(page.locator("#preview")).to_contain_text("lora_rank: 4")
     page.get_by_role("link", name="Datasets").first.click()
@@ -194,12 +195,7 @@ def test_the_way_back_keeps_what_was_typed(alice: User, live_url: str, sign_in: 
 def test_parameters_are_found_changed_and_remedied(
     alice: User, live_url: str, sign_in: SignIn
 ) -> None:
-    make_base_model()
-    make_dataset(alice)
-    make_node(gib=8)
-    page = sign_in(alice)
-    page.goto("/training/new/")
-    page.get_by_label("Dataset", exact=True).select_option("identity")
+    page = new_training(alice, sign_in, gib=8)
     expect(page.get_by_text("Fits", exact=True)).to_be_visible()
 
     search = page.get_by_label("Search parameters")
