@@ -1,7 +1,6 @@
 """What all endpoints that call a model share: resolve route -> attempt, and a record of it."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -115,13 +114,13 @@ class Attempt(Generic[B]):
 
         def pass_on(data: bytes) -> Awaitable[None] | None:
             piece = feed(data)
-            wait = write(piece) if piece else None
-            if stream.is_over:
-                return _raised_after(wait, StreamOver())
-            return wait if stream.failure is None else _raised_after(wait, stream.failure)
+            if stream.is_over or stream.failure is not None:
+                answer.enough()
+            return write(piece) if piece else None
 
-        with contextlib.suppress(StreamOver):
-            await answer.hand_to(pass_on)
+        await answer.hand_to(pass_on)
+        if stream.failure is not None:
+            raise stream.failure
         await self._write_end(stream)
         await answer.finish(CLOSED_WITHIN_S)
 
@@ -148,16 +147,6 @@ class Attempt(Generic[B]):
                     yield event
         for event in reader.finish():
             yield event
-
-
-class StreamOver(Exception):
-    """The provider has said that nothing more comes."""
-
-
-async def _raised_after(wait: Awaitable[None] | None, end: Exception) -> None:
-    if wait is not None:
-        await wait
-    raise end
 
 
 async def answered(

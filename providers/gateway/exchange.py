@@ -108,8 +108,9 @@ class _Watch:
 
     def end(self) -> None:
         self._clock.leave(self)
-        if self._watching is not None:
-            self._watching.cancel()
+        watching, self._watching = self._watching, None  # it will hold us, when it is cancelled
+        if watching is not None:
+            watching.cancel()
 
     async def settle(self) -> None:
         """The client left just as all was done: then the task is not cancelled later."""

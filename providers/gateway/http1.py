@@ -50,6 +50,7 @@ class Answer:
         self._take: Take | None = None
         self._wait: Awaitable[None] | None = None
         self._failure: Exception | None = None
+        self._is_enough = False
         self._waiter: asyncio.Future[None] | None = None
         self._silence_s = silence_s
         self._asked_at = self._heard_at = self._loop.time()
@@ -109,15 +110,18 @@ class Answer:
         return data
 
     async def hand_to(self, take: Take) -> None:
-        """All of the body, piece by piece; `take` is called as soon as one has come, and where it
-        returns something, that is waited for first. Nobody is woken for a piece: to wake a task
-        costs more than all that is done with a word. Raises ProviderError, and what `take` raises.
+        """All of the body, or what comes before `enough` is called, piece by piece; `take` is called
+        as soon as one has come, and where it returns something, that is waited for first. Nobody is
+        woken for a piece: to wake a task costs more than all that is done with a word. Raises
+        ProviderError, and what `take` raises.
         """
         while True:
             while self._pieces:
                 wait = take(self._taken())
                 if wait is not None:
                     await wait
+                if self._is_enough:
+                    return
             if self._error is not None:
                 raise self._error
             if self._is_complete:
@@ -132,6 +136,13 @@ class Answer:
                 await wait
             if self._failure is not None:
                 raise self._failure
+            if self._is_enough:
+                return
+
+    def enough(self) -> None:
+        """Who takes the pieces wants no more. Not an exception: it would hold the frames it came
+        through, and they hold it."""
+        self._is_enough = True
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body, or of a longer one `limit` bytes and a little more."""
@@ -184,7 +195,7 @@ class Answer:
                 self._wait = self._take(self._taken())
             except Exception as error:  # noqa: BLE001  # it is raised where somebody waits
                 self._failure = error
-            if self._wait is not None or self._failure is not None:
+            if self._wait is not None or self._failure is not None or self._is_enough:
                 self._take = None
                 self._wake()
         if self._is_complete:
