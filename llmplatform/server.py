@@ -81,6 +81,13 @@ class Direct:
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
+    def write_chunk(self, chunk: bytes) -> bool:
+        """As `write_piece`, for one that has its frame."""
+        if self._cycle is None or self._cycle.flow.write_paused or self._transport.is_closing():
+            return False
+        self._transport.write(chunk)
+        return True
+
     def write(self, data: bytes) -> None:
         cycle = self._cycle
         if cycle is None or not cycle.response_started:  # "100 Continue"

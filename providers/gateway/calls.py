@@ -15,7 +15,7 @@ from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError, from_provider
 from providers.gateway.exchange import ClientLeft, Exchange
 from providers.gateway.forwarding import ComposedEvents, ForwardedEvents, Outgoing, Translated
-from providers.gateway.http1 import Answer
+from providers.gateway.http1 import Answer, TakeChunk
 from providers.gateway.limits.estimates import Candidate, Estimate
 from providers.gateway.plans import Plan
 from providers.gateway.records import Call
@@ -118,11 +118,27 @@ class Attempt(Generic[B]):
                 answer.enough()
             return write(piece) if piece else None
 
-        await answer.hand_to(pass_on)
+        await answer.hand_to(pass_on, self._chunks_past(stream))
         if stream.failure is not None:
             raise stream.failure
         await self._write_end(stream)
         await answer.finish(CLOSED_WITHIN_S)
+
+    def _chunks_past(self, stream: Outgoing) -> TakeChunk | None:
+        """For chunks that bring a word and nothing else, as nearly all of a stream do: they go on
+        as they came, frame and all."""
+        exchange, note, word_in = self.exchange, self.call.note_utf8, stream.word_in_chunk
+        if word_in is None:
+            return None
+
+        def pass_on(chunk: bytes) -> bool:
+            word = word_in(chunk)
+            if word and exchange.write_chunk(chunk):
+                note(word)
+                return True
+            return False
+
+        return pass_on
 
     async def _write_end(self, stream: Outgoing) -> None:
         piece = stream.finish()

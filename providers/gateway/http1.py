@@ -23,6 +23,8 @@ SILENT = "the connection was closed without an answer"
 
 
 Take = Callable[[bytes], Awaitable[None] | None]
+# Gets a read that has come between two chunks, frame and all; whether it was one and was taken.
+TakeChunk = Callable[[bytes], bool]
 
 
 class ClosedEarly(Unavailable):
@@ -50,7 +52,8 @@ class Answer:
         self._take: Take | None = None
         self._wait: Awaitable[None] | None = None
         self._failure: Exception | None = None
-        self._is_enough = False
+        self._is_enough = self._is_between_chunks = False
+        self._take_chunk: TakeChunk | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._silence_s = silence_s
         self._asked_at = self._heard_at = self._loop.time()
@@ -109,12 +112,14 @@ class Answer:
             self._connection.resume_reading()
         return data
 
-    async def hand_to(self, take: Take) -> None:
-        """All of the body, or what comes before `enough` is called, piece by piece; `take` is called
-        as soon as one has come, and where it returns something, that is waited for first. Nobody is
-        woken for a piece: to wake a task costs more than all that is done with a word. Raises
-        ProviderError, and what `take` raises.
+    async def hand_to(self, take: Take, take_chunk: TakeChunk | None = None) -> None:
+        """All of the body, or what comes before `enough` is called, piece by piece; `take` is
+        called as soon as one has come, and where it returns something, that is waited for first.
+        Nobody is woken for a piece: to wake a task costs more than all that is done with a word.
+        And a chunk that `take_chunk` knows is not even parsed. Raises ProviderError, and what
+        `take` raises.
         """
+        self._take_chunk = take_chunk
         while True:
             while self._pieces:
                 wait = take(self._taken())
@@ -130,7 +135,7 @@ class Answer:
             try:
                 await self._more()
             finally:
-                self._take = None
+                self._take = self._connection.take_chunk = None
             wait, self._wait = self._wait, None
             if wait is not None:
                 await wait
@@ -182,7 +187,6 @@ class Answer:
             self._wake()
 
     def feed(self, data: bytes) -> None:
-        self._heard_at = self._loop.time()
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -200,6 +204,8 @@ class Answer:
                 self._wake()
         if self._is_complete:
             self._wake()
+        elif self._take is not None and self._is_between_chunks and data[-2:] == b"\r\n":
+            self._connection.take_chunk = self._take_chunk
 
     def end_of_input(self) -> None:
         """The connection is closed: where no length was given, that is how a body ends."""
@@ -214,8 +220,9 @@ class Answer:
             self.fail(Unavailable("the answer was cut"))
 
     def tick(self, now: float) -> None:
-        if self._is_paused:  # it is the caller who is slow
-            self._heard_at = now
+        connection = self._connection
+        if connection.has_heard or self._is_paused:  # then it is the caller who is slow
+            self._heard_at, connection.has_heard = now, False
         if now >= self._ends_at or now >= self._heard_at + self._silence_s:
             self.fail(TimedOut())
 
@@ -237,6 +244,12 @@ class Answer:
         if self._size > HIGH_WATER_BYTES and not self._is_paused:
             self._is_paused = True
             self._connection.pause_reading()
+
+    def on_chunk_header(self) -> None:
+        self._is_between_chunks = False
+
+    def on_chunk_complete(self) -> None:
+        self._is_between_chunks = True
 
     def on_message_complete(self) -> None:
         if not self._has_head:  # an interim answer
@@ -260,7 +273,8 @@ class Connection(asyncio.Protocol):
         self.clock = clock
         self.loop = asyncio.get_running_loop()
         self.idle_since = 0.0
-        self.is_reused = False
+        self.is_reused = self.has_heard = False
+        self.take_chunk: TakeChunk | None = None
         self._released = released
         self._closed = closed
         self._transport: asyncio.Transport | None = None
@@ -309,7 +323,11 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:
+        self.has_heard = True
+        take_chunk, self.take_chunk = self.take_chunk, None
+        if take_chunk is not None and take_chunk(data):
+            self.take_chunk = take_chunk
+        elif self._answer is None:
             self.abort()  # nobody has asked
         else:
             self._answer.feed(data)
