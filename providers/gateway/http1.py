@@ -23,7 +23,8 @@ SILENT = "the connection was closed without an answer"
 
 
 Take = Callable[[bytes], Awaitable[None] | None]
-# Gets a read that has come between two chunks, frame and all; whether it was one and was taken.
+# Gets what has come after a chunk, frame and all; whether it was another one, not the empty last
+# one, and was taken.
 TakeChunk = Callable[[bytes], bool]
 
 
@@ -321,6 +322,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=0)  # or it would write at the end of a turn
 
     def data_received(self, data: bytes) -> None:
         self.has_heard = True

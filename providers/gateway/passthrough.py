@@ -105,12 +105,12 @@ class Mould:
     def raw_word_in_chunk(self, data: bytes) -> bytes:
         """As `raw_word`, with the frame of one whole chunk of HTTP around it.
 
-        Its size has two or three digits, and is what is left of `data`. A size of others does not
-        fit: then the last line break would be elsewhere.
+        Its size has two or three digits, and is what is left of `data`.
         """
-        if not self._head:
+        digits = 2 if len(data) < 0x106 else 3
+        if not self._head or data[digits : digits + 1] != b"\r":
             return b""
-        size = len(data) - (6 if len(data) < 0x106 else 7)
+        size = len(data) - digits - 4
         return _between(data, b"%x\r\n%b" % (size, self._head), self._chunk_tail)
 
     def word(self, event_bytes: bytes) -> str | None:
