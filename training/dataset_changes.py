@@ -8,6 +8,7 @@ append   {"records": [..]} or {"dataset"}
 split    {"share", "seed", "together": "exact" | "near"}      dataset_splits.py
 mix      {"name", "sources": [{"dataset", "weight"}], "seed"}  dataset_mixes.py
 import   {"file_name"}; the upload has its options             dataset_uploads.py
+         {"file_name", "name", "options", "mapping"}; a draft  drafts.py
 
 Record numbers count from 1, as people are shown them.
 """

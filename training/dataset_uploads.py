@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -21,7 +21,7 @@ from accounts.models import User
 from accounts.services import audit
 from training import dataset_work, datasets, drafts
 from training.dataset_readings import reading_of
-from training.dataset_work import Progress
+from training.dataset_work import Followed, Progress
 from training.formats.detection import AUTO, FORMATS
 from training.formats.problems import Refusal
 from training.models import DatasetUpload, DatasetWork, WorkKind
@@ -147,6 +147,9 @@ def finish(*, upload: DatasetUpload) -> DatasetWork:
 
 def perform(work: DatasetWork, progress: Progress) -> None:
     """The import itself."""
+    if "mapping" in work.request:
+        drafts.perform(work, progress)
+        return
     upload = work.upload
     if work.results:
         return
@@ -157,7 +160,7 @@ def perform(work: DatasetWork, progress: Progress) -> None:
         try:
             datasets.import_dataset(
                 owner=work.owner,
-                file=Followed(file, progress),  # type: ignore[arg-type]
+                file=cast(BinaryIO, Followed(file, progress)),
                 file_name=upload.file_name,
                 size_bytes=upload.size_bytes,
                 on_saved=progress.made,
@@ -180,29 +183,7 @@ def _keep_for_mapping(
         size_bytes=upload.size_bytes,
         name=str(upload.options.get("name", "")),
     )
-    progress.tell(request={**work.request, "draft": str(draft.pk)})
-
-
-class Followed:
-    """A file that tells how much of it was read; what a ZIP holds is not read in its order."""
-
-    def __init__(self, file: BinaryIO, progress: Progress) -> None:
-        self.file, self.progress = file, progress
-        self.read_bytes = 0
-
-    def read(self, size: int = -1) -> bytes:
-        self.progress.reach(self.read_bytes)
-        piece = self.file.read(size)
-        self.read_bytes += len(piece)
-        return piece
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        if offset == 0 and whence == os.SEEK_SET:
-            self.read_bytes = 0
-        return self.file.seek(offset, whence)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.file, name)
+    progress.tell(draft=draft)
 
 
 def open_uploads(owner: User) -> list[DatasetUpload]:

@@ -3,12 +3,13 @@ the database. What is small is done at once, in the process that asks.
 """
 
 import logging
+import os
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -24,7 +25,7 @@ from accounts.services import audit
 from training import dispatch
 from training.dataset_texts import explain, reasons_of
 from training.formats.problems import Refusal
-from training.models import Dataset, DatasetUpload, DatasetWork, WorkStatus
+from training.models import Dataset, DatasetDraft, DatasetUpload, DatasetWork, WorkStatus
 from training.models.dataset_work import MAX_ATTEMPTS, OPEN
 
 logger = logging.getLogger(__name__)
@@ -86,6 +87,28 @@ class Progress:
         self.tell(results=[*self.work.results, dataset.pk])
 
 
+class Followed:
+    """A file that tells how much of it was read; what a ZIP holds is not read in its order."""
+
+    def __init__(self, file: BinaryIO, progress: Progress) -> None:
+        self.file, self.progress = file, progress
+        self.read_bytes = 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.progress.reach(self.read_bytes)
+        piece = self.file.read(size)
+        self.read_bytes += len(piece)
+        return piece
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        if offset == 0 and whence == os.SEEK_SET:
+            self.read_bytes = 0
+        return self.file.seek(offset, whence)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.file, name)
+
+
 def ask(
     *,
     owner: User,
@@ -93,11 +116,17 @@ def ask(
     size_bytes: int,
     dataset: Dataset | None = None,
     upload: DatasetUpload | None = None,
+    draft: DatasetDraft | None = None,
     request: dict[str, Any] | None = None,
 ) -> DatasetWork:
     """Work that is done already if `size_bytes` is little, else queued. See `status`."""
     work = DatasetWork(
-        owner=owner, kind=kind, dataset=dataset, upload=upload, request=request or {}
+        owner=owner,
+        kind=kind,
+        dataset=dataset,
+        upload=upload,
+        draft=draft,
+        request=request or {},
     )
     if size_bytes > INLINE_BYTES:
         work.save()

@@ -13,7 +13,7 @@ def main(work_id: str) -> int:
     from training import dataset_work
     from training.models import DatasetWork, WorkStatus
 
-    rows = DatasetWork.objects.select_related("owner", "dataset", "upload")
+    rows = DatasetWork.objects.select_related("owner", "dataset", "upload", "draft")
     work = rows.filter(pk=work_id, status=WorkStatus.RUNNING).first()
     if work is None:  # cancelled meanwhile
         return 3

@@ -3,9 +3,9 @@
 import itertools
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -15,9 +15,10 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from training import dataset_pictures, datasets
+from training import dataset_pictures, dataset_work, datasets
 from training.dataset_pictures import Album
 from training.dataset_readings import reading_of
+from training.dataset_work import Followed, Progress
 from training.formats.detection import FORMATS, detect
 from training.formats.guessing import IN_CONVERSATION, REQUIRED, TARGETS, guess, holds_turns
 from training.formats.items import Item
@@ -28,7 +29,7 @@ from training.formats.problems import Problem, Refusal
 from training.formats.reading import Kind, Reading, first_value, read_items
 from training.formats.shaping import TURNS, ColumnMap, shaped
 from training.formats.source import ENCODINGS
-from training.models import Dataset, DatasetDraft
+from training.models import Dataset, DatasetDraft, DatasetWork, WorkKind
 
 PROBED_RECORDS = 50
 SAMPLES = 3
@@ -92,7 +93,7 @@ def keep(
     except BaseException:
         draft.file.unlink(missing_ok=True)
         raise
-    for surplus in DatasetDraft.objects.for_user(owner)[MAX_DRAFTS:]:
+    for surplus in DatasetDraft.objects.for_user(owner).idle()[MAX_DRAFTS:]:
         surplus.delete()
     return draft
 
@@ -248,6 +249,21 @@ def _previewed(layout: Layout, item: Item, record: int, album: Album) -> Preview
     return PreviewRow(item.line, record, turns)
 
 
+def begin_import(
+    *,
+    draft: DatasetDraft,
+    options: Mapping[str, Any] | None,
+    mapping: ColumnMap,
+    name: str = "",
+    request: HttpRequest | None = None,
+) -> Dataset | DatasetWork:
+    """The dataset, as import_draft; of a large file the work that makes it, the same one while it
+    goes on."""
+    if draft.size_bytes > dataset_work.INLINE_BYTES:
+        return _ask(draft, options or {}, mapping, name)
+    return import_draft(draft=draft, options=options, mapping=mapping, name=name, request=request)
+
+
 def import_draft(
     *,
     draft: DatasetDraft,
@@ -255,12 +271,13 @@ def import_draft(
     mapping: ColumnMap,
     name: str = "",
     request: HttpRequest | None = None,
+    progress: Progress | None = None,
 ) -> Dataset:
     """The dataset; the draft is gone then. Raises like import_dataset, and keeps the draft."""
     with draft.file.open("rb") as file:
         dataset = datasets.import_dataset(
             owner=draft.owner,
-            file=file,
+            file=file if progress is None else cast(BinaryIO, Followed(file, progress)),
             file_name=draft.file_name,
             size_bytes=draft.size_bytes,
             name=name or draft.name,
@@ -268,14 +285,61 @@ def import_draft(
             options=options,
             mapping=mapping,
             request=request,
+            on_saved=progress.made if progress else lambda dataset: None,
         )
     draft.delete()
     return dataset
 
 
-def discard(*, draft: DatasetDraft, actor: User, request: HttpRequest | None = None) -> None:
-    """Row and file, without a dataset."""
+def _ask(
+    draft: DatasetDraft, options: Mapping[str, Any], mapping: ColumnMap, name: str
+) -> DatasetWork:
+    """ValidationError for what can be told before the file is read."""
+    name = datasets.checked_name(name.strip()) if name.strip() else draft.name
+    reading_of(draft.file_name, options)
     with transaction.atomic():
+        DatasetDraft.objects.select_for_update().get(pk=draft.pk)
+        known = draft.work.open().first()
+        if known is not None:
+            return known
+        return dataset_work.ask(
+            owner=draft.owner,
+            kind=WorkKind.IMPORT,
+            draft=draft,
+            size_bytes=draft.size_bytes,
+            request={
+                "file_name": draft.file_name,
+                "name": name,
+                "options": dict(options),
+                "mapping": asdict(mapping),
+            },
+        )
+
+
+def perform(work: DatasetWork, progress: Progress) -> None:
+    """The import of a large one. A second attempt finds what the first has made."""
+    draft = work.draft
+    if work.results:
+        if draft is not None:
+            draft.delete()
+        return
+    if draft is None or not draft.file.is_file():
+        raise ValidationError(_("The uploaded file is gone. Upload it again."))
+    progress.begin("checking", draft.size_bytes)
+    import_draft(
+        draft=draft,
+        options=work.request["options"],
+        mapping=ColumnMap(**work.request["mapping"]),
+        name=work.request["name"],
+        progress=progress,
+    )
+
+
+def discard(*, draft: DatasetDraft, actor: User, request: HttpRequest | None = None) -> bool:
+    """Row and file, without a dataset. False while it is being imported."""
+    with transaction.atomic():
+        if draft.work.open().exists():
+            return False
         before = {"file_name": draft.file_name, "size_bytes": draft.size_bytes}
         audit(
             actor=actor,
@@ -285,3 +349,4 @@ def discard(*, draft: DatasetDraft, actor: User, request: HttpRequest | None = N
             request=request,
         )
         draft.delete()
+    return True

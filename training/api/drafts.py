@@ -5,10 +5,12 @@ from typing import Any, BinaryIO, cast
 from uuid import UUID
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from ninja import File, Form, Query, Router
 from ninja.files import UploadedFile
 
 from accounts.access import current_user, owned_or_404
+from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from training import drafts
 from training.api.refusals import refused
@@ -21,10 +23,11 @@ from training.dataset_schemas import (
     DraftRow,
     PreviewOut,
     RowsReadingIn,
+    WorkOut,
 )
 from training.dataset_texts import explain, reason
 from training.formats.problems import Refusal
-from training.models import DatasetDraft
+from training.models import Dataset, DatasetDraft
 
 drafts_router = Router(tags=["Datasets"])
 
@@ -99,13 +102,16 @@ def preview_draft(request: HttpRequest, draft_id: UUID, body: DraftIn) -> Any:
     }
 
 
-@drafts_router.post("{draft_id}/import", response={201: DatasetOut})
+@drafts_router.post("{draft_id}/import", response={201: DatasetOut, 202: WorkOut})
 def import_draft(request: HttpRequest, draft_id: UUID, body: DraftImportIn) -> Any:
-    """The dataset; the draft is gone then. With 422 it stays."""
+    """The dataset; the draft is gone then. With 422 it stays.
+
+    202 for a large file: the dataset is made in the background (see `datasets/work/{id}`).
+    """
     draft = _owned(request, draft_id)
     mapping = drafts.checked_mapping(**body.mapping.model_dump())
     try:
-        dataset = drafts.import_draft(
+        made = drafts.begin_import(
             draft=draft,
             options=body.reading.model_dump(),
             mapping=mapping,
@@ -114,11 +120,13 @@ def import_draft(request: HttpRequest, draft_id: UUID, body: DraftImportIn) -> A
         )
     except Refusal as refusal:
         raise refused(refusal) from refusal
-    return 201, dataset
+    return (201 if isinstance(made, Dataset) else 202), made
 
 
 @drafts_router.delete("{draft_id}", response={204: None})
 def delete_draft(request: HttpRequest, draft_id: UUID) -> Any:
+    """409 while it is being imported."""
     draft = _owned(request, draft_id)
-    drafts.discard(draft=draft, actor=current_user(request), request=request)
+    if not drafts.discard(draft=draft, actor=current_user(request), request=request):
+        raise ApiError(409, "in_use", _("It is being imported."))
     return 204, None

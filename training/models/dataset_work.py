@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from training.models.base_models import BaseModel
 from training.models.datasets import Dataset
+from training.models.drafts import DatasetDraft
 
 MAX_ATTEMPTS = 3
 
@@ -85,14 +86,16 @@ class DatasetWorkQuerySet(models.QuerySet["DatasetWork"]):
 
 
 class DatasetWork(models.Model):
-    """`request`: what is asked for, by kind (dataset_changes.py); `results`: ids of the datasets
-    it made; `error` and `reasons` are sentences in the owner's language."""
+    """`request`: what is asked for, by kind (dataset_changes.py); `draft`: the file that is
+    imported, or that an upload has become because its columns have other names; `results`: ids of
+    the datasets it made; `error` and `reasons` are sentences in the owner's language."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     kind = models.CharField(max_length=12, choices=WorkKind.choices)
     dataset = models.ForeignKey(Dataset, models.CASCADE, null=True, related_name="work")
     upload = models.ForeignKey(DatasetUpload, models.SET_NULL, null=True, related_name="work")
+    draft = models.ForeignKey(DatasetDraft, models.SET_NULL, null=True, related_name="work")
     request: models.JSONField[Any] = models.JSONField(default=dict)
     status = models.CharField(
         max_length=10, choices=WorkStatus.choices, default=WorkStatus.QUEUED, db_index=True

@@ -21,8 +21,14 @@ class DatasetDraftQuerySet(models.QuerySet["DatasetDraft"]):
     def for_user(self, user: User) -> Self:
         return self.filter(owner=user)
 
+    def idle(self) -> Self:
+        """Those that are not being imported."""
+        from training.models.dataset_work import OPEN
+
+        return self.exclude(work__status__in=OPEN)
+
     def stale(self) -> Self:
-        return self.filter(created_at__lt=timezone.now() - KEPT)
+        return self.idle().filter(created_at__lt=timezone.now() - KEPT)
 
 
 class DatasetDraft(models.Model):

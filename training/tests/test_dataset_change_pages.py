@@ -196,7 +196,7 @@ def test_a_large_file_with_other_columns_waits_for_its_mapping(
     work = run_next()
     assert (work.status, work.error_code) == (WorkStatus.FAILED, "wrong_columns")
     page = text_of(client_for(alice), "work", work.pk)
-    assert f"/datasets/drafts/{work.request['draft']}/" in page
+    assert f"/datasets/drafts/{work.draft_id}/" in page
 
 
 def test_uploads_can_be_removed(alice: User, client_for: ClientFor) -> None:

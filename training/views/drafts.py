@@ -18,7 +18,7 @@ from training import drafts
 from training.dataset_forms import MappingForm
 from training.dataset_texts import explain, reason, reasons_of, status_of
 from training.formats.problems import Refusal
-from training.models import DatasetDraft
+from training.models import Dataset, DatasetDraft
 
 
 def _owned(request: HttpRequest, draft_id: UUID) -> DatasetDraft:
@@ -86,22 +86,27 @@ def _preview(draft: DatasetDraft, form: MappingForm) -> dict[str, Any]:
 
 def _imported(request: HttpRequest, draft: DatasetDraft, form: MappingForm) -> HttpResponse:
     chosen = drafts.checked_mapping(form.format, form.columns, form.roles)
-    dataset = drafts.import_draft(
+    made = drafts.begin_import(
         draft=draft,
         options=form.options,
         mapping=chosen,
         name=form.cleaned_data["name"],
         request=request,
     )
-    text = ngettext("%(count)d record is ready.", "%(count)d records are ready.", dataset.records)
-    messages.success(request, text % {"count": dataset.records})
-    url = reverse("datasets:detail", args=[dataset.pk])
+    if isinstance(made, Dataset):
+        text = ngettext("%(count)d record is ready.", "%(count)d records are ready.", made.records)
+        messages.success(request, text % {"count": made.records})
+        url = reverse("datasets:detail", args=[made.pk])
+    else:
+        url = reverse("datasets:work", args=[made.pk])
     return HttpResponseClientRedirect(url) if request.headers.get("HX-Request") else redirect(url)
 
 
 @require_POST
 def discard(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     draft = _owned(request, draft_id)
-    drafts.discard(draft=draft, actor=current_user(request), request=request)
-    messages.success(request, _("“%(name)s” is discarded.") % {"name": draft.file_name})
+    if drafts.discard(draft=draft, actor=current_user(request), request=request):
+        messages.success(request, _("“%(name)s” is discarded.") % {"name": draft.file_name})
+    else:
+        messages.error(request, _("It is being imported."))
     return redirect("datasets:list")
