@@ -271,11 +271,19 @@ def test_an_answer_that_was_watched_looks_like_one_that_is_loaded(
 def test_formulas_are_drawn(session: ChatSession, alice: User, sign_in: SignIn) -> None:
     page = sign_in(alice)
     page.goto(f"/chat/{session.pk}/")
-    ask(page, "$$\n\\frac{a}{b}\n$$\n\ncosts $5 and $6, $\\frac{1}{$ stays")
+    ask(
+        page,
+        "$$\n\\frac{a}{b}\n$$\n\ncosts $5 and $6, $\\frac{1}{$ stays\n\n"
+        "$$\\begin{aligned} q &= 1 \\\\ xxxxxxxxxxxx &= 2 \\end{aligned}$$",
+    )
     wait_until_done(page)
     bar = answer(page).locator(".formula mfrac")
     above, below = (bar.locator(f"mi:text('{letter}')").bounding_box() for letter in "ab")
     assert above["y"] + above["height"] <= below["y"]
+    # The first column ends where the second begins: in Chromium that is our doing.
+    places = (answer(page).locator(f"mtr:first-child {at}").first for at in ("mi", "mo"))
+    letter, sign = (place.bounding_box() for place in places)
+    assert sign["x"] - letter["x"] < letter["width"] * 3
     assert "costs $5 and $6, $\\frac{1}{$ stays" in answer(page).locator(".answer").inner_text()
 
 
