@@ -7,6 +7,7 @@ MEDIA_ROOT/datasets/<hex>/pictures/    if it has any (dataset_pictures.py)
 MEDIA_ROOT/datasets/<hex>/tokens/      records as tokens, for those who have looked at them
 MEDIA_ROOT/datasets/<hex>/data.hashes  a number for each record (dataset_lines.py)
 MEDIA_ROOT/datasets/<hex>/data.groups  once asked for: which records are alike (dataset_likeness.py)
+MEDIA_ROOT/datasets/<hex>/unsaved      while its row is not committed
 MEDIA_ROOT/datasets/<hex>.part/        an import under way
 """
 
@@ -22,11 +23,13 @@ from typing import Any, BinaryIO
 
 import orjson
 from django.conf import settings
+from django.db import transaction
 
 DATA, INDEX = "data.jsonl", "data.index"
 HASHES, GROUPS = "data.hashes", "data.groups"
 REPORT = "report.jsonl"
 PICTURES = "pictures"
+UNSAVED = "unsaved"
 # What an import may take of the disk at most, beside the upload itself.
 SPARE_BYTES = 64 * 1024 * 1024
 INDEX_STEP = 256
@@ -47,7 +50,7 @@ def free_bytes() -> int:
 def new_folder() -> Iterator[Path]:
     """A folder to fill; gone again unless `settle` has moved it. Whatever goes wrong, nothing
     is left: not the folder, not its final place."""
-    _remove_abandoned()
+    remove_abandoned()
     folder = root() / f"{uuid.uuid4().hex}.part"
     folder.mkdir(parents=True)
     try:
@@ -59,14 +62,22 @@ def new_folder() -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_abandoned() -> None:
+def remove_abandoned() -> None:
     for folder in root().glob("*.part"):
-        try:
-            is_old = time.time() - folder.stat().st_mtime > ABANDONED_S
-        except FileNotFoundError:  # another import has just ended
-            continue
-        if is_old:
+        if _is_old(folder):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_old(path: Path) -> bool:
+    try:
+        return time.time() - path.stat().st_mtime > ABANDONED_S
+    except FileNotFoundError:  # another import has just ended
+        return False
+
+
+def unsaved() -> list[Path]:
+    """Folders in their final place whose row was, as far as they know, never committed."""
+    return [mark.parent for mark in root().glob(f"*/{UNSAVED}") if _is_old(mark)]
 
 
 def link(file: Path, folder: Path) -> str:
@@ -91,8 +102,12 @@ def link_or_copy(source: Path, target: Path) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Move a sealed folder to its final place."""
-    folder.rename(folder.with_suffix(""))
+    """Move a sealed folder to its final place. In the transaction that saves its row: until that
+    is committed a mark says so. Nothing without the mark is ever swept up, whatever the database
+    knows, so that an empty or an older database costs no data."""
+    (folder / UNSAVED).touch()
+    final = folder.rename(folder.with_suffix(""))
+    transaction.on_commit(lambda: (final / UNSAVED).unlink(missing_ok=True))
 
 
 def remove(file: Path) -> None:

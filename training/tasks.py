@@ -8,6 +8,7 @@ from celery.signals import worker_ready
 from training import (
     dataset_uploads,
     dataset_work,
+    datasets,
     dispatch,
     judging,
     mirroring,
@@ -78,6 +79,7 @@ def answer_tokens() -> None:
 def forget() -> None:
     nodes.forget_old_samples()
     dataset_uploads.forget_stale()
+    datasets.forget_unsaved()
     dataset_work.forget_old()
 
 

@@ -218,6 +218,48 @@ def test_abandoned_imports_are_swept_up(alice: User) -> None:
     assert folders() == sorted([dataset.file.parent.name, "young.part"])
 
 
+@pytest.mark.django_db(transaction=True)
+def test_only_what_was_never_saved_is_swept_up(alice: User, media: Path) -> None:
+    live, marked, unknown = (store(alice, [OK] * 2) for _ in range(3))
+    orphan, young = (dataset_files.root() / name for name in ("orphan", "young"))
+    for folder in (orphan, young, marked.file.parent):
+        folder.mkdir(exist_ok=True)
+        mark = folder / dataset_files.UNSAVED
+        mark.touch()
+        if folder != young:
+            os.utime(mark, (0, 0))
+    # As with a database that is older than the files.
+    Dataset.objects.filter(pk=unknown.pk)._raw_delete("default")
+    for each in (live, unknown):
+        os.utime(each.file.parent, (0, 0))
+    assert datasets.forget_unsaved() == 1
+    kept = [each.file.parent.name for each in (live, marked, unknown)]
+    assert folders() == sorted([*kept, "young"])
+    assert not (marked.file.parent / dataset_files.UNSAVED).exists()
+    assert datasets.forget_unsaved() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_saved_dataset_has_no_mark_and_a_killed_one_keeps_it(
+    alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = store(alice, [OK])
+    assert not (dataset.file.parent / dataset_files.UNSAVED).exists()
+    real = dataset_files.settle
+    moved: list[str] = []
+
+    def killed(folder: Path) -> None:
+        real(folder)
+        moved.extend(path.name for path in folder.with_suffix("").iterdir())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(dataset_files, "settle", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store(alice, [OK])
+    assert dataset_files.UNSAVED in moved and Dataset.objects.count() == 1
+
+
+
 class Endless(io.BytesIO):
     """Much more than memory would hold, made as it is read; counts what was asked at a time."""
 
