@@ -30,7 +30,7 @@ SHARED = {
             "schemas",
             "spreadsheets",
         ),
-        *("outbound", "text"),
+        *("outbound", "sockets", "text"),
     )
 }
 EDGES = {"views", "api", "consumers", "tasks", "admin"}
