@@ -22,6 +22,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E40
 import llmplatform.celery  # noqa: E402, F401  # else whoever starts the first training waits
 from chat.generation import generator  # noqa: E402
 from llmplatform.bodies import with_limited_bodies  # noqa: E402
+from llmplatform.garbage import look_now_and_then, settle  # noqa: E402
 from llmplatform.lifespan import Lifespan  # noqa: E402
 from llmplatform.origins import SocketOrigins  # noqa: E402
 from llmplatform.routing import websocket_urlpatterns  # noqa: E402
@@ -42,7 +43,7 @@ _all_else = ProtocolTypeRouter(
         "lifespan": Lifespan(
             sync_to_async(generator.shut_down, thread_sensitive=False),
             gateway.shut_down,
-            begins=[replay],
+            begins=[replay, look_now_and_then],
         ),
     }
 )
@@ -55,11 +56,6 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     await (gateway if is_call else _all_else)(scope, receive, send)
 
 
-# Every page is imported now, and not while the first visitor waits for it. What is there stays, so
-# that the collector need not look at it in the middle of a page.
+# Every page is imported now, and not while the first visitor waits for it.
 get_resolver().url_patterns  # noqa: B018  # reading it imports them
-gc.collect()
-gc.freeze()
-gc.enable()
-# What a request leaves is gone without the collector, which need not look so often.
-gc.set_threshold(5_000, 10, 10)
+settle()

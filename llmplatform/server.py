@@ -6,6 +6,7 @@ head for the first body anyway. A connection has one timer, not one after each a
 needs no waiting an application may do without coroutines: see Direct.
 """
 
+import asyncio
 from collections.abc import Sequence
 
 from uvicorn.protocols.http.httptools_impl import (
@@ -13,6 +14,13 @@ from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
     RequestResponseCycle,
 )
+
+
+def write_at_once(transport: asyncio.WriteTransport) -> None:
+    """Not when all else that has arrived in the same moment is done, as uvloop does unless a
+    buffer is full."""
+    transport.set_write_buffer_limits(high=0)
+
 
 # In scope["extensions"]: a Direct.
 DIRECT = "llmplatform.direct"
@@ -81,6 +89,13 @@ class Direct:
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
+    def write_chunk(self, chunk: bytes) -> bool:
+        """As `write_piece`, for one that has its frame."""
+        if self._cycle is None or self._cycle.flow.write_paused or self._transport.is_closing():
+            return False
+        self._transport.write(chunk)
+        return True
+
     def write(self, data: bytes) -> None:
         cycle = self._cycle
         if cycle is None or not cycle.response_started:  # "100 Continue"
@@ -102,6 +117,10 @@ class Direct:
 
 class OneWriteProtocol(HttpToolsProtocol):
     _idle_since = float("inf")
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        write_at_once(transport)
 
     def on_headers_complete(self) -> None:
         before = self.cycle

@@ -17,10 +17,11 @@ START = {"type": "http.response.start", "status": 200}
 async def answer(scope: Any, receive: Any, send: Any) -> None:
     path = scope["path"]
     if path == "/stream":
-        write_piece = scope["extensions"][DIRECT].write_piece
+        direct = scope["extensions"][DIRECT]
         await send({**START, "headers": []})
         await send({"type": "http.response.body", "body": b"one", "more_body": True})
-        assert write_piece(b"two") and write_piece(b"three" * 1000)
+        assert direct.write_piece(b"two") and direct.write_chunk(b"4\r\nfour\r\n")
+        assert direct.write_piece(b"three" * 1000)
         await send({"type": "http.response.body", "body": b""})
     elif path == "/late":
         await send({**START, "headers": [(b"content-type", b"text/plain")]})
@@ -94,7 +95,7 @@ async def test_a_stream_is_chunked_whoever_writes_its_pieces() -> None:
     found = await talked(request("/stream", headers=LAST))
     head, _blank, body = found.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK") and b"transfer-encoding: chunked" in head
-    expected = b"3\r\none\r\n3\r\ntwo\r\n1388\r\n" + b"three" * 1000 + b"\r\n0\r\n\r\n"
+    expected = b"3\r\none\r\n3\r\ntwo\r\n4\r\nfour\r\n1388\r\n" + b"three" * 1000 + b"\r\n0\r\n\r\n"
     assert body == expected
 
 

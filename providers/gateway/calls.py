@@ -1,7 +1,6 @@
 """What all endpoints that call a model share: resolve route -> attempt, and a record of it."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -16,7 +15,7 @@ from providers.gateway.core import Core
 from providers.gateway.errors import GatewayError, from_provider
 from providers.gateway.exchange import ClientLeft, Exchange
 from providers.gateway.forwarding import ComposedEvents, ForwardedEvents, Outgoing, Translated
-from providers.gateway.http1 import Answer
+from providers.gateway.http1 import Answer, TakeChunk
 from providers.gateway.limits.estimates import Candidate, Estimate
 from providers.gateway.plans import Plan
 from providers.gateway.records import Call
@@ -115,15 +114,31 @@ class Attempt(Generic[B]):
 
         def pass_on(data: bytes) -> Awaitable[None] | None:
             piece = feed(data)
-            wait = write(piece) if piece else None
-            if stream.is_over:
-                return _raised_after(wait, StreamOver())
-            return wait if stream.failure is None else _raised_after(wait, stream.failure)
+            if stream.is_over or stream.failure is not None:
+                answer.enough()
+            return write(piece) if piece else None
 
-        with contextlib.suppress(StreamOver):
-            await answer.hand_to(pass_on)
+        await answer.hand_to(pass_on, self._chunks_past(stream))
+        if stream.failure is not None:
+            raise stream.failure
         await self._write_end(stream)
         await answer.finish(CLOSED_WITHIN_S)
+
+    def _chunks_past(self, stream: Outgoing) -> TakeChunk | None:
+        """For chunks that bring a word and nothing else, as nearly all of a stream do: they go on
+        as they came, frame and all."""
+        exchange, note, word_in = self.exchange, self.call.note_utf8, stream.word_in_chunk
+        if word_in is None:
+            return None
+
+        def pass_on(chunk: bytes) -> bool:
+            word = word_in(chunk)
+            if word and exchange.write_chunk(chunk):
+                note(word)
+                return True
+            return False
+
+        return pass_on
 
     async def _write_end(self, stream: Outgoing) -> None:
         piece = stream.finish()
@@ -148,16 +163,6 @@ class Attempt(Generic[B]):
                     yield event
         for event in reader.finish():
             yield event
-
-
-class StreamOver(Exception):
-    """The provider has said that nothing more comes."""
-
-
-async def _raised_after(wait: Awaitable[None] | None, end: Exception) -> None:
-    if wait is not None:
-        await wait
-    raise end
 
 
 async def answered(

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 import re
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from random import getrandbits
 from typing import Any, Protocol, TypeVar
@@ -52,6 +51,8 @@ class Direct(Protocol):
 
     def write_piece(self, data: bytes) -> bool: ...
 
+    def write_chunk(self, chunk: bytes) -> bool: ...
+
 
 class _NotDirect:
     """Of other servers."""
@@ -63,6 +64,9 @@ class _NotDirect:
         return False
 
     def write_piece(self, data: bytes) -> bool:
+        return False
+
+    def write_chunk(self, chunk: bytes) -> bool:
         return False
 
 
@@ -108,8 +112,9 @@ class _Watch:
 
     def end(self) -> None:
         self._clock.leave(self)
-        if self._watching is not None:
-            self._watching.cancel()
+        watching, self._watching = self._watching, None  # it will hold us, when it is cancelled
+        if watching is not None:
+            watching.cancel()
 
     async def settle(self) -> None:
         """The client left just as all was done: then the task is not cancelled later."""
@@ -155,7 +160,7 @@ class Exchange:
         self._direct: Direct = scope.get("extensions", _NONE).get(DIRECT, _NOT_DIRECT)
         self._answer_headers: dict[str, str] = {}
         self._is_stream = self._is_closed = False
-        self._written_at = 0.0
+        self._has_written = False  # since the last look of a watch
         # `is_started`: the status is out; `has_spoken`: so is something of an answer.
         self.is_started = self.has_spoken = False
         given = self._headers.get(b"x-request-id", b"")
@@ -246,12 +251,13 @@ class Exchange:
                     if event["type"] == "http.disconnect":
                         return not self._is_closed
             except TimeoutError:
-                if self._is_stream and time.monotonic() - self._written_at >= HEARTBEAT_S:
+                if self._is_stream and not self._has_written:
                     await self._write(PING if self.is_anthropic else KEEP_ALIVE)
+                self._has_written = False
 
     def expect_stream(self) -> None:
         """The answer will be server-sent events, unless it fails before the first one."""
-        self._is_stream, self._written_at = True, time.monotonic()
+        self._is_stream = True
 
     def _started(self, content_type: bytes, how: tuple[bytes, bytes]) -> Headers:
         self.is_started = True
@@ -281,7 +287,7 @@ class Exchange:
         if not self.is_started:
             headers = self._started(EVENT_STREAM, (b"x-accel-buffering", b"no"))
             await self._send(_start(200, headers))
-        self._written_at = time.monotonic()
+        self._has_written = True
         try:
             await self._send({"type": "http.response.body", "body": data, "more_body": True})
         except OSError as error:
@@ -291,18 +297,23 @@ class Exchange:
         """`write` without a task, where the server takes the piece at once, as it nearly always
         does; else what is still to be waited for. Raises ClientLeft."""
         if self.has_spoken and self._direct.write_piece(data):
-            self._written_at = time.monotonic()
+            self._has_written = True
             return None
         if not self.is_started:
             return self.write(data)
         self.has_spoken = True
-        self._written_at = time.monotonic()
+        self._has_written = True
         message = {"type": "http.response.body", "body": data, "more_body": True}
         try:
             rest = begun(self._send(message))
         except OSError as error:
             raise ClientLeft from error
         return None if rest is None else _sent(rest)
+
+    def write_chunk(self, chunk: bytes) -> bool:
+        """A piece in the frame that HTTP gives it; False where `write_now` must do it."""
+        self._has_written = True
+        return self.has_spoken and self._direct.write_chunk(chunk)
 
     async def close(self) -> None:
         self._is_stream, self._is_closed = False, True

@@ -4,7 +4,7 @@ In the caller's own dialect they are passed on and read in passing (ForwardedEve
 another one are taken apart and made anew (Translated).
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import orjson
@@ -21,10 +21,12 @@ class Outgoing(Protocol):
     """`feed` gives the bytes to pass on; `finish` the rest, or raises when there was no end.
 
     `failure` is an error inside the stream, found after what was last given: nothing may be fed
-    after it. `is_over`: the provider has said that nothing more comes.
+    after it. `is_over`: the provider has said that nothing more comes. `word_in_chunk` gives the
+    text, in UTF-8, of a chunk of HTTP that may go to the caller as it is, and nothing for all else.
     """
 
     failure: ProviderError | None
+    word_in_chunk: Callable[[bytes], bytes] | None
 
     @property
     def is_over(self) -> bool: ...
@@ -38,6 +40,7 @@ class ForwardedEvents:
     """A line without end raises at once. A dialect says what one object means."""
 
     END_MARK = ""
+    word_in_chunk: Callable[[bytes], bytes] | None = None
 
     def __init__(self, call: Call) -> None:
         self.failure: ProviderError | None = None
@@ -119,6 +122,8 @@ class ComposedEvents(Protocol):
 
 
 class Translated:
+    word_in_chunk: Callable[[bytes], bytes] | None = None
+
     def __init__(self, reader: AnswerReader, composed: ComposedEvents) -> None:
         self.failure: ProviderError | None = None
         self._reader = reader

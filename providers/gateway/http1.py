@@ -23,6 +23,9 @@ SILENT = "the connection was closed without an answer"
 
 
 Take = Callable[[bytes], Awaitable[None] | None]
+# Gets what has come after a chunk, frame and all; whether it was another one, not the empty last
+# one, and was taken.
+TakeChunk = Callable[[bytes], bool]
 
 
 class ClosedEarly(Unavailable):
@@ -50,6 +53,8 @@ class Answer:
         self._take: Take | None = None
         self._wait: Awaitable[None] | None = None
         self._failure: Exception | None = None
+        self._is_enough = self._is_between_chunks = False
+        self._take_chunk: TakeChunk | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._silence_s = silence_s
         self._asked_at = self._heard_at = self._loop.time()
@@ -108,16 +113,21 @@ class Answer:
             self._connection.resume_reading()
         return data
 
-    async def hand_to(self, take: Take) -> None:
-        """All of the body, piece by piece; `take` is called as soon as one has come, and where it
-        returns something, that is waited for first. Nobody is woken for a piece: to wake a task
-        costs more than all that is done with a word. Raises ProviderError, and what `take` raises.
+    async def hand_to(self, take: Take, take_chunk: TakeChunk | None = None) -> None:
+        """All of the body, or what comes before `enough` is called, piece by piece; `take` is
+        called as soon as one has come, and where it returns something, that is waited for first.
+        Nobody is woken for a piece: to wake a task costs more than all that is done with a word.
+        And a chunk that `take_chunk` knows is not even parsed. Raises ProviderError, and what
+        `take` raises.
         """
+        self._take_chunk = take_chunk
         while True:
             while self._pieces:
                 wait = take(self._taken())
                 if wait is not None:
                     await wait
+                if self._is_enough:
+                    return
             if self._error is not None:
                 raise self._error
             if self._is_complete:
@@ -126,12 +136,19 @@ class Answer:
             try:
                 await self._more()
             finally:
-                self._take = None
+                self._take = self._connection.take_chunk = None
             wait, self._wait = self._wait, None
             if wait is not None:
                 await wait
             if self._failure is not None:
                 raise self._failure
+            if self._is_enough:
+                return
+
+    def enough(self) -> None:
+        """Who takes the pieces wants no more. Not an exception: it would hold the frames it came
+        through, and they hold it."""
+        self._is_enough = True
 
     async def read(self, limit: int) -> bytes:
         """The rest of the body, or of a longer one `limit` bytes and a little more."""
@@ -171,7 +188,6 @@ class Answer:
             self._wake()
 
     def feed(self, data: bytes) -> None:
-        self._heard_at = self._loop.time()
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
@@ -184,11 +200,13 @@ class Answer:
                 self._wait = self._take(self._taken())
             except Exception as error:  # noqa: BLE001  # it is raised where somebody waits
                 self._failure = error
-            if self._wait is not None or self._failure is not None:
+            if self._wait is not None or self._failure is not None or self._is_enough:
                 self._take = None
                 self._wake()
         if self._is_complete:
             self._wake()
+        elif self._take is not None and self._is_between_chunks and data[-2:] == b"\r\n":
+            self._connection.take_chunk = self._take_chunk
 
     def end_of_input(self) -> None:
         """The connection is closed: where no length was given, that is how a body ends."""
@@ -203,8 +221,9 @@ class Answer:
             self.fail(Unavailable("the answer was cut"))
 
     def tick(self, now: float) -> None:
-        if self._is_paused:  # it is the caller who is slow
-            self._heard_at = now
+        connection = self._connection
+        if connection.has_heard or self._is_paused:  # then it is the caller who is slow
+            self._heard_at, connection.has_heard = now, False
         if now >= self._ends_at or now >= self._heard_at + self._silence_s:
             self.fail(TimedOut())
 
@@ -226,6 +245,12 @@ class Answer:
         if self._size > HIGH_WATER_BYTES and not self._is_paused:
             self._is_paused = True
             self._connection.pause_reading()
+
+    def on_chunk_header(self) -> None:
+        self._is_between_chunks = False
+
+    def on_chunk_complete(self) -> None:
+        self._is_between_chunks = True
 
     def on_message_complete(self) -> None:
         if not self._has_head:  # an interim answer
@@ -249,7 +274,8 @@ class Connection(asyncio.Protocol):
         self.clock = clock
         self.loop = asyncio.get_running_loop()
         self.idle_since = 0.0
-        self.is_reused = False
+        self.is_reused = self.has_heard = False
+        self.take_chunk: TakeChunk | None = None
         self._released = released
         self._closed = closed
         self._transport: asyncio.Transport | None = None
@@ -296,9 +322,14 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=0)  # or it would write at the end of a turn
 
     def data_received(self, data: bytes) -> None:
-        if self._answer is None:
+        self.has_heard = True
+        take_chunk, self.take_chunk = self.take_chunk, None
+        if take_chunk is not None and take_chunk(data):
+            self.take_chunk = take_chunk
+        elif self._answer is None:
             self.abort()  # nobody has asked
         else:
             self._answer.feed(data)

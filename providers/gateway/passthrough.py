@@ -96,16 +96,22 @@ class Mould:
     them, and an event that fits needs no parser."""
 
     def __init__(self) -> None:
-        self._head = self._tail = b""
+        self._head = self._tail = self._chunk_tail = b""
 
     def raw_word(self, data: bytes) -> bytes:
         """In UTF-8, where `data` is one event with its blank line that fits; empty for all else."""
-        head, tail = self._head, self._tail
-        if head and data.startswith(head) and data.endswith(tail):
-            raw = data[len(head) : -len(tail)]
-            if UNESCAPED.fullmatch(raw) and (raw.isascii() or _is_utf8(raw)):
-                return raw
-        return b""
+        return _between(data, self._head, self._tail) if self._head else b""
+
+    def raw_word_in_chunk(self, data: bytes) -> bytes:
+        """As `raw_word`, with the frame of one whole chunk of HTTP around it.
+
+        Its size has two or three digits, and is what is left of `data`.
+        """
+        digits = 2 if len(data) < 0x106 else 3
+        if not self._head or data[digits : digits + 1] != b"\r":
+            return b""
+        size = len(data) - digits - 4
+        return _between(data, b"%x\r\n%b" % (size, self._head), self._chunk_tail)
 
     def word(self, event_bytes: bytes) -> str | None:
         """As `plain_word`."""
@@ -122,6 +128,16 @@ class Mould:
             head, found, rest = event_bytes.partition(mark)
             if found and rest.startswith(word + b'"') and mark not in rest:
                 self._head, self._tail = head + mark, rest[len(word) :] + b"\n\n"
+                self._chunk_tail = self._tail + b"\r\n"
+
+
+def _between(data: bytes, head: bytes, tail: bytes) -> bytes:
+    """What needs no decoding but UTF-8 between the two; empty where `data` is something else."""
+    if data.startswith(head) and data.endswith(tail):
+        raw = data[len(head) : -len(tail)]
+        if UNESCAPED.fullmatch(raw) and (raw.isascii() or _is_utf8(raw)):
+            return raw
+    return b""
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -175,6 +191,9 @@ class ForwardedStream(ForwardedEvents):
         found = super().feed(data)
         self._is_at_event = not self.is_over and self._decoder.is_between_events
         return found
+
+    def word_in_chunk(self, data: bytes) -> bytes:
+        return self._mould.raw_word_in_chunk(data) if self._is_at_event else b""
 
     def _is_plain(self, data: bytes) -> bool:
         """Whether all of it is whole events that bring a word and nothing else, as nearly every

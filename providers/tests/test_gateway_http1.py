@@ -352,6 +352,44 @@ async def test_pieces_are_handed_over_in_order(
         await way_out.close()
 
 
+@pytest.mark.parametrize("cut", [None, 1, 4, 9])
+async def test_whole_chunks_may_go_past_the_parser(cut: int | None) -> None:
+    """Each that has come by itself between two others; all else is parsed as ever."""
+    words = [b"word %d\r\n" % number for number in range(60)]
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"{}")
+        writer.write(CHUNKED)
+        for number, word in enumerate(words):
+            chunk = b"%x\r\n%b\r\n" % (len(word), word)
+            for part in (chunk[:cut], chunk[cut:]) if cut and number % 5 == 0 else (chunk,):
+                writer.write(part)
+                await asyncio.sleep(0.002)
+        writer.write(b"0\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    seen: list[bytes] = []
+    past: list[bytes] = []
+
+    def take_chunk(data: bytes) -> bool:
+        size, _break, rest = data.partition(b"\r\n")
+        if not 0 < int(size, 16) == len(rest) - 2:
+            return False
+        seen.append(rest[:-2])
+        past.append(rest)
+        return len(past) != 30 or not seen.pop()  # a client may be slow for once
+
+    async with serving(serve) as port:
+        way_out = Upstream()
+        request = HttpRequest("POST", f"http://127.0.0.1:{port}/", {}, b"{}")
+        with await way_out.ask(request, is_managed=True, is_stream=True) as answer:
+            await answer.hand_to(seen.append, take_chunk)
+        await way_out.close()
+    assert b"".join(seen) == b"".join(words)
+    assert len(past) >= 30
+
+
 @pytest.mark.parametrize("name", ["cut in the body", "cut in a chunk", "cut between chunks"])
 async def test_what_came_before_a_cut_is_handed_over(name: str) -> None:
     seen: list[bytes] = []

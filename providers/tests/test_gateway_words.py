@@ -57,6 +57,29 @@ def test_what_does_not_fit_the_mould_is_parsed(event: bytes) -> None:
     assert mould.word(_event("two")) == "two"
 
 
+def _chunk(event: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(event), event)
+
+
+@pytest.mark.parametrize("size", [0x80, 0xFE, 0xFF, 0x100, 0x101, 0xFFE, 0xFFF, 0x1000, 0x1001])
+def test_a_whole_chunk_is_known_and_nothing_else(size: int) -> None:
+    mould = Mould()
+    assert mould.raw_word_in_chunk(_chunk(_FIRST + b"\n\n")) == b"", "none has been seen"
+    assert mould.word(_FIRST) == "one"
+    word = "w" * (size - len(_event("") + b"\n\n"))
+    chunk = _chunk(_event(word) + b"\n\n")
+    assert mould.raw_word_in_chunk(chunk) == (word.encode() if size <= 0xFFF else b"")
+    for wrong in (
+        *(chunk[:end] for end in (-1, -2, -3, -4, len(chunk) // 2)),
+        *(chunk + more for more in (b"\n", b"\r\n", b"0\r\n\r\n", chunk)),
+        *(b"%x" % (size + off) + chunk[chunk.index(b"\r") :] for off in (-1, 1, 2)),
+        chunk.replace(b"\r\n", b";a=b\r\n", 1),
+        _chunk(_event(word) + b"\n\n: comment\n\n"),
+        _event(word) + b"\n\n",
+    ):
+        assert mould.raw_word_in_chunk(wrong) == b"", wrong
+
+
 @pytest.mark.parametrize("is_slow", [False, True])
 async def test_a_piece_is_sent_without_a_task_unless_the_client_is_slow(is_slow: bool) -> None:
     sent: list[bytes] = []
