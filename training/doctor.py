@@ -15,6 +15,8 @@ WINDOW = 24
 # Losses in a row that must all lie far above the window before them.
 JUMP_POINTS = 3
 JUMP_SPREADS, JUMP_SHARE = 6.0, 0.5
+# Losses in a row so far above the very first one: the run went astray before a window was full.
+ASTRAY_TIMES, ASTRAY_NATS = 3.0, 1.0
 # A loss that fell by less than this share after so many points does not fall.
 FLAT_POINTS, FLAT_EDGE, FLAT_SHARE = 60, 12, 0.02
 RISING_POINTS, RISING_SHARE = 3, 0.02
@@ -41,6 +43,9 @@ class Doctor:
         self._told = set(known)
         self._window: deque[float] = deque(maxlen=WINDOW)
         self._suspects: list[tuple[int, float]] = []
+        self._first: float | None = None
+        self._has_risen = "jump" in self._told
+        self._astray: list[int] = []
         self._opening: list[float] = []
         self._recent: deque[float] = deque(maxlen=FLAT_EDGE)
         self._points = 0
@@ -70,7 +75,10 @@ class Doctor:
         return found
 
     def _loss(self, step: int, loss: float) -> list[Finding]:
-        return [*self._jump(step, loss), *self._flat(step, loss)]
+        if self._first is None:
+            self._first = loss
+        jumped = self._jump(step, loss) or self._strayed(step, loss)
+        return [*jumped, *self._trend(step, loss)]
 
     def _jump(self, step: int, loss: float) -> list[Finding]:
         if len(self._window) < WINDOW // 2 or loss <= self._ceiling():
@@ -84,14 +92,29 @@ class Doctor:
             return []
         usual, first = statistics.median(self._window), self._suspects[0][0]
         self._window.clear()
-        return self._once("jump", first, before=usual, after=loss)
+        return self._risen(first, usual, loss)
 
     def _ceiling(self) -> float:
         usual = statistics.median(self._window)
         spread = statistics.median(abs(value - usual) for value in self._window)
         return usual + max(JUMP_SPREADS * 1.4826 * spread, JUMP_SHARE * abs(usual))
 
-    def _flat(self, step: int, loss: float) -> list[Finding]:
+    def _strayed(self, step: int, loss: float) -> list[Finding]:
+        """Of a rise from the start, of which a window that rises along sees nothing."""
+        first = self._first or 0.0
+        if loss <= max(ASTRAY_TIMES * first, first + ASTRAY_NATS):
+            self._astray = []
+            return []
+        self._astray.append(step)
+        if len(self._astray) != JUMP_POINTS or self._has_risen:
+            return []
+        return self._risen(self._astray[0], first, loss)
+
+    def _risen(self, step: int, before: float, after: float) -> list[Finding]:
+        self._has_risen = True
+        return self._once("jump", step, before=before, after=after)
+
+    def _trend(self, step: int, loss: float) -> list[Finding]:
         self._points += 1
         self._recent.append(loss)
         if len(self._opening) < FLAT_EDGE:
@@ -99,8 +122,10 @@ class Doctor:
         if self._points != FLAT_POINTS:
             return []
         first, last = statistics.median(self._opening), statistics.median(self._recent)
-        if first <= 0 or last < first * (1 - FLAT_SHARE) or "jump" in self._told:
+        if first <= 0 or last < first * (1 - FLAT_SHARE) or self._has_risen:
             return []
+        if last > first * (1 + JUMP_SHARE):
+            return self._risen(step, first, last)
         return self._once("flat", step, first=first, last=last)
 
     def _evaluation(self, step: int, loss: float) -> list[Finding]:

@@ -3,6 +3,7 @@
 One plan serves both: the scheduler carries out its placements, the pages show its reasons.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -146,10 +147,14 @@ def place_of(workload: Workload) -> Place | None:
 
 def queue_position(workload: Workload) -> int | None:
     """1 for the next one; None when it is not waiting."""
-    if not workload.is_queued:
-        return None
-    ids = [each.pk for each in in_order()[0]]
-    return ids.index(workload.pk) + 1 if workload.pk in ids else None
+    return queue_positions([workload]).get(workload.pk)
+
+
+def queue_positions(workloads: Iterable[Workload]) -> dict[UUID, int]:
+    """Of those that wait, with the queue looked at once for all of them."""
+    waiting = {each.pk for each in workloads if each.is_queued}
+    order = in_order()[0] if waiting else []
+    return {each.pk: n for n, each in enumerate(order, 1) if each.pk in waiting}
 
 
 def grant_waiting() -> list[Workload]:

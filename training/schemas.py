@@ -21,7 +21,7 @@ from training.models import (
     Workload,
 )
 from training.refusals import explained
-from training.scheduling import place_of, queue_position
+from training.scheduling import Place, queue
 
 
 class BaseModelIn(Schema):
@@ -233,6 +233,16 @@ class ForecastOut(Answer):
     cost_off_by: float | None
 
 
+def _place_of(job: TrainingJob, context: dict[str, Any]) -> Place | None:
+    """None when it is not waiting. The queue is planned once for all jobs of an answer."""
+    if not job.is_queued:
+        return None
+    if "queue" not in context:
+        context["queue"] = queue()
+    place: Place | None = context["queue"].get(job.pk)
+    return place
+
+
 class JobOut(Answer):
     id: UUID
     name: str
@@ -278,12 +288,13 @@ class JobOut(Answer):
         return str(job.state)
 
     @staticmethod
-    def resolve_queue_position(job: TrainingJob) -> int | None:
-        return queue_position(job)
+    def resolve_queue_position(job: TrainingJob, context: dict[str, Any]) -> int | None:
+        place = _place_of(job, context)
+        return place.position if place else None
 
     @staticmethod
-    def resolve_queue(job: TrainingJob) -> dict[str, Any] | None:
-        place = place_of(job)
+    def resolve_queue(job: TrainingJob, context: dict[str, Any]) -> dict[str, Any] | None:
+        place = _place_of(job, context)
         return place.as_json() if place else None
 
     @staticmethod

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.utils import timezone
 
 from accounts.models import AuditEvent, User
 from providers import services as providers
@@ -95,6 +96,19 @@ def test_create_start_and_read(alice: User, api: Api) -> None:
     assert job["parameters"]["lora_rank"] == 8
     assert api(alice).get(f"training/jobs/{job['id']}").json() == job
     assert api(alice).get("training/jobs").json()["count"] == 1
+
+
+def test_a_list_of_many_that_wait_plans_the_queue_once(
+    alice: User, api: Api, django_assert_max_num_queries: Any
+) -> None:
+    make_node()
+    model, dataset = make_base_model(), make_dataset(alice)
+    for _each in range(30):
+        make_job(alice, base_model=model, dataset=dataset, queued_at=timezone.now())
+    with django_assert_max_num_queries(30):
+        jobs = api(alice).get("training/jobs?limit=30").json()["items"]
+    assert sorted(job["queue_position"] for job in jobs) == list(range(1, 31))
+    assert all(job["queue"]["position"] == job["queue_position"] for job in jobs)
 
 
 def test_create_on_hold(alice: User, api: Api) -> None:

@@ -116,6 +116,34 @@ def test_an_ill_run_gets_its_one_note(
     assert [(found.kind, found.step) for found in patient.found] == [(kind, step)]
 
 
+def test_a_loss_that_explodes_at_once_is_a_jump() -> None:
+    patient = Patient()
+    # A real run at a learning rate of 1 without clipping.
+    curve = (6.6, 26, 38, 39, 42, 40, 52, 47, 58, 59, 69, 60, 66, 68, 79, 69, 62, 58, 59, 48, 42)
+    for step, loss in enumerate(curve, 1):
+        patient.step(step, loss=loss)
+    for step in range(len(curve) + 1, 120):  # it stays there: nothing new, and not "flat" either
+        patient.step(step, loss=40)
+    assert [(found.kind, found.step) for found in patient.found] == [("jump", 2)]
+    assert patient.found[0].facts == {"before": 6.6, "after": 39}
+
+
+def test_a_loss_that_creeps_upwards_is_not_called_flat() -> None:
+    patient = Patient()
+    for step in range(1, 120):
+        patient.step(step, loss=2.5 + step / 30)
+    assert patient.kinds == ["jump"]
+    assert patient.found[0].facts["after"] > 1.5 * patient.found[0].facts["before"]
+
+
+def test_an_easy_first_example_is_no_alarm() -> None:
+    patient, order = Patient(), random.Random(10)
+    patient.step(1, loss=0.7)
+    for step in range(2, 200):
+        patient.step(step, loss=falling(step, order) * 0.8)
+    assert patient.found == []
+
+
 def test_what_was_told_before_is_not_told_again() -> None:
     doctor = Doctor(known=["nan"])
     assert doctor.metrics(5, {"loss": None}) == []

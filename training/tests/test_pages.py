@@ -1,6 +1,7 @@
 import html
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -73,6 +74,28 @@ def test_what_runs_comes_first_then_the_queue(alice: User, client: Client) -> No
     assert places == sorted(places)
     assert "No. 1 in the queue" in page
     assert "On hold" in page
+
+
+def test_the_queue_is_listed_in_its_order(alice: User, client: Client) -> None:
+    now = timezone.now()
+    for minutes, name in enumerate(("third", "second")):
+        make_job(alice, name=name, queued_at=now - timedelta(minutes=minutes))
+    make_job(alice, name="first", queued_at=now, priority=1)
+    page = client.get("/training/").content.decode()
+    told = re.findall(r">(first|second|third)</a>|No\. (\d) in the queue", page)
+    assert ["".join(each) for each in told] == ["first", "1", "second", "2", "third", "3"]
+
+
+def test_many_that_wait_take_few_queries(
+    alice: User, client: Client, django_assert_max_num_queries: Any
+) -> None:
+    make_node("gpu-1")
+    model, dataset = make_base_model(), make_dataset(alice)
+    for i in range(30):
+        name, at = f"job-{i}", timezone.now()
+        make_job(alice, name=name, queued_at=at, base_model=model, dataset=dataset)
+    with django_assert_max_num_queries(20):
+        assert "No. 30 in the queue" in client.get("/training/").content.decode()
 
 
 def test_the_table_alone_is_refreshed_while_something_goes_on(alice: User, client: Client) -> None:

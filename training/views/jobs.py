@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, F, IntegerField, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
@@ -22,7 +22,7 @@ from training.events import notes_context, page_context, samples_context
 from training.models import Status, TrainingJob
 from training.models.workloads import ACTIVE
 from training.previews import file_name
-from training.scheduling import queue_position
+from training.scheduling import queue_positions
 
 JOBS_PER_PAGE = 30
 RELATED = ("node", "version", "base_model", "dataset", "eval_dataset", "forecast")
@@ -35,7 +35,9 @@ VERBS = {
 
 
 def _listed(user: User) -> Any:
-    """What runs, then the queue, then what waits for a person, then the rest; newest first."""
+    """What runs, then the queue in its order, then what waits for a person, then the rest; newest
+    first. Fair share never changes the order among the jobs of one owner.
+    """
     rank = Case(
         When(status__in=ACTIVE, then=Value(0)),
         When(status=Status.PENDING, desired="run", then=Value(1)),
@@ -44,7 +46,10 @@ def _listed(user: User) -> Any:
         output_field=IntegerField(),
     )
     rows = TrainingJob.objects.for_user(user).select_related(*RELATED)
-    return rows.annotate(rank=rank).order_by("rank", "-created_at")
+    turn = (Case(When(rank=1, then=F(name))) for name in ("queued_at", "created_at"))
+    return rows.annotate(rank=rank).order_by(
+        "rank", Case(When(rank=1, then=F("priority"))).desc(), *turn, "-created_at"
+    )
 
 
 @require_safe
@@ -54,8 +59,9 @@ def index(request: HttpRequest) -> HttpResponse:
     page = Paginator(rows, JOBS_PER_PAGE).get_page(request.GET.get("page"))
     jobs = list(page.object_list)
     add_sparklines(jobs)
+    positions = queue_positions(jobs)
     for job in jobs:
-        job.position = queue_position(job)
+        job.position = positions.get(job.pk)
         job.took = forecasts.sentence_of(job)
     page.object_list = jobs
     context = {"page": page, "is_live": any(not job.is_final for job in jobs)}
