@@ -12,7 +12,7 @@ USER 10001
 RUN PLATFORM_DATA=/tmp/build python manage.py messages --compile
 VOLUME /data
 EXPOSE 8000
-CMD ["sh", "-c", "python manage.py collectstatic --noinput -v 0 && exec uvicorn llmplatform.asgi:application --host 0.0.0.0 --port 8000 --no-access-log --no-server-header --http llmplatform.server:OneWriteProtocol --no-proxy-headers"]
+CMD ["sh", "-c", "python manage.py collectstatic --noinput -v 0 && exec uvicorn llmplatform.asgi:application --host 0.0.0.0 --port 8000 --no-access-log --no-server-header --http llmplatform.server:OneWriteProtocol --ws-per-message-deflate false --no-proxy-headers"]
 
 FROM platform AS training
 USER root
@@ -20,4 +20,4 @@ RUN python training/environment/install.py /opt/training
 ENV TRAINING_PYTHON=/opt/training/bin/python
 USER 10001
 # General tasks, and those of the node that this machine is.
-CMD ["sh", "-c", "exec celery -A llmplatform worker -Q celery,node.${NODE_NAME:-$(hostname)} -c 2 -l warning"]
+CMD ["sh", "-c", "exec python -m llmplatform.background worker celery node.${NODE_NAME:-$(hostname)}"]

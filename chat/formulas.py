@@ -4,6 +4,7 @@ What is no formula, or a broken one, stays as it was typed; so do amounts of mon
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from html import escape, unescape
 from xml.etree import ElementTree
@@ -12,6 +13,7 @@ from latex2mathml.converter import Converter
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
 
 MAX_CHARS = 4000
 CLOSE = {"$$": "$$", "\\(": "\\)", "\\[": "\\]"}
@@ -141,13 +143,13 @@ def _last_line(state: StateBlock, start: int, end: int, closing: str) -> tuple[i
     return end - 1, end == len(state.bMarks) - 1
 
 
-def _formula(tokens: list, index: int, options: object, env: object) -> str:  # type: ignore[type-arg]
+def _formula(tokens: Sequence[Token], index: int, options: object, env: object) -> str:
     return f'<div class="formula">{tokens[index].content}</div>\n'
 
 
 def formulas(parser: MarkdownIt) -> None:
     """The plugin."""
     parser.inline.ruler.before("escape", "formula", _inline)
-    interrupts = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    parser.block.ruler.before("blockquote", "formula", _block, interrupts)
+    interrupts = ["paragraph", "reference", "blockquote", "list"]
+    parser.block.ruler.before("blockquote", "formula", _block, {"alt": interrupts})
     parser.renderer.rules["formula"] = _formula  # type: ignore[attr-defined]

@@ -301,17 +301,3 @@ def delete_dataset(*, dataset: Dataset, actor: User, request: HttpRequest | None
         users = sorted({str(row) for row in error.protected_objects})
         text = _("It cannot be deleted: it is used by %(names)s.")
         raise InUse(text % {"names": ", ".join(users[:5])}) from error
-
-
-def forget_unsaved() -> int:
-    """Folders of imports that died before their row was committed; how many."""
-    dataset_files.remove_abandoned()
-    count = 0
-    for folder in dataset_files.unsaved():
-        path = (folder / dataset_files.DATA).relative_to(settings.MEDIA_ROOT).as_posix()
-        if Dataset.objects.filter(path=path).exists():  # it died between commit and mark
-            (folder / dataset_files.UNSAVED).unlink(missing_ok=True)
-        else:
-            dataset_files.remove(folder / dataset_files.DATA)
-            count += 1
-    return count

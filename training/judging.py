@@ -8,11 +8,9 @@ import asyncio
 import json
 import re
 import time
-from datetime import timedelta
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
-from django.db.models import Q
 from django.utils import timezone
 
 from providers.errors import ProviderError, TimedOut
@@ -29,7 +27,6 @@ from training.models import Evaluation, EvaluationSample, JudgeState, Outcome
 SOURCE = "evaluation"
 # A task has a minute: it begins no further call after this, and no call takes longer than that.
 SLICE_S, CALL_S = 20.0, 30.0
-SILENT_FOR = timedelta(seconds=90)
 # So many failures in a row, and the judge is taken for gone.
 FAILURES_MAX = 3
 SHOWN_CHARS = 6000
@@ -51,19 +48,10 @@ class Unreadable(Exception):
 
 def claim(evaluation_id: UUID | str) -> Evaluation | None:
     """The evaluation, if nobody else judges it now."""
-    silent = Q(judged_at=None) | Q(judged_at__lt=timezone.now() - SILENT_FOR)
-    waits = Q(judge_state=JudgeState.WAITING) | (Q(judge_state=JudgeState.RUNNING) & silent)
-    rows = Evaluation.objects.filter(waits, pk=evaluation_id)
+    rows = Evaluation.objects.awaiting_judge().filter(pk=evaluation_id)
     if not rows.update(judge_state=JudgeState.RUNNING, judged_at=timezone.now()):
         return None
     return Evaluation.objects.select_related("owner", "judge").get(pk=evaluation_id)
-
-
-def waiting() -> list[str]:
-    """Evaluations whose judge has work to do and does not do it."""
-    silent = Q(judge_state=JudgeState.RUNNING, judged_at__lt=timezone.now() - SILENT_FOR)
-    rows = Evaluation.objects.filter(Q(judge_state=JudgeState.WAITING) | silent)
-    return [str(pk) for pk in rows.values_list("pk", flat=True)]
 
 
 def judge(evaluation: Evaluation, *, slice_s: float = SLICE_S) -> bool:

@@ -21,7 +21,7 @@ from django.utils import translation
 from accounts.models import AuditEvent, User
 from accounts.tokens import open_session
 from conftest import ApiClient
-from training import dataset_files, datasets
+from training import dataset_files, dataset_work, datasets
 from training.dataset_handover import write_dataset_info
 from training.formats.problems import Refusal
 from training.models import Dataset, TrainingJob
@@ -232,11 +232,11 @@ def test_only_what_was_never_saved_is_swept_up(alice: User, media: Path) -> None
     Dataset.objects.filter(pk=unknown.pk)._raw_delete("default")
     for each in (live, unknown):
         os.utime(each.file.parent, (0, 0))
-    assert datasets.forget_unsaved() == 1
+    assert dataset_work.forget_unsaved() == 1
     kept = [each.file.parent.name for each in (live, marked, unknown)]
     assert folders() == sorted([*kept, "young"])
     assert not (marked.file.parent / dataset_files.UNSAVED).exists()
-    assert datasets.forget_unsaved() == 0
+    assert dataset_work.forget_unsaved() == 0
 
 
 @pytest.mark.django_db(transaction=True)
@@ -257,7 +257,6 @@ def test_a_saved_dataset_has_no_mark_and_a_killed_one_keeps_it(
     with pytest.raises(KeyboardInterrupt):
         store(alice, [OK])
     assert dataset_files.UNSAVED in moved and Dataset.objects.count() == 1
-
 
 
 class Endless(io.BytesIO):

@@ -256,9 +256,10 @@ def test_the_judge_reads_both_orders_and_is_paid(
     version: ModelVersion, judge_model: ProviderModel, alice: User
 ) -> None:
     row = finished(version, found(WORSE, WORSE), judge=judge_model, rubric="Be kind.")
-    assert row.judge_state == JudgeState.WAITING and judging.waiting() == [str(row.pk)]
+    assert row.judge_state == JudgeState.WAITING
+    assert Evaluation.objects.awaiting_judge().get() == row
     judged(row)
-    assert row.judge_state == JudgeState.DONE and judging.waiting() == []
+    assert row.judge_state == JudgeState.DONE and not Evaluation.objects.awaiting_judge()
     assert row.counts() == {"win": 2, "loss": 0, "tie": 0}, "the judge overrules the scores"
     first, second = Judge.asked
     assert first.index("base says") < first.index("tuned says")
