@@ -29,6 +29,8 @@ from training.models import Evaluation, EvaluationSample, JudgeState, Outcome
 SOURCE = "evaluation"
 # A task has a minute: it begins no further call after this, and no call takes longer than that.
 SLICE_S, CALL_S = 20.0, 30.0
+# Enough for one that thinks before it answers: its thoughts count.
+TOKENS_MAX = 2000
 SILENT_FOR = timedelta(seconds=90)
 # So many failures in a row, and the judge is taken for gone.
 FAILURES_MAX = 3
@@ -100,16 +102,18 @@ def _judge_one(evaluation: Evaluation, sample: EvaluationSample) -> None:
     target = resolve_chat_target(user=evaluation.owner, model_pk=evaluation.judge_id or 0)
     messages = messages_for(sample, evaluation.rubric, is_swapped=is_swapped)
     said = _ask(evaluation, target, messages)
-    found = WINNER.search(said)
-    if found is None:
+    found = list(WINNER.finditer(said))
+    if not found:
         raise Unreadable(said[:200] or "nothing was said")
-    _keep(sample, {"reason": _reason_in(said)}, _outcome(found[1], is_swapped=is_swapped))
+    verdict = found[-1]  # one that thinks aloud weighs others before
+    reason = _reason_in(said[max(0, said.rfind("{", 0, verdict.start())) :])
+    _keep(sample, {"reason": reason}, _outcome(verdict[1], is_swapped=is_swapped))
 
 
 def _ask(evaluation: Evaluation, target: Target, messages: list[ChatMessage]) -> str:
     """One call, on the ledger however it ends."""
     measured, status, code = Measurement.of(messages), "failed", "interrupted"
-    parameters = {"temperature": 0, "max_tokens": 400}
+    parameters = {"temperature": 0, "max_tokens": TOKENS_MAX}
     request = ChatRequest(target.model_id, messages, parameters, is_stream=False)
     try:
         said = async_to_sync(_read)(target, request, measured)
