@@ -20,4 +20,4 @@ RUN python training/environment/install.py /opt/training
 ENV TRAINING_PYTHON=/opt/training/bin/python
 USER 10001
 # General tasks, and those of the node that this machine is.
-CMD ["sh", "-c", "exec celery -A llmplatform worker -Q celery,node.${NODE_NAME:-$(hostname)} -c 2 -l warning"]
+CMD ["sh", "-c", "exec python -m llmplatform.background worker celery node.${NODE_NAME:-$(hostname)}"]

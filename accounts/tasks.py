@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.contrib.sessions.backends.db import SessionStore
 
-from accounts import notices, tokens
+from accounts import forgetting, notices
 
 
 @shared_task(expires=20)
@@ -13,5 +13,5 @@ def send_notices() -> None:
 
 @shared_task(expires=600)
 def forget() -> None:
-    tokens.forget_old()
+    forgetting.forget_old()
     SessionStore.clear_expired()

@@ -6,26 +6,19 @@ concurrency, so refresh tokens are rows here and the rotation is one UPDATE.
 
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import AuthSession, RefreshToken, User
-from accounts.models.tokens import digest
+from accounts.models.tokens import GRACE, digest
 from accounts.services import audit, client_address
 from llmplatform.encryption import decrypt, encrypt
-
-# Parallel tabs present the same token within moments of each other: that is not theft.
-GRACE = timedelta(seconds=10)
-# Tokens and sessions that have ended are kept this long: one that comes back late is still known.
-KEPT_AFTER_END = timedelta(days=7)
 
 
 class RefreshRefused(Exception):
@@ -100,17 +93,6 @@ def close_session(*, secret: str, request: HttpRequest | None = None) -> None:
     if row is not None and row.session.is_live:
         row.session.revoke("signed out")
         audit(actor=row.session.user, action="session.end", target=row.session, request=request)
-
-
-def forget_old() -> None:
-    """Hourly: no successor outlives the grace time in a readable form, no row its use."""
-    now = timezone.now()
-    RefreshToken.objects.filter(used_at__lt=now - GRACE).exclude(successor_secret="").update(
-        successor_secret=""
-    )
-    ended = now - KEPT_AFTER_END
-    RefreshToken.objects.filter(expires_at__lt=ended).delete()
-    AuthSession.objects.filter(Q(expires_at__lt=ended) | Q(revoked_at__lt=ended)).delete()
 
 
 def user_of_access_token(raw: str) -> User | None:

@@ -79,7 +79,7 @@ class Watched:
 def _words(process: psutil.Process) -> str:
     """Of a zombie none. Of what a worker has started the shims and runners are not its own."""
     try:
-        return " ".join(process.cmdline())
+        return f" {' '.join(process.cmdline())} "
     except psutil.Error:
         return ""
 

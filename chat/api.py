@@ -141,11 +141,14 @@ def stop(request: HttpRequest, session_id: UUID) -> Any:
 
 
 @sessions_router.get("{uuid:session_id}/export", response={200: None})
-def export(request: HttpRequest, session_id: UUID, format: str = "md") -> HttpResponse:
+def export(
+    request: HttpRequest, session_id: UUID, format: str = "md", thoughts: bool = True
+) -> HttpResponse:
+    """`thoughts=false` leaves out what models thought before they answered."""
     if format not in exporting.FORMATS:
         raise ValidationError({"format": [_("Choose md or json.")]})
     session = _session(request, session_id)
-    text = exporting.as_json(session) if format == "json" else exporting.as_markdown(session)
+    text = exporting.exported(session, format, has_thoughts=thoughts)
     user = current_user(request)
     services.record_export(session=session, actor=user, format=format, request=request)
     response = HttpResponse(text, content_type=f"{exporting.FORMATS[format]}; charset=utf-8")

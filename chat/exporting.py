@@ -14,7 +14,7 @@ from chat.threads import Tree
 FORMATS = {"md": "text/markdown", "json": "application/json"}
 
 
-def as_markdown(session: ChatSession) -> str:
+def as_markdown(session: ChatSession, *, has_thoughts: bool = True) -> str:
     """The shown path; thoughts as quotes, so that they stay apart from the answer."""
     parts = [f"# {session}"]
     if session.system_prompt:
@@ -22,23 +22,34 @@ def as_markdown(session: ChatSession) -> str:
     for message in Tree.of(session).path_to(session.tip_id):
         who = _("You") if message.is_question else message.model_label or _("Assistant")
         parts.append(f"## {who}")
-        if message.thinking_content:
+        if message.thinking_content and has_thoughts:
             lines = message.thinking_content.strip().splitlines()
             parts.append("\n".join(f"> {line}" for line in lines))
         parts.append(message.content)
     return "\n\n".join(part for part in parts if part.strip()) + "\n"
 
 
-def as_json(session: ChatSession) -> str:
+def as_json(session: ChatSession, *, has_thoughts: bool = True) -> str:
     """Every message, versions that are not shown included; `shown` is the path."""
     shown = [str(message.pk) for message in Tree.of(session).path_to(session.tip_id)]
     messages = session.messages.order_by("position", "created_at", "pk")
     content: dict[str, Any] = {
         "session": SessionOut.from_orm(session).model_dump(mode="json"),
         "shown": shown,
-        "messages": [MessageOut.from_orm(each).model_dump(mode="json") for each in messages],
+        "messages": [
+            MessageOut.from_orm(each).model_dump(
+                mode="json", exclude=None if has_thoughts else {"thinking_content"}
+            )
+            for each in messages
+        ],
     }
     return json.dumps(content, ensure_ascii=False, indent=2)
+
+
+def exported(session: ChatSession, kind: str, *, has_thoughts: bool) -> str:
+    """`kind` is one of FORMATS."""
+    write = as_json if kind == "json" else as_markdown
+    return write(session, has_thoughts=has_thoughts)
 
 
 def file_name(session: ChatSession, extension: str) -> str:

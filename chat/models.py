@@ -10,7 +10,7 @@ from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -35,6 +35,12 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         """Those with an answer by this model version, shown or not."""
         answers = Message.objects.filter(session=OuterRef("pk"), model_version=version_id)
         return self.filter(Exists(answers))
+
+    def bump(self, pk: uuid.UUID) -> int:
+        """The next revision of that one, which is now its own."""
+        rows = self.filter(pk=pk)
+        rows.update(revision=F("revision") + 1)
+        return rows.values_list("revision", flat=True).get()
 
 
 class ChatSession(models.Model):

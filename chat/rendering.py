@@ -18,12 +18,21 @@ from pygments.formatters.html import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
-TAGS = {
+from chat.formulas import formulas
+from chat.growing import completed
+
+MATH_TAGS = {
+    *("math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msqrt", "mroot", "mstyle"),
+    *("msub", "msup", "msubsup", "munder", "mover", "munderover", "mmultiscripts", "mprescripts"),
+    *("mtable", "mtr", "mtd", "mpadded", "mphantom", "menclose", "none"),
+}
+TAGS = MATH_TAGS | {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "del"),
     *("ul", "ol", "li", "pre", "code", "span", "div", "blockquote"),
     *("table", "thead", "tbody", "tr", "th", "td", "a"),
 }
-CLASSES = {"code-block", "code-head", "table-scroll", "plain"}
+CLASSES = {"code-block", "long", "code-head", "table-scroll", "plain", "formula"}
+SPAN_CLASSES = {"formula-open"}
 TASK_BOXES = {"[ ] ": "☐ ", "[x] ": "☑ ", "[X] ": "☑ "}
 LINK = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
 # What Pygments calls its tokens: at most a few letters and digits.
@@ -37,7 +46,25 @@ ATTRIBUTES = {
     "th": {"align"},
     "td": {"align"},
     "pre": {"class"},
+    "math": {"display"},
+    "mo": {"stretchy", "fence", "form", "accent", "movablelimits", "lspace", "rspace", "minsize"},
+    "mi": {"mathvariant"},
+    "mstyle": {"displaystyle", "scriptlevel"},
+    "mspace": {"width"},
+    "mfrac": {"linethickness"},
+    "mover": {"accent"},
+    "munder": {"accentunder"},
+    "mtable": {"displaystyle"},
+    "mtd": {"columnalign"},
+    "menclose": {"notation"},
 }
+# Of a formula's space or sign: at most a hand wide, so that nothing lands on other parts of a page.
+LENGTH = re.compile(r"-?\d?\d?\.?\d{0,4}(em|ex|pt|px|mu|%)?")
+LENGTHS = {"width", "lspace", "rspace", "minsize", "linethickness"}
+# Longer code is folded.
+LONG_LINES = 40
+# The first letters of the line that ends a block of code.
+HALF_FENCE = re.compile(r"(?:\A|(?<=\n))[ \t]*(?:`{1,2}|~{1,2})\Z")
 # Highlighting is for reading; a huge block is shown plain rather than slowly.
 HIGHLIGHT_MAX_CHARS = 60_000
 RENDER_MAX_CHARS = 400_000
@@ -61,9 +88,14 @@ def _fence(tokens: Sequence[Token], index: int, options: object, env: object) ->
     language = words[0][:40] if words else ""
     # A block that is still being written is coloured once, when it is complete.
     is_growing = isinstance(env, dict) and env.get("is_growing") and index == len(tokens) - 1
-    body = escape(token.content) if is_growing else _highlighted(token.content, language)
+    if is_growing:
+        body = escape(HALF_FENCE.sub("", token.content))
+    else:
+        body = _highlighted(token.content, language)
+    is_long = not is_growing and token.content.count("\n") > LONG_LINES
     head = f'<div class="code-head"><span>{escape(language)}</span></div>'
-    return f'<div class="code-block">{head}<pre><code>{body}</code></pre></div>\n'
+    kind = "code-block long" if is_long else "code-block"
+    return f'<div class="{kind}">{head}<pre><code>{body}</code></pre></div>\n'
 
 
 def _image(tokens: Sequence[Token], index: int, options: object, env: object) -> str:
@@ -108,6 +140,7 @@ def _parser() -> MarkdownIt:
         "table_open": _table_open,
         "table_close": _table_close,
     }
+    formulas(parser)
     parser.core.ruler.push("align", _align)
     parser.core.ruler.push("tasks", _tasks)
     parser.options["maxNesting"] = 40
@@ -118,10 +151,12 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     if name == "class":
         words = value.split()
         if tag == "span":
-            kept = [word for word in words if TOKEN_CLASS.fullmatch(word)]
+            kept = [w for w in words if TOKEN_CLASS.fullmatch(w) or w in SPAN_CLASSES]
         else:
             kept = [word for word in words if word in CLASSES]
         return " ".join(kept) or None
+    if name in LENGTHS and not LENGTH.fullmatch(value):
+        return None
     # A relative address would be one of this platform, which no model should send people to.
     if name == "href" and not LINK.match(value):
         return None
@@ -160,7 +195,9 @@ class StreamRenderer:
 
     def __init__(self) -> None:
         self._open = ""
+        self._seen: list[str] = []
         self._length = 0
+        self._references: dict[str, object] = {}
 
     @property
     def open_chars(self) -> int:
@@ -169,17 +206,44 @@ class StreamRenderer:
     def feed(self, text: str) -> tuple[str, str]:
         """`text` was appended: HTML of blocks that are now final, HTML of the one at the end."""
         self._open += text
+        self._seen.append(text)
         self._length += len(text)
         if self._length > RENDER_MAX_CHARS or len(self._open) > OPEN_MAX_CHARS:
             return "", _plain(self._open)
-        tokens = _parser().parse(self._open, {})
-        starts = [t.map[0] for t in tokens if t.level == 0 and t.map and t.nesting >= 0]
-        settled = self._settle(starts)
-        if settled or not tokens:
-            tokens = _parser().parse(self._open, {})
+        tokens = self._parse()
+        settled = self._settle(self._sure_starts(tokens))
+        if settled:
+            tokens = self._parse()
+        whole = completed(self._open, tokens)
+        if whole != self._open:
+            tokens = _parser().parse(whole, self._growing())
         parser = _parser()
         tail = parser.renderer.render(tokens, parser.options, {"is_growing": True})
         return settled, _clean(tail)
+
+    def rest(self, content: str) -> str | None:
+        """HTML that makes what was settled the whole answer, which is `content`; None where only
+        rendering it anew does: it is not what was fed, or names the address of an earlier link."""
+        seen = "".join(self._seen)
+        self._open += content[len(seen) :]
+        html = _clean(_parser().render(self._open, {"references": self._references}))
+        is_anew = self._references or len(content) > RENDER_MAX_CHARS
+        return None if is_anew or not content.startswith(seen) else html
+
+    def _growing(self) -> dict[str, object]:
+        return {"is_growing": True, "references": dict(self._references)}
+
+    def _parse(self) -> list[Token]:
+        return _parser().parse(self._open, self._growing())
+
+    def _sure_starts(self, tokens: Sequence[Token]) -> list[int]:
+        """A formula that is never closed will have been ordinary lines, perhaps of the paragraph
+        before it."""
+        last = next((token for token in reversed(tokens) if token.level == 0), None)
+        if last is None or last.map is None or not last.meta.get("is_open"):
+            return _starts(tokens)
+        plain = _parser().parse(self._open, {"references": dict(self._references)})
+        return [start for start in _starts(plain) if start <= last.map[0]]
 
     def _settle(self, starts: list[int]) -> str:
         """Cut the finished blocks off `_open`; their HTML.
@@ -193,4 +257,9 @@ class StreamRenderer:
         lines = self._open.split("\n")
         done = "\n".join(lines[: starts[-1]]) + "\n"
         self._open = "\n".join(lines[starts[-1] :])
-        return _clean(_parser().render(done))
+        return _clean(_parser().render(done, {"references": self._references}))
+
+
+def _starts(tokens: Sequence[Token]) -> list[int]:
+    """The first lines of the blocks."""
+    return [t.map[0] for t in tokens if t.level == 0 and t.map and t.nesting >= 0]

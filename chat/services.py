@@ -1,6 +1,5 @@
-"""Verbs about conversations: open, ask, ask again, stop, switch versions, reap."""
+"""Verbs about conversations: open, ask, ask again, stop, switch versions."""
 
-import logging
 import re
 import uuid
 from collections.abc import Sequence
@@ -8,7 +7,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -27,8 +26,6 @@ from providers.models import ProviderModel
 from providers.services import check_limits, resolve_chat_target
 from providers.types import Target
 from training.models import ModelVersion
-
-logger = logging.getLogger(__name__)
 
 CONTENT_MAX_CHARS = 200_000
 TITLE_CHARS = 60
@@ -77,7 +74,7 @@ def change_session(
         setattr(session, name, value)
     with transaction.atomic():
         session.save(update_fields=list(changes))
-        session.revision = _bump(session.pk)
+        session.revision = ChatSession.objects.bump(session.pk)
         after = {name: changes[name] for name in before}
         after |= dict.fromkeys(changes.keys() & PRIVATE, "changed")
         after |= {"model": str(changes["model"])} if "model" in changes else {}
@@ -184,22 +181,6 @@ def stop(*, session: ChatSession) -> int:
     return len(running)
 
 
-def reap_lost() -> int:
-    """Mark answers whose process died as interrupted; how many there were."""
-    reaped = 0
-    for message_id, session_id in Message.objects.lost().values_list("pk", "session_id")[:1000]:
-        with transaction.atomic():
-            mine = Message.objects.lost().filter(pk=message_id)
-            if mine.update(status=MessageStatus.INTERRUPTED):
-                revision = _bump(session_id)
-                Message.objects.filter(pk=message_id).update(revision=revision)
-                _tell(session_id)
-                reaped += 1
-    if reaped:
-        logger.warning("%d answers were interrupted: their process is gone", reaped)
-    return reaped
-
-
 def title_of(question: str) -> str:
     """The first line of a question without Markdown's marks, cut at a word."""
     lines = (MARKS.sub("", line).strip() for line in question.splitlines())
@@ -240,14 +221,8 @@ def _claim(session: ChatSession) -> ChatSession:
     locked = ChatSession.objects.select_for_update().get(pk=session.pk)
     if locked.messages.streaming().exists():
         raise StillAnswering
-    locked.revision = _bump(locked.pk)
+    locked.revision = ChatSession.objects.bump(locked.pk)
     return locked
-
-
-def _bump(session_id: uuid.UUID) -> int:
-    rows = ChatSession.objects.filter(pk=session_id)
-    rows.update(revision=F("revision") + 1)
-    return rows.values_list("revision", flat=True).get()
 
 
 def _tell(session_id: uuid.UUID) -> None:

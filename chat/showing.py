@@ -28,11 +28,15 @@ def _grouped(number: int | None) -> str | None:
 
 @dataclass
 class ShownTurn:
-    """`settled` and `tail` are a running answer's HTML: final blocks, and the one at the end."""
+    """`settled` and `tail` are a running answer's HTML: final blocks, and the one at the end.
+
+    `is_kept`: a page that watched it has its blocks, and keeps them when the answer ends.
+    """
 
     turn: Turn
     settled: str = ""
     tail: str = ""
+    is_kept: bool = False
 
     @property
     def message(self) -> Message:
@@ -40,7 +44,9 @@ class ShownTurn:
 
     @cached_property
     def html(self) -> str:
-        return self.settled if self.message.is_streaming else render(self.message.content)
+        if self.message.is_streaming or self.is_kept:
+            return self.settled
+        return render(self.message.content)
 
     @property
     def advice(self) -> str:

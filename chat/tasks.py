@@ -2,9 +2,9 @@
 
 from celery import shared_task
 
-from chat import services
+from chat import reaping
 
 
 @shared_task(name="chat.tasks.reap")
 def reap() -> None:
-    services.reap_lost()
+    reaping.reap_lost()

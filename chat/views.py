@@ -303,7 +303,8 @@ def export(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     chat, kind = _chat(request, session_id), request.GET.get("format", "md")
     if kind not in exporting.FORMATS:
         raise Http404
-    text = exporting.as_json(chat) if kind == "json" else exporting.as_markdown(chat)
+    has_thoughts = request.GET.get("thoughts", "yes") != "no"
+    text = exporting.exported(chat, kind, has_thoughts=has_thoughts)
     user = current_user(request)
     services.record_export(session=chat, actor=user, format=kind, request=request)
     return HttpResponse(

@@ -54,23 +54,30 @@ class PageView:
         self._tail_chars = 0
 
     def state(self, changes: Changes) -> dict[str, Any]:
-        self._renderers = {}
+        watched, self._renderers = self._renderers, {}
         with override(self._language):
-            messages = [self._message(shown) for shown in with_versions(changes.turns)]
+            messages = [
+                self._message(shown, watched.get(str(shown.message.pk)))
+                for shown in with_versions(changes.turns)
+            ]
         return _state(changes, messages)
 
-    def _message(self, shown: ShownTurn) -> dict[str, Any]:
-        message = shown.message
+    def _message(self, shown: ShownTurn, watched: StreamRenderer | None) -> dict[str, Any]:
+        """`watched` has rendered what the page shows of it so far."""
+        message, rest = shown.message, None
         if message.is_streaming:
             renderer = self._renderers[str(message.pk)] = StreamRenderer()
             shown.settled, shown.tail = renderer.feed(message.content)
-        html = render_to_string("chat/message.html", {"shown": shown})
-        return {
+        elif watched is not None:
+            rest = watched.rest(message.content)
+            shown.is_kept = rest is not None
+        event = {
             "id": str(message.pk),
             "position": message.position,
             "status": message.status,
-            "html": html,
+            "html": render_to_string("chat/message.html", {"shown": shown}),
         }
+        return event if rest is None else event | {"rest": rest}
 
     def text(self, news: TextNews) -> dict[str, Any]:
         event = {"type": "delta", "id": news.id, "thinking": news.thinking}

@@ -19,6 +19,7 @@ from django.conf import settings  # noqa: E402
 from django.urls import get_resolver  # noqa: E402
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E402
 
+import llmplatform.celery  # noqa: E402, F401  # else whoever starts the first training waits
 from chat.generation import generator  # noqa: E402
 from llmplatform.bodies import with_limited_bodies  # noqa: E402
 from llmplatform.garbage import look_now_and_then, settle  # noqa: E402

@@ -1,9 +1,14 @@
 """Secrets at rest: Fernet with key rotation. The first key encrypts, all decrypt."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
+
+if TYPE_CHECKING:
+    from cryptography.fernet import MultiFernet
 
 
 class KeyUnreadable(Exception):
@@ -11,8 +16,21 @@ class KeyUnreadable(Exception):
 
 
 @lru_cache(maxsize=4)
-def _fernet(keys: tuple[str, ...]) -> MultiFernet:
+def _fernet(keys: tuple[str, ...]) -> "MultiFernet":
+    # Only here: a process that reads no secret does without the library.
+    from cryptography.fernet import Fernet, MultiFernet
+
     return MultiFernet([Fernet(key) for key in keys])
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    from cryptography.fernet import InvalidToken
+
+    try:
+        yield
+    except InvalidToken as error:
+        raise KeyUnreadable from error
 
 
 def encrypt(secret: str) -> str:
@@ -23,18 +41,14 @@ def encrypt(secret: str) -> str:
 def decrypt(token: str) -> str:
     if not token:
         return ""
-    try:
+    with _reading():
         return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).decrypt(token.encode()).decode()
-    except InvalidToken as error:
-        raise KeyUnreadable from error
 
 
 def rotate(token: str) -> str:
     """The same secret under today's first key. Raises KeyUnreadable."""
-    try:
+    with _reading():
         return _fernet(tuple(settings.FIELD_ENCRYPTION_KEYS)).rotate(token.encode()).decode()
-    except InvalidToken as error:
-        raise KeyUnreadable from error
 
 
 def is_current(token: str) -> bool:
@@ -42,7 +56,8 @@ def is_current(token: str) -> bool:
     if not token:
         return True
     try:
-        Fernet(settings.FIELD_ENCRYPTION_KEYS[0]).decrypt(token.encode())
-    except InvalidToken:
+        with _reading():
+            _fernet((settings.FIELD_ENCRYPTION_KEYS[0],)).decrypt(token.encode())
+    except KeyUnreadable:
         return False
     return True

@@ -4,8 +4,6 @@ import os
 import secrets
 from pathlib import Path
 
-from cryptography.fernet import Fernet
-
 
 def _keep(path: Path, value: str) -> str:
     """Write `value` with mode 0600 unless another process was first; return what is kept."""
@@ -33,4 +31,6 @@ def kept_encryption_key(folder: Path) -> str:
     path = folder / "encryption-key"
     if path.exists():
         return path.read_text().strip()
+    from cryptography.fernet import Fernet
+
     return _keep(path, Fernet.generate_key().decode())

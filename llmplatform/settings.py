@@ -21,7 +21,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 PLATFORM_DATA = read_path("PLATFORM_DATA", BASE_DIR / "data")
 DEBUG = read_bool("DEBUG")
 # Pages, API and console are none of a worker's business, and would be half of its memory.
-HAS_PAGES = read_bool("PLATFORM_PAGES", default="celery" not in Path(sys.argv[0]).parts[-2:])
+_started = {"celery", "background.py"} & set(Path(sys.argv[0]).parts[-2:])
+HAS_PAGES = read_bool("PLATFORM_PAGES", default=not _started)
 
 # --- Secrets -----------------------------------------------------------------
 SECRET_KEY = read_text("SECRET_KEY") or kept_secret_key(PLATFORM_DATA / "secrets")
@@ -190,7 +191,10 @@ CELERY_BROKER_URL = REDIS_URL or "files://localhost/"  # llmplatform/broker.py
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
-CELERY_TASK_TIME_LIMIT = 60
+CELERY_TASK_TIME_LIMIT = 60  # with threads: llmplatform/task_limits.py
+# Tasks mostly wait, and a process for each would be memory for nothing.
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = 4
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
@@ -199,6 +203,8 @@ CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
 if REDIS_URL:
     CELERY_WORKER_DISABLE_PREFETCH = True
 else:
+    # Nobody asks a worker of the same machine anything, and it would look into one more queue.
+    CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
     _queue = PLATFORM_DATA / "queue"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_queue),

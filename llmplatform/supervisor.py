@@ -50,7 +50,7 @@ class Part:
 def parts(*, host: str, port: int, queue: str) -> list[Part]:
     """`queue` is this machine's own: the worker is also a node worker."""
     python = sys.executable
-    celery = [python, "-m", "celery", "-q", "--skip-checks", "-A", "llmplatform"]
+    background = [python, "-m", "llmplatform.background"]
     return [
         Part(
             "web",
@@ -62,10 +62,10 @@ def parts(*, host: str, port: int, queue: str) -> list[Part]:
         # Tasks are short nudges, and losing one does no harm: no reason to wait for an idle pool.
         Part(
             "worker",
-            [*celery, "worker", "-Q", f"celery,{queue}", "-c", "2", "-l", "warning"],
+            [*background, "worker", "celery", queue],
             grace_s=2.0,
         ),
-        Part("beat", [*celery, "beat", "-l", "warning", "--pidfile="]),
+        Part("beat", [*background, "beat"]),
     ]
 
 

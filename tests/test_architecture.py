@@ -23,6 +23,7 @@ SHARED = {
         *(
             "addresses",
             "audited_admin",
+            "celery",
             "charts",
             "encryption",
             "env",
@@ -30,7 +31,7 @@ SHARED = {
             "schemas",
             "spreadsheets",
         ),
-        *("outbound", "text"),
+        *("outbound", "task_limits", "text"),
     )
 }
 EDGES = {"views", "api", "consumers", "tasks", "admin"}

@@ -65,4 +65,4 @@ def test_the_containers_make_an_installation_that_trains() -> None:
     assert environment["DATABASE_URL"] == web["environment"]["DATABASE_URL"]
     assert web["environment"]["FORWARDED_ALLOW_IPS"]
     *_stages, training = (settings.BASE_DIR / "Dockerfile").read_text().split("\nFROM ")
-    assert "-Q celery,node.${NODE_NAME" in training
+    assert "worker celery node.${NODE_NAME" in training

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from llmplatform.spreadsheets import csv_pieces
-from training import dataset_files, dataset_pictures, datasets
+from training import dataset_files, datasets
 from training.dataset_conversions import CHAT_FORMATS, Lossy, rewritten
 from training.formats.detection import layout_of
 from training.formats.pictures import COLUMN
@@ -99,7 +99,7 @@ def _zipped(dataset: Dataset, file: str, pieces: Iterator[bytes]) -> Iterator[by
             for piece in pieces:
                 target.write(piece)
                 yield out.taken()
-        for picture in sorted(dataset_pictures.folder_of(dataset.file).iterdir()):
+        for picture in sorted(dataset_files.pictures_of(dataset.file).iterdir()):
             archive.write(picture, f"{dataset_files.PICTURES}/{picture.name}")
             yield out.taken()
     yield out.taken()

@@ -38,6 +38,11 @@ def root() -> Path:
     return Path(settings.MEDIA_ROOT) / "datasets"
 
 
+def pictures_of(data_file: Path) -> Path:
+    """The folder of its pictures, if it has any."""
+    return data_file.with_name(PICTURES)
+
+
 def free_bytes() -> int:
     root().mkdir(parents=True, exist_ok=True)
     return shutil.disk_usage(root()).free

@@ -1,10 +1,11 @@
 """Datasets as the trainer finds them: a folder with dataset_info.json and a link to each file."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from training import dataset_pictures
+from training.dataset_files import PICTURES, pictures_of
 from training.models import Dataset
 
 
@@ -28,5 +29,22 @@ def write_dataset_info(folder: Path, datasets: Sequence[Dataset]) -> list[str]:
 
 def media_arguments(folder: Path, datasets: Sequence[Dataset]) -> dict[str, str]:
     """Where LLaMA-Factory finds the pictures that records name; nothing where none does."""
-    pictures = dataset_pictures.gather(folder, [dataset.file for dataset in datasets])
+    pictures = _gather(folder, [dataset.file for dataset in datasets])
     return {"media_dir": str(pictures)} if pictures else {}
+
+
+def _gather(folder: Path, data_files: Sequence[Path]) -> Path | None:
+    """One folder with the pictures of all these datasets; None without any."""
+    sources = [source for file in data_files if (source := pictures_of(file)).is_dir()]
+    target = folder / PICTURES
+    if not sources:
+        return None
+    if len(sources) == 1:
+        return sources[0]
+    target.mkdir(exist_ok=True)
+    for source in sources:
+        for entry in os.scandir(source):
+            link = target / entry.name
+            if not link.is_symlink():
+                link.symlink_to(entry.path)
+    return target

@@ -13,7 +13,7 @@ import io
 import os
 import re
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -167,7 +167,7 @@ class StoredAlbum(Album):
     """The pictures of stored datasets."""
 
     def __init__(self, data_files: Iterable[Path]) -> None:
-        self.folders = [folder_of(file) for file in data_files]
+        self.folders = [dataset_files.pictures_of(file) for file in data_files]
         super().__init__(is_strict=any(folder.is_dir() for folder in self.folders))
 
     def _file(self, name: str) -> bytes:
@@ -223,10 +223,6 @@ def _has_pictures(file: BinaryIO, reading: Reading) -> bool:
     return any(mentions_pictures(item.value) for item in read_items(file, reading))
 
 
-def folder_of(data_file: Path) -> Path:
-    return data_file.with_name(dataset_files.PICTURES)
-
-
 def counted(folder: Path) -> tuple[int, int]:
     """How many pictures are kept there, and their bytes."""
     pictures = folder / dataset_files.PICTURES
@@ -238,7 +234,7 @@ def counted(folder: Path) -> tuple[int, int]:
 
 def path_of(data_file: Path, name: str) -> Path | None:
     """None for a name that is none, or of no picture of this dataset."""
-    place = folder_of(data_file) / name
+    place = dataset_files.pictures_of(data_file) / name
     return place if NAME.fullmatch(name) and place.is_file() else None
 
 
@@ -279,20 +275,3 @@ def as_data_url(content: bytes, name: str) -> str:
     checked_picture(content, name)
     small = base64.b64encode(thumbnail(io.BytesIO(content))).decode()
     return f"data:image/webp;base64,{small}"
-
-
-def gather(folder: Path, data_files: Sequence[Path]) -> Path | None:
-    """One folder with the pictures of all these datasets, for the trainer; None without any."""
-    sources = [source for file in data_files if (source := folder_of(file)).is_dir()]
-    target = folder / dataset_files.PICTURES
-    if not sources:
-        return None
-    if len(sources) == 1:
-        return sources[0]
-    target.mkdir(exist_ok=True)
-    for source in sources:
-        for entry in os.scandir(source):
-            link = target / entry.name
-            if not link.is_symlink():
-                link.symlink_to(entry.path)
-    return target

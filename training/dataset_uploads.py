@@ -8,7 +8,6 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
 from typing import Any, BinaryIO
 
 from django.core.exceptions import ValidationError
@@ -31,7 +30,6 @@ CHUNK_BYTES = 8 * 1024**2
 MAX_CHUNK_BYTES = 64 * 1024**2
 BLOCK_BYTES = 256 * 1024
 MAX_OPEN = 10
-STALE_AFTER = timedelta(days=2)
 
 
 class OutOfPlace(Exception):
@@ -225,28 +223,3 @@ def discard(*, upload: DatasetUpload, actor: User, request: HttpRequest | None =
         )
         dataset_work.forget_upload(upload)
     return True
-
-
-def forget_stale() -> int:
-    """Uploads nobody went on with, and files without a row; how many."""
-    before = timezone.now() - STALE_AFTER
-    old = DatasetUpload.objects.filter(updated_at__lt=before).exclude(
-        work__in=DatasetWork.objects.open()
-    )
-    count = 0
-    for upload in old:
-        dataset_work.forget_upload(upload)
-        count += 1
-    return count + _forget_files()
-
-
-def _forget_files() -> int:
-    folder = DatasetUpload(size_bytes=0).file.parent
-    known = {f"{pk.hex}.part" for pk in DatasetUpload.objects.values_list("pk", flat=True)}
-    count = 0
-    for file in folder.glob("*.part"):
-        is_old = timezone.now().timestamp() - file.stat().st_mtime > STALE_AFTER.total_seconds()
-        if is_old and file.name not in known:
-            file.unlink(missing_ok=True)
-            count += 1
-    return count

@@ -35,6 +35,7 @@ MAX_RUNNING = 2
 TELL_EVERY_S = 0.7
 DEAD_AFTER = timedelta(seconds=60)
 KEPT = timedelta(days=30)
+STALE_AFTER = timedelta(days=2)
 
 T = TypeVar("T")
 Perform = Callable[[DatasetWork, "Progress"], None]
@@ -165,6 +166,8 @@ def cancel(work: DatasetWork, *, actor: User, request: HttpRequest | None = None
 
 def look() -> int:
     """Give up dead attempts, and start what waits while there is room; how many were started."""
+    if not DatasetWork.objects.open().exists():
+        return 0
     _reap()
     started = 0
     for work in DatasetWork.objects.filter(status=WorkStatus.QUEUED).order_by("created_at"):
@@ -219,3 +222,28 @@ def forget_upload(upload: DatasetUpload) -> None:
     with transaction.atomic():
         DatasetUpload.objects.filter(pk=upload.pk).delete()
         transaction.on_commit(lambda: file.unlink(missing_ok=True))
+
+
+def forget_stale_uploads() -> int:
+    """Uploads nobody went on with, and files without a row; how many."""
+    before = timezone.now() - STALE_AFTER
+    old = DatasetUpload.objects.filter(updated_at__lt=before).exclude(
+        work__in=DatasetWork.objects.open()
+    )
+    count = 0
+    for upload in old:
+        forget_upload(upload)
+        count += 1
+    return count + _forget_files()
+
+
+def _forget_files() -> int:
+    folder = DatasetUpload(size_bytes=0).file.parent
+    known = {f"{pk.hex}.part" for pk in DatasetUpload.objects.values_list("pk", flat=True)}
+    count = 0
+    for file in folder.glob("*.part"):
+        is_old = timezone.now().timestamp() - file.stat().st_mtime > STALE_AFTER.total_seconds()
+        if is_old and file.name not in known:
+            file.unlink(missing_ok=True)
+            count += 1
+    return count

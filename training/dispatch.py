@@ -2,9 +2,7 @@
 
 import logging
 
-from celery import current_app
 from django.db import transaction
-from kombu.exceptions import OperationalError
 
 from training.models import Node, Workload
 
@@ -14,8 +12,13 @@ EXPIRES_S = 30
 
 
 def _send(task: str, *args: str, queue: str | None = None) -> None:
+    # Only here: a process beside a training sends its first one when it ends.
+    from kombu.exceptions import OperationalError
+
+    from llmplatform.celery import app
+
     try:
-        current_app.send_task(f"training.tasks.{task}", args=args, queue=queue, expires=EXPIRES_S)
+        app.send_task(f"training.tasks.{task}", args=args, queue=queue, expires=EXPIRES_S)
     except (OperationalError, OSError):
         logger.warning("the broker does not answer; beat will send %s again", task)
 

@@ -8,11 +8,9 @@ import asyncio
 import json
 import re
 import time
-from datetime import timedelta
 from uuid import UUID
 
 from asgiref.sync import async_to_sync
-from django.db.models import Q
 from django.utils import timezone
 
 from providers.errors import ProviderError, TimedOut
@@ -31,7 +29,6 @@ SOURCE = "evaluation"
 SLICE_S, CALL_S = 20.0, 30.0
 # Enough for one that thinks before it answers: its thoughts count.
 TOKENS_MAX = 2000
-SILENT_FOR = timedelta(seconds=90)
 # So many failures in a row, and the judge is taken for gone.
 FAILURES_MAX = 3
 SHOWN_CHARS = 6000
@@ -53,24 +50,15 @@ class Unreadable(Exception):
 
 def claim(evaluation_id: UUID | str) -> Evaluation | None:
     """The evaluation, if nobody else judges it now."""
-    silent = Q(judged_at=None) | Q(judged_at__lt=timezone.now() - SILENT_FOR)
-    waits = Q(judge_state=JudgeState.WAITING) | (Q(judge_state=JudgeState.RUNNING) & silent)
-    rows = Evaluation.objects.filter(waits, pk=evaluation_id)
+    rows = Evaluation.objects.awaiting_judge().filter(pk=evaluation_id)
     if not rows.update(judge_state=JudgeState.RUNNING, judged_at=timezone.now()):
         return None
     return Evaluation.objects.select_related("owner", "judge").get(pk=evaluation_id)
 
 
-def waiting() -> list[str]:
-    """Evaluations whose judge has work to do and does not do it."""
-    silent = Q(judge_state=JudgeState.RUNNING, judged_at__lt=timezone.now() - SILENT_FOR)
-    rows = Evaluation.objects.filter(Q(judge_state=JudgeState.WAITING) | silent)
-    return [str(pk) for pk in rows.values_list("pk", flat=True)]
-
-
 def judge(evaluation: Evaluation, *, slice_s: float = SLICE_S) -> bool:
     """Read pairs for a while; whether there are more. Call it with what `claim` gave."""
-    until, failures = time.monotonic() + slice_s, 0
+    until, failures, detail = time.monotonic() + slice_s, 0, ""
     open_samples = evaluation.samples.filter(judgement={}).exclude(base_answer="", tuned_answer="")
     for sample in list(open_samples[:500]):
         if time.monotonic() > until:
@@ -81,11 +69,13 @@ def judge(evaluation: Evaluation, *, slice_s: float = SLICE_S) -> bool:
             failures = 0
         except (ProviderError, Unreadable) as error:
             failures += 1
+            detail = str(getattr(error, "advice", "") or error)
             if failures >= FAILURES_MAX or not isinstance(error, Unreadable | TimedOut):
-                detail = getattr(error, "advice", "") or str(error)
-                return _leave(evaluation, JudgeState.FAILED, str(detail))
+                return _leave(evaluation, JudgeState.FAILED, detail)
             _keep(sample, {"error": getattr(error, "code", "unreadable")})
         Evaluation.objects.filter(pk=evaluation.pk).update(judged_at=timezone.now())
+    if failures and not evaluation.samples.filter(judgement__has_key="reason").exists():
+        return _leave(evaluation, JudgeState.FAILED, detail)  # few pairs, and none was decided
     return _leave(evaluation, JudgeState.DONE)
 
 

@@ -13,7 +13,6 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from providers.services import move_model, publish_model, stand_together, withdraw_model
 from training import dispatch, lifecycle, llamafactory, parity, routes, serving, vision
 from training.errors import StateConflict
 from training.models import (
@@ -203,6 +202,8 @@ def publish(deployment: Deployment) -> None:
     row = rows.get(pk=deployment.pk)
     if row.status not in (Status.PREPARING, Status.RUNNING) or row.desired == Desired.STOP:
         return
+    from providers.services import move_model, publish_model  # only deployments need it
+
     url = f"{row.endpoint}/v1"
     if row.provider_model is not None:
         move_model(row.provider_model, url)
@@ -225,6 +226,8 @@ def publish(deployment: Deployment) -> None:
 
 
 def withdraw(deployment: Workload) -> None:
+    from providers.services import withdraw_model
+
     row = Deployment.objects.select_related("provider_model").get(pk=deployment.pk)
     if row.provider_model is not None:
         withdraw_model(row.provider_model)
@@ -235,5 +238,7 @@ def withdraw(deployment: Workload) -> None:
 
 def _stand_together(row: Deployment) -> None:
     """Those of its group that answer, first of all the one whose name they have."""
+    from providers.services import stand_together
+
     rows = row.group().active().exclude(provider_model=None).select_related("provider_model")
     stand_together([each.provider_model for each in rows if each.provider_model is not None])

@@ -3,7 +3,6 @@ version has the label, once that version is served."""
 
 from django.db.models import F
 
-from providers.services import name_route, point_route, rest_route
 from training.models import Deployment, Label, ModelFamily
 from training.models.workloads import ACTIVE
 
@@ -22,6 +21,8 @@ def serving(version_id: int) -> Deployment | None:
 def follow(family: ModelFamily) -> None:
     """Point the route where the label is. While that version does not answer yet, the one that
     did before goes on; without either the route rests."""
+    from providers.services import name_route, point_route, rest_route  # only served models
+
     family.refresh_from_db()
     label = Label.objects.filter(family=family, name=PRODUCTION).first()
     found = serving(label.version_id) if label is not None else None

@@ -5,18 +5,9 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from training import (
-    dataset_uploads,
-    dataset_work,
-    dispatch,
-    judging,
-    mirroring,
-    nodes,
-    scheduling,
-    tokens,
-)
+from training import answering, dataset_work, dispatch, mirroring, nodes, scheduling
 from training import reconcile as reconciling
-from training.models import Node, Workload
+from training.models import Evaluation, Node, Workload
 
 
 @shared_task(expires=30)
@@ -56,13 +47,15 @@ def beat() -> None:
     for node in Node.objects.recent():
         dispatch.tick(node)
     dataset_work.look()
-    for evaluation_id in judging.waiting():
-        dispatch.judge(evaluation_id)
+    for evaluation_id in Evaluation.objects.awaiting_judge().values_list("pk", flat=True):
+        dispatch.judge(str(evaluation_id))
 
 
 @shared_task(expires=30)
 def judge(evaluation_id: str) -> None:
     """A slice of a judge's work; the next one follows."""
+    from training import judging  # only here: most workers never judge
+
     evaluation = judging.claim(evaluation_id)
     if evaluation is not None and judging.judge(evaluation):
         dispatch.judge(evaluation_id)
@@ -71,13 +64,13 @@ def judge(evaluation_id: str) -> None:
 @shared_task(expires=30)
 def answer_tokens() -> None:
     """On a node with the training environment, for a web process without."""
-    tokens.start_answering()
+    answering.start_answering()
 
 
 @shared_task(expires=600)
 def forget() -> None:
     nodes.forget_old_samples()
-    dataset_uploads.forget_stale()
+    dataset_work.forget_stale_uploads()
     dataset_work.forget_old()
 
 

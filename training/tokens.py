@@ -6,9 +6,6 @@ page asks -> answer is there? show it
 
 import hashlib
 import json
-import logging
-import os
-import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,16 +18,12 @@ from django.utils.translation import gettext as _
 
 from training import datasets, dispatch, llamafactory
 from training.advice import ADVICE
+from training.answering import requests_folder, start_answering
 from training.chat_templates import TEMPLATES
 from training.dataset_handover import media_arguments
 from training.diagnosis import diagnose
 from training.models import BaseModel, Dataset, Node, Reason
-from training.shim import locks
-from training.shim.process import PASSED_ON
 
-logger = logging.getLogger(__name__)
-
-RUNNER = Path(__file__).resolve().parent / "runner" / "tokens.py"
 # Encoded together: who looks at one record looks at the next one, too.
 BLOCK = 10
 MAX_CUTOFF = 131_072
@@ -143,10 +136,6 @@ def _output(dataset: Dataset, start: int, wanted: Wanted) -> Path:
     return dataset.file.parent / "tokens" / f"{key}.json"
 
 
-def requests_folder() -> Path:
-    return Path(settings.MEDIA_ROOT) / "tokens"
-
-
 def _asked(dataset: Dataset, start: int, wanted: Wanted, output: Path) -> Tokens:
     folder = requests_folder()
     request = folder / f"{output.stem}.request.json"
@@ -192,25 +181,3 @@ def ensure_answering() -> bool:
     if node is not None:
         dispatch.answer_tokens(node)
     return node is not None
-
-
-def start_answering() -> None:
-    """A process that answers and leaves when nobody asks any more; none beside another."""
-    folder = requests_folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    try:
-        with locks.take(folder / "answering.lock") as lock, (folder / "log.txt").open("wb") as log:
-            child = subprocess.Popen(
-                [str(settings.TRAINING_PYTHON), str(RUNNER), str(folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment | {"PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"},
-                pass_fds=[lock.fileno()],
-                start_new_session=True,
-            )
-            locks.name_holder(lock, child.pid)
-    except locks.Held:
-        return
-    logger.info("tokens are made by process %d", child.pid)

@@ -7,7 +7,6 @@ from typing import Any
 
 import jwt
 import pytest
-from celery import current_app
 from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import connection
@@ -18,6 +17,7 @@ from django.utils import timezone
 from accounts import services, tokens
 from accounts.models import AuthSession, RefreshToken, User
 from accounts.tasks import forget
+from llmplatform.celery import app
 
 
 def test_it_rotates_once_and_gives_parallel_callers_the_same_successor(alice: User) -> None:
@@ -176,7 +176,7 @@ def test_what_ended_long_ago_is_deleted(alice: User) -> None:
 
 
 def test_forgetting_is_scheduled() -> None:
-    current_app.loader.import_default_modules()
+    app.loader.import_default_modules()
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
-        assert entry["task"] in current_app.tasks
+        assert entry["task"] in app.tasks
     assert settings.CELERY_BEAT_SCHEDULE["accounts.forget"]["schedule"] == 3600

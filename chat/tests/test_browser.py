@@ -8,7 +8,8 @@ import pytest
 
 from accounts.models import User
 from chat.models import ChatSession, Message
-from chat.tests.test_rendering import HOSTILE
+from chat.rendering import LONG_LINES, MATH_TAGS, render
+from chat.tests.test_rendering import HOSTILE, MATH_ATTRIBUTES, WATCHED
 from providers.models import ProviderModel
 
 SignIn = Callable[[User], Any]
@@ -245,6 +246,88 @@ def test_copying(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
     )
 
 
+def test_an_answer_that_was_watched_looks_like_one_that_is_loaded(
+    session: ChatSession, alice: User, sign_in: SignIn
+) -> None:
+    """Its blocks stay in the page when it ends: the same elements, none of them drawn anew."""
+    page = sign_in(alice)
+    page.goto(f"/chat/{session.pk}/")
+    page.evaluate(
+        """() => new MutationObserver(() => {
+            const first = document.querySelector("[data-settled] > h2");
+            if (first) first.dataset.stayed = "yes";
+        }).observe(document.querySelector("[data-turns]"), { childList: true, subtree: true })"""
+    )
+    ask(page, WATCHED)
+    wait_until_done(page)
+    assert answer(page).locator(".answer h2[data-stayed]").count() == 1
+    assert answer(page).locator("math").count() == len(re.findall("<math", render(WATCHED)))
+    read = "() => document.querySelector('.answer').innerText.replace(/\\s+/g, ' ').trim()"
+    watched = page.evaluate(read)
+    page.reload()
+    assert page.evaluate(read) == watched
+
+
+def test_formulas_are_drawn(session: ChatSession, alice: User, sign_in: SignIn) -> None:
+    page = sign_in(alice)
+    page.goto(f"/chat/{session.pk}/")
+    ask(
+        page,
+        "$$\n\\frac{a}{b}\n$$\n\ncosts $5 and $6, $\\frac{1}{$ stays\n\n"
+        "$$\\begin{aligned} q &= 1 \\\\ xxxxxxxxxxxx &= 2 \\end{aligned}$$",
+    )
+    wait_until_done(page)
+    bar = answer(page).locator(".formula mfrac")
+    above, below = (bar.locator(f"mi:text('{letter}')").bounding_box() for letter in "ab")
+    assert above["y"] + above["height"] <= below["y"]
+    # The first column ends where the second begins: in Chromium that is our doing.
+    places = (answer(page).locator(f"mtr:first-child {at}").first for at in ("mi", "mo"))
+    letter, sign = (place.bounding_box() for place in places)
+    assert sign["x"] - letter["x"] < letter["width"] * 3
+    assert "costs $5 and $6, $\\frac{1}{$ stays" in answer(page).locator(".answer").inner_text()
+
+
+def test_long_code_is_folded(session: ChatSession, alice: User, sign_in: SignIn) -> None:
+    lines = [f"line {number}" for number in range(1, LONG_LINES + 11)]
+    page = sign_in(alice)
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"/chat/{session.pk}/")
+    ask(page, "```text\n" + "\n".join(lines) + "\n```\n\nThe end.")
+    wait_until_done(page)
+    block = answer(page).locator(".code-block")
+    # Who watched it being written goes on reading.
+    block.get_by_role("button", name="Show less", expanded=True).wait_for()
+    page.reload()
+    unfold = block.get_by_role("button", name=f"Show all {len(lines)} lines")
+    code = block.locator("pre")
+    assert code.evaluate("e => e.scrollHeight > e.clientHeight")
+    block.locator("[data-copy-code]").click()
+    page.get_by_text("Copied").first.wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == "\n".join(lines) + "\n"
+    unfold.click()
+    assert code.evaluate("e => e.scrollHeight <= e.clientHeight")
+    block.get_by_role("button", name="Show less").click()
+    unfold.wait_for()
+
+
+def test_wide_things_scroll_in_themselves(
+    session: ChatSession, alice: User, sign_in: SignIn
+) -> None:
+    page = sign_in(alice)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(f"/chat/{session.pk}/")
+    row = "| " + " | ".join(f"column{n}" for n in range(30)) + " |"
+    wide = f"{row}\n|{'---|' * 30}\n{row}\n\n$$\n{'x+' * 120}x\n$$\n\n${'y+' * 60}y$\n\n"
+    ask(page, wide + "```\n" + "code " * 100 + "\n```\n\n- $" + "z+" * 60 + "z$")
+    wait_until_done(page)
+    scroller = page.locator("[data-scroll]")
+    assert scroller.evaluate("e => e.scrollWidth <= e.clientWidth")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    for place in (".table-scroll", ".formula", "pre", "p:has(math)", "ul"):
+        inside = answer(page).locator(f".answer {place}").first
+        assert inside.evaluate("e => e.scrollWidth > e.clientWidth")
+
+
 def test_what_a_model_writes_cannot_act(session: ChatSession, alice: User, sign_in: SignIn) -> None:
     """While it streams and when it is rendered: no script, no request elsewhere, no hx-*."""
     page = sign_in(alice)
@@ -267,10 +350,11 @@ def test_what_a_model_writes_cannot_act(session: ChatSession, alice: User, sign_
             element.getAttributeNames().map((name) => [element.localName, name,
                 element.getAttribute(name)]))"""
     )
-    attributes = {name for _tag, name, _value in found}
     own_button = {"type", "data-copy-code"}
-    assert attributes <= {"href", "rel", "class", "align", "start", "title"} | own_button
-    for _tag, name, value in found:
+    known = {"href", "rel", "class", "align", "start", "title"} | own_button
+    assert any(tag in MATH_TAGS for tag, _name, _value in found)
+    for tag, name, value in found:
+        assert name in (MATH_ATTRIBUTES if tag in MATH_TAGS else known)
         assert name != "href" or re.match("https?://|mailto:", value)
     assert page.locator(".answer :is(script, img, iframe, form, svg, style, link)").count() == 0
     assert foreign == []

@@ -18,8 +18,8 @@ from accounts.models import User
 from chat import saving
 from chat.generation import Generator
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
+from chat.reaping import reap_lost
 from chat.running import Generation
-from chat.services import reap_lost
 from providers.errors import RateLimited
 from providers.models import CallRecord, Provider
 from providers.services import target_of

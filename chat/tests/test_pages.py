@@ -167,6 +167,20 @@ def test_exporting_is_audited(session: ChatSession, alice: User, client_for: Cli
     assert AuditEvent.objects.filter(action="chat.export").count() == 2
 
 
+def test_exporting_without_thoughts(
+    session: ChatSession, alice: User, client_for: ClientFor
+) -> None:
+    client = client_for(alice)
+    post(client, session, "messages/", model=str(session.model_id), content="/think Hello")
+    assert generator.wait(10)
+    menu = client.get(f"/chat/{session.pk}/actions/").content.decode()
+    for kind in ("md", "json"):
+        path = f"/chat/{session.pk}/export/?format={kind}"
+        assert f'href="{path}"' in menu and f'href="{path}&amp;thoughts=no"' in menu
+        assert "I repeat it" in client.get(path).content.decode()
+        assert "I repeat it" not in client.get(f"{path}&thoughts=no").content.decode()
+
+
 def test_the_list_is_searched_and_paged(
     echo: ProviderModel, alice: User, client_for: ClientFor
 ) -> None:

@@ -1,12 +1,21 @@
 """Model output becomes safe HTML; checked on the parsed tree, because substrings lie."""
 
+import re
+from html import escape
 from html.parser import HTMLParser
 
 import pytest
 
-from chat.rendering import OPEN_MAX_CHARS, RENDER_MAX_CHARS, StreamRenderer, render
+from chat.rendering import (
+    LONG_LINES,
+    MATH_TAGS,
+    OPEN_MAX_CHARS,
+    RENDER_MAX_CHARS,
+    StreamRenderer,
+    render,
+)
 
-ALLOWED = {
+ALLOWED = MATH_TAGS | {
     *("p", "br", "hr", "h1", "h2", "h3", "h4", "h5", "h6", "strong", "em", "s", "del", "a"),
     *("ul", "ol", "li", "pre", "code", "span", "div", "blockquote"),
     *("table", "thead", "tbody", "tr", "th", "td"),
@@ -36,8 +45,19 @@ HOSTILE = [
     "| <img src=x> | b |\n|---|---|\n| <script>1</script> | [y](javascript:1) |",
     "<link rel=stylesheet href=//sink><meta http-equiv=refresh content='0;url=//sink'>",
     "<!-- --><template><script>1</script></template>",
+    r"$\href{javascript:alert(1)}{x}$ $\style{background:url(//sink)}{x}$ $\class{menu}{x}$",
+    r"$\text{<img src=//sink onerror=alert(1)>}$ $\text{&lt;script&gt;alert(1)&lt;/script&gt;}$",
+    r"$$\text{</mtext></math><img src=//sink>}$$",
+    "$<script>alert(1)</script>$ \\(<img src=//sink>\\)",
+    r"$\hspace{9999cm}x$ $\mathchoice{<b>}{}{}{}$ \(\htmlId{main}{x}\)",
     "<math><mtext><table><mglyph><style><img src=x onerror=alert(1)>",
 ]
+
+MATH_ATTRIBUTES = {
+    *("display", "stretchy", "fence", "form", "accent", "accentunder", "movablelimits", "lspace"),
+    *("rspace", "minsize", "mathvariant", "displaystyle", "scriptlevel", "width"),
+    *("linethickness", "columnalign", "notation"),
+}
 
 
 class Found(HTMLParser):
@@ -54,7 +74,9 @@ def assert_harmless(html: str) -> None:
     for tag, attributes in Found(html).tags:
         assert tag in ALLOWED
         for name, value in attributes.items():
-            assert name in {"href", "title", "rel", "class", "align", "start"}
+            known = {"href", "title", "rel", "class", "align", "start"}
+            assert name in (MATH_ATTRIBUTES if tag in MATH_TAGS else known)
+            assert name != "width" or re.fullmatch(r"-?[\d.]{1,7}[a-z]{0,2}", value or "")
             if name == "href":
                 assert (value or "").startswith(("http://", "https://", "mailto:"))
 
@@ -149,6 +171,163 @@ def test_finished_blocks_are_rendered_once() -> None:
         for piece in ("A parag", "raph of words.\n\nAnother", " one.", "\n\n"):
             renderer.feed(piece)
             assert renderer.open_chars < 100
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("It is $", "Costs $5.", "$5 and $10", "$5-$10", "US$5/$6", "5$ or 6$", "a \\$x$ b"),
+        *("`$x$`", "$ x $", "$HOME/$PATH", "$5 is less than 6$", "售价$5，现价$3", "$$"),
+        "```\n$x$\n```",
+    ],
+)
+def test_money_and_code_are_no_formulas(text: str) -> None:
+    assert "<math" not in render(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("$x$", "其中$x$是", "($x$)", r"\(x\)", "$$x$$", r"\[x\]", "**$x$**", "- $x$"),
+        *("| a |\n|---|\n| $x$ |", "> $$\n> x\n> $$", "1. a\n   $$\n   x\n   $$"),
+        *("$$\nx\n- y\n# z\n$$", "a\n\\[\nx\n\\]\nb", "about $5, so $x$"),
+    ],
+)
+def test_formulas(text: str) -> None:
+    html = render(text)
+    assert html.count("<math") == 1 and "<mi>x</mi>" in html
+    assert "$$" not in html and "\\" not in html
+
+
+@pytest.mark.parametrize(
+    "name", ["aligned", "align", "align*", "split", "gathered", "gather", "cases", "pmatrix", ""]
+)
+def test_formulas_of_several_lines(name: str) -> None:
+    body = r"x &= 1 \\ y &= 2" if name not in ("gather", "gathered", "") else r"x \\ y"
+    text = f"\\begin{{{name}}}{body}\\end{{{name}}}" if name else body
+    html = render(f"$$\n{text}\n$$")
+    assert html.count("<mtr>") == 2 and "&amp;" not in html and "\\" not in html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        r"$\frac{1}{$",
+        r"\(\nosuchcommand{x}\)",
+        r"\[x^\]",
+        "$x}$",
+        r"\(\begin{foo}a&b\end{foo}\)",
+        "$" + "{" * 3000 + "$",
+    ],
+)
+def test_a_broken_formula_stays_as_typed(text: str) -> None:
+    html = render(text)
+    assert escape(text, quote=False) in html and "<math" not in html
+
+
+def test_an_unclosed_formula_is_ordinary_text_in_the_end() -> None:
+    text = "where\n$$\nx\n- y\n\nand \\(z **bold**"
+    renderer, settled = StreamRenderer(), ""
+    for character in text:
+        more, tail = renderer.feed(character)
+        settled += more
+        assert "<li>" in settled or "<li>" not in tail or "$$" not in tail.split("<li>")[1]
+    assert settled + (renderer.rest(text) or "") == render(text)
+
+
+def test_long_code_is_marked_when_it_is_complete() -> None:
+    code = "```sh\n" + "ls\n" * (LONG_LINES + 1)
+    renderer = StreamRenderer()
+    assert "long" not in renderer.feed(code)[1]
+    assert '"code-block long"' in renderer.feed("```\n\nEnd.\n")[0]
+    assert "long" not in render("```sh\n" + "ls\n" * LONG_LINES + "```")
+
+
+WATCHED = r"""## A heading
+
+Intro with **bold words**, `code`, a [link](https://a.b/c?d=e) and $x_1 * y * z$:
+
+- one
+- two \(a_1 * b * c\) with **bold**
+  - inner
+
+1. first
+2. second
+
+   ```python
+   def f(x):
+
+       return x
+   ```
+
+| left | right |
+|:-----|------:|
+| `a`  | 1     |
+| **b** | $y$  |
+
+$$
+\begin{aligned}
+a &= b \\
+- c &= d
+\end{aligned}
+$$
+
+```js
+const a = `b`;
+
+- c
+| d | e |
+```
+
+> a quote
+> goes on
+
+- [ ] to do
+- [x] done
+
+\[ \frac{1}{2} \]
+
+***
+
+The end costs $5, **not** $6.
+"""
+
+
+VERBATIM = re.compile(r'<pre>.*?</pre>|<span class="formula-open">.*?</span>|<[^>]*>', re.DOTALL)
+
+
+def shape(html: str) -> list[str]:
+    """The blocks of the answer, in order, without what is in their lines.
+
+    The paragraphs of a list's items are left out: they come when its first empty line does.
+    """
+    inner = MATH_TAGS | {"span", "br", "strong", "code", "a"}
+    tags = [tag for tag, _attributes in Found(html.replace("<li>\n<p>", "<li>")).tags]
+    return [tag for tag in tags if tag not in inner]
+
+
+def test_an_answer_looks_right_wherever_it_is_cut() -> None:
+    """Blocks that are finished never change, and what is shown is the beginning of what will be."""
+    whole = render(WATCHED)
+    wanted, renderer, settled, shown = shape(whole), StreamRenderer(), "", []
+    for at, character in enumerate(WATCHED):
+        more, tail = renderer.feed(character)
+        settled += more
+        assert whole.startswith(settled)
+        shown = shape(settled + tail)
+        text = VERBATIM.sub("", settled + tail)
+        assert not re.search(r"\*\*|\]\(|`|^\s*[|#>-]", text, re.MULTILINE), text
+        assert shown == wanted[: len(shown)], WATCHED[: at + 1][-60:]
+    assert shown == wanted and settled + (renderer.rest(WATCHED) or "") == whole
+
+
+def test_what_was_streamed_may_have_to_be_drawn_anew() -> None:
+    """An address that came after its link, and a text that the provider took back."""
+    text = "See [this][1].\n\nMore.\n\n[1]: https://a.b\n\nEnd."
+    for whole, is_kept in ((text, False), ("Another text.", False), ("See it.\n\nEnd.", True)):
+        renderer = StreamRenderer()
+        renderer.feed(text if not is_kept else whole)
+        assert (renderer.rest(whole) is not None) is is_kept
 
 
 def test_one_endless_block_becomes_text() -> None:

@@ -11,6 +11,7 @@ from chat import context, exporting, services
 from chat.errors import StillAnswering
 from chat.generation import generator
 from chat.models import ChatSession, Message, MessageStatus
+from chat.reaping import reap_lost
 from chat.threads import Tree
 from providers.models import ProviderModel
 from providers.types import ChatMessage
@@ -116,8 +117,8 @@ def test_lost_answers_are_marked(session: ChatSession) -> None:
     old = timezone.now() - timedelta(seconds=31)
     Message.objects.filter(pk=answer.pk).update(status="streaming", heartbeat_at=old)
     before = ChatSession.objects.get().revision
-    assert services.reap_lost() == 1
-    assert services.reap_lost() == 0
+    assert reap_lost() == 1
+    assert reap_lost() == 0
     answer.refresh_from_db()
     assert answer.status == "interrupted" and answer.revision == before + 1
 
@@ -125,7 +126,7 @@ def test_lost_answers_are_marked(session: ChatSession) -> None:
 def test_a_living_answer_is_not_reaped(session: ChatSession) -> None:
     answer = ask(session, "x")
     Message.objects.filter(pk=answer.pk).update(status="streaming", heartbeat_at=timezone.now())
-    assert services.reap_lost() == 0
+    assert reap_lost() == 0
 
 
 @pytest.mark.parametrize(

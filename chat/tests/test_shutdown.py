@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.models import User
 from accounts.tokens import open_session
 from chat.models import LOST_AFTER, ChatSession, Message
-from chat.services import reap_lost
+from chat.reaping import reap_lost
 from conftest import free_port
 from llmplatform.supervisor import UVICORN_OPTIONS
 

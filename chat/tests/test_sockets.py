@@ -13,6 +13,7 @@ from accounts.services import deactivate
 from accounts.tokens import open_session
 from chat import consumers, services
 from chat.models import ChatSession, Message
+from chat.rendering import render
 from llmplatform.asgi import application
 
 in_thread = database_sync_to_async
@@ -97,8 +98,11 @@ async def test_pages_get_markup(session: ChatSession, alice: User) -> None:
     await ask(session, "# Head\n\n" + "Some **bold** words that go on.\n\n" * 20)
     events = await socket.until_done()
     assert any("<h1>Head</h1>" in event.get("settled", "") for event in events)
-    html = events[-1]["messages"][-1]["html"]
-    assert "<strong>bold</strong>" in html and "重新回答" in html
+    # The page keeps the blocks that it has: what ends the answer holds only what is missing.
+    ended = events[-1]["messages"][-1]
+    assert "重新回答" in ended["html"] and "<strong>" not in ended["html"]
+    shown = "".join(event.get("settled", "") for event in events) + ended["rest"]
+    assert shown == render((await in_thread(Message.objects.get)(role="assistant")).content)
     assert all("content" not in event for event in events if event["type"] == "delta")
     await socket.disconnect()
 

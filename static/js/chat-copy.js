@@ -2,18 +2,6 @@
 // give a page no clipboard object.
 const chat = document.querySelector("[data-chat]");
 
-export function decorate(root) {
-  for (const head of root.querySelectorAll(".code-head")) {
-    if (head.querySelector("button")) continue;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.className = "button button-quiet button-small";
-    button.dataset.copyCode = "";
-    button.textContent = chat?.dataset.textCopy ?? "";
-    head.append(button);
-  }
-}
-
 async function copy(text) {
   if (navigator.clipboard) return navigator.clipboard.writeText(text);
   const area = document.createElement("textarea");

@@ -1,6 +1,7 @@
 // Shows what the socket tells. A state holds messages as markup; a delta is text that was added:
-// `thinking` as text, `settled` as markup to append, `tail` as markup of the block at the end.
-import { decorate } from "./chat-copy.js";
+// `thinking` as text, `settled` as markup to append, `tail` as markup of the block at the end. When
+// an answer ends, its blocks stay: only the `rest` is added, and everything around them is new.
+import { decorate } from "./chat-code.js";
 import { keepingPlace } from "./chat-scroll.js";
 
 const chat = document.querySelector("[data-chat]");
@@ -34,8 +35,12 @@ function place(message) {
   holder.innerHTML = message.html;
   const fresh = holder.content.querySelector("[data-message]");
   const old = find(message.id);
+  if (old) carryOver(old, fresh);
+  if (old && message.rest !== undefined) {
+    renewAround(old.querySelector("[data-answer]"), fresh, message.rest);
+    return;
+  }
   if (old) {
-    carryOver(old, fresh);
     old.replaceWith(fresh);
   } else {
     const later = [...turns.querySelectorAll("[data-message]")]
@@ -44,6 +49,23 @@ function place(message) {
   }
   decorate(fresh);
   window.htmx?.process(fresh);
+}
+
+// The blocks of a long answer are neither moved nor looked at again.
+function renewAround(answer, fresh, rest) {
+  const article = answer.parentElement, inner = fresh.querySelector("[data-answer]");
+  answer.querySelector("[data-tail]").remove();
+  settle(answer.querySelector("[data-settled]"), rest);
+  for (const child of [...article.children]) if (child !== answer) child.remove();
+  let isBefore = true;
+  for (const child of [...fresh.children]) {
+    if (child === inner) isBefore = false;
+    else if (isBefore) answer.before(child);
+    else article.append(child);
+    if (child !== inner) window.htmx?.process(child);
+  }
+  article.removeAttribute("aria-busy");
+  article.dataset.status = fresh.dataset.status;
 }
 
 // What the reader did stays: thoughts they opened or closed.
@@ -65,14 +87,22 @@ export function applyDelta(event) {
   if (!message || message.dataset.status !== "streaming") return;
   keepingPlace(() => {
     if (event.thinking) think(message, event.thinking);
-    if (event.settled) message.querySelector("[data-settled]").insertAdjacentHTML("beforeend", event.settled);
-    if (event.tail !== undefined) {
-      message.querySelector("[data-waiting]").hidden = true;
-      message.querySelector("[data-tail]").innerHTML = event.tail;
-      endThinking(message);
-      decorate(message.querySelector("[data-answer]"));
-    }
+    if (event.tail === undefined) return;
+    if (event.settled) settle(message.querySelector("[data-settled]"), event.settled);
+    const tail = message.querySelector("[data-tail]");
+    tail.innerHTML = event.tail;
+    decorate(tail);
+    message.querySelector("[data-waiting]").hidden = true;
+    endThinking(message);
   });
+}
+
+// Only what is new is looked at: an answer may have hundreds of blocks.
+function settle(settled, html) {
+  const holder = document.createElement("template");
+  holder.innerHTML = html;
+  decorate(holder.content, { isWatched: true });
+  settled.append(holder.content);
 }
 
 function think(message, text) {

@@ -1,7 +1,8 @@
 // The chat page: [data-chat] holds its texts; a session that is shown to its end is watched live.
 import "./chat-composer.js";
 import "./chat-panels.js";
-import { decorate } from "./chat-copy.js";
+import "./chat-copy.js";
+import { decorate } from "./chat-code.js";
 import { toEnd } from "./chat-scroll.js";
 import { watch } from "./chat-socket.js";
 import { applyDelta, applyState } from "./chat-turns.js";

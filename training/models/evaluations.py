@@ -1,9 +1,11 @@
 """A base model and what a training made of it, side by side on examples it did not learn from."""
 
+from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import Count, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from providers.models import ProviderModel
@@ -11,6 +13,8 @@ from training.models.datasets import Dataset
 from training.models.jobs import TrainingJob
 from training.models.registry import ModelVersion
 from training.models.workloads import Kind, Status, Workload, WorkloadQuerySet
+
+JUDGE_SILENT_FOR = timedelta(seconds=90)
 
 
 class HeldOut(models.TextChoices):
@@ -32,6 +36,12 @@ class JudgeState(models.TextChoices):
 class EvaluationQuerySet(WorkloadQuerySet["Evaluation"]):
     def finished(self) -> Self:
         return self.filter(status=Status.SUCCESS)
+
+    def awaiting_judge(self) -> Self:
+        """Those whose judge has work to do and does not do it."""
+        silent = Q(judged_at=None) | Q(judged_at__lt=timezone.now() - JUDGE_SILENT_FOR)
+        running = Q(judge_state=JudgeState.RUNNING)
+        return self.filter(Q(judge_state=JudgeState.WAITING) | (running & silent))
 
 
 class Evaluation(Workload):

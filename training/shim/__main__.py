@@ -2,6 +2,7 @@
 several nodes; its lock is inherited from whoever starts it.
 """
 
+import gc
 import os
 import sys
 
@@ -22,6 +23,9 @@ def main(workload_id: str, fence: int) -> int:
     workload = Workload.objects.held(workload_id, fence).first()
     if workload is None:  # granted to another one meanwhile
         return 3
+    # What is loaded by now stays; the collector need not look at it again and again.
+    gc.collect()
+    gc.freeze()
     Supervision(workload, fence).run()
     return 0
 

@@ -51,8 +51,7 @@ class Limits:
 
     def passed(self) -> str | None:
         """Which of them, as a Reason."""
-        age = self._age_s()
-        if self._max_s is not None and age is not None and age > self._max_s:
+        if self._max_s is not None and (self._age_s() or 0.0) > self._max_s:
             return Reason.TIME_LIMIT
         if self._idle_s is None or self._busy_at is None or not self._slots:
             return None

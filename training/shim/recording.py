@@ -59,7 +59,9 @@ class Recorder:
         self._rounds = Rounds(workload)
         self._points = 0
         self._last_progress: tuple[float, int] | None = None
+        # Of the log so far, once it has been looked at.
         self._log_chars: int | None = None
+        self._log_lines = 0
         # When the newest event was told, by its own clock, and when it was read here.
         self._heard: tuple[float, float] | None = None
         self._handlers: dict[str, Callable[[Event], None]] = {
@@ -105,6 +107,7 @@ class Recorder:
                     step()
             except UNSTORABLE:
                 logger.exception("%s: %s cannot be stored", self.workload.pk, name)
+                self._log_chars = None  # what was counted of it is undone
                 left_out[name] += 1
         for name, count in left_out.items():
             self.add_log(f"… {count} × {name} could not be stored and is left out\n".encode())
@@ -204,15 +207,16 @@ class Recorder:
             return
         if self._log_chars is None:
             self._log_chars = log_chars(self.workload.pk)
+            self._log_lines = log_length(self.workload.pk)
         if self._log_chars >= LOG_MAX_CHARS:
             return
         if self._log_chars + sum(map(len, lines)) > LOG_MAX_CHARS:
             self._log_chars, lines = LOG_MAX_CHARS, [LOG_FULL]
-        first = log_length(self.workload.pk)
         for start in range(0, len(lines), CHUNK_LINES):
             part = lines[start : start + CHUNK_LINES]
             text = "\n".join(part)
-            self._log_chars += len(text)
             LogChunk.objects.create(
-                workload=self.workload, first=first + start, count=len(part), text=text
+                workload=self.workload, first=self._log_lines, count=len(part), text=text
             )
+            self._log_chars += len(text)
+            self._log_lines += len(part)

@@ -6,6 +6,7 @@ import signal
 import time
 from types import FrameType
 
+from django.conf import settings
 from django.db import Error as DatabaseFailure
 from django.db import connection, transaction
 
@@ -28,7 +29,8 @@ from training.shim.watchfulness import Members, Stranded
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.3
-# A person sees what is new soon; whatever a run writes, its rows do not take a processor's time.
+# Where pages are woken up, a person sees what is new at once; whatever a run writes, its rows do
+# not take a processor's time.
 LOOK_EVERY_S = 0.05
 REST_S = 0.15
 RENEW_EVERY_S = 5.0
@@ -122,6 +124,9 @@ class Supervision:
     def _rest(self) -> None:
         """Until there is something to read; to ask what is desired is worth no more than a look now
         and then."""
+        if not settings.REDIS_URL:  # pages look once a second
+            time.sleep(TICK_S)
+            return
         until = time.monotonic() + TICK_S
         time.sleep(REST_S)
         while time.monotonic() < until and not self._has_news():

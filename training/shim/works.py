@@ -30,12 +30,8 @@ from training.models import (
 )
 from training.report_story import trained_before_s
 from training.runner.checkpoints import newest_complete_checkpoint
-from training.shim.checking import Checking
 from training.shim.endings import Ending, gpu_environment, told_ending
-from training.shim.evaluating import Evaluating
-from training.shim.model_works import Exporting, Fetching
 from training.shim.process import Runner
-from training.shim.serving import Serving
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "runner"
 FREE_BYTES_NEEDED = 200 * 1024**2
@@ -68,6 +64,7 @@ class Work(Protocol):
 
 
 def work_of(workload: Workload) -> Work:
+    """A kind's module is loaded with its work: a training needs none of the others'."""
     if workload.kind == Kind.TRAIN:
         return Training(
             TrainingJob.objects.select_related("base_model", "dataset", "eval_dataset").get(
@@ -77,16 +74,26 @@ def work_of(workload: Workload) -> Work:
     if workload.kind == Kind.BUILD:
         return Building(ModelBuild.objects.select_related("base_model").get(pk=workload.pk))
     if workload.kind == Kind.FETCH:
+        from training.shim.model_works import Fetching
+
         return Fetching(ModelFetch.objects.select_related("base_model").get(pk=workload.pk))
     if workload.kind == Kind.EXPORT:
+        from training.shim.model_works import Exporting
+
         related = ("version__base_model", "version__parent", "version__family")
         return Exporting(ModelExport.objects.select_related(*related).get(pk=workload.pk))
     if workload.kind == Kind.EVALUATE:
+        from training.shim.evaluating import Evaluating
+
         related = ("version__base_model", "version__job__dataset", "dataset")
         return Evaluating(Evaluation.objects.select_related(*related).get(pk=workload.pk))
     if workload.kind == Kind.CHECK:
+        from training.shim.checking import Checking
+
         related = ("version__base_model", "version__job__dataset", "served")
         return Checking(ParityCheck.objects.select_related(*related).get(pk=workload.pk))
+    from training.shim.serving import Serving
+
     return Serving(Deployment.objects.select_related("version__base_model").get(pk=workload.pk))
 
 

@@ -186,7 +186,7 @@ def test_stale_uploads_are_cleaned_up(alice: User, django_capture_on_commit_call
     long_ago = timezone.now() - timedelta(days=3)
     DatasetUpload.objects.exclude(pk=fresh.pk).update(updated_at=long_ago)
     with django_capture_on_commit_callbacks(execute=True):
-        assert dataset_uploads.forget_stale() == 1
+        assert dataset_work.forget_stale_uploads() == 1
     assert not old.file.exists() and fresh.file.exists() and waiting.file.exists()
 
 

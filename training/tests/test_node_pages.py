@@ -46,7 +46,7 @@ def test_administrators_drain_with_a_question_and_let_machines_join(
     client = client_for(admin_user)
     page = client.get("/nodes/").content.decode()
     assert f'action="/nodes/{node.pk}/drain/" data-confirm="Drain node-a?"' in page
-    assert "celery -A llmplatform worker -Q node.gpu-node-2" in page
+    assert "python -m llmplatform.background worker node.gpu-node-2" in page
     assert client_for(alice).post(f"/nodes/{node.pk}/drain/").status_code == 403
     shown = client.post(f"/nodes/{node.pk}/drain/", follow=True).content.decode()
     assert "Nothing new begins on node-a" in shown and "draining" in shown

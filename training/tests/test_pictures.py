@@ -31,6 +31,7 @@ from training import (
     parity,
     vision,
 )
+from training.dataset_files import pictures_of
 from training.dataset_texts import listed
 from training.formats import bundles
 from training.formats.problems import Refusal
@@ -76,7 +77,7 @@ def result(work: DatasetWork) -> Dataset:
 
 
 def kept(dataset: Dataset) -> list[str]:
-    folder = dataset_pictures.folder_of(dataset.file)
+    folder = pictures_of(dataset.file)
     return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
 
 
@@ -92,7 +93,7 @@ def test_a_zip_becomes_records_and_pictures(alice: User) -> None:
     assert dataset.layout["columns"]["images"] == "images"
     assert dataset.pictures == len(kept(dataset)) == 6 and kept(dataset) == named(dataset)
     assert dataset.picture_bytes == sum(
-        path.stat().st_size for path in dataset_pictures.folder_of(dataset.file).iterdir()
+        path.stat().st_size for path in pictures_of(dataset.file).iterdir()
     )
     assert dataset.file_name == "photos.zip"
 
@@ -251,7 +252,7 @@ def test_versions_share_the_files_and_the_last_one_takes_them(
     dataset = zipped(alice, colours(4))
     second = result(dataset_changes.exclude(dataset=dataset, actor=alice, numbers=[1]))
     assert (second.pictures, kept(second)) == (3, named(second))
-    place = dataset_pictures.folder_of(second.file) / kept(second)[0]
+    place = pictures_of(second.file) / kept(second)[0]
     assert place.stat().st_nlink == 2
     with django_capture_on_commit_callbacks(execute=True):
         datasets.delete_dataset(dataset=dataset, actor=alice)

@@ -8,13 +8,18 @@ import uuid
 from django.conf import settings
 from django.urls import reverse
 
+# What only some tasks and kinds of work need, and would be half of the memory.
+HEAVY = (
+    'HEAVY = {"unfold", "ninja", "reportlab", "numpy", "PIL", "httpx", "redis", "jwt", '
+    '"rest_framework", "cryptography", "prompt_toolkit", "providers.services"}'
+)
 WORKER = """
-import sys
-sys.argv[:] = ["/somewhere/celery/__main__.py", "-A", "llmplatform", "worker"]
-import django
-django.setup()
-import accounts.tasks, chat.tasks, training.tasks
-assert not {"unfold", "ninja", "reportlab"} & sys.modules.keys()
+import importlib.util, sys
+sys.argv[0] = importlib.util.find_spec("llmplatform.background").origin
+from llmplatform import background
+background.app.loader.import_default_modules()
+background.app.Worker(queues=["celery"])
+assert not HEAVY & sys.modules.keys(), HEAVY & sys.modules.keys()
 """
 SCRIPT = """
 import sys, uuid
@@ -22,16 +27,16 @@ from training.shim.__main__ import set_up
 set_up()
 from django.urls import reverse
 import training.shim.supervision
-assert not {"unfold", "ninja", "numpy", "reportlab"} & sys.modules.keys()
-named = [("training:detail", uuid.UUID(int=1)), ("models:detail", 1), ("datasets:detail", 1)]
-for name, value in named:
-    print(reverse(name, args=[value]))
+HEAVY |= {"celery", "channels"}
+assert not HEAVY & sys.modules.keys(), HEAVY & sys.modules.keys()
+print(reverse("training:detail", args=[uuid.UUID(int=1)]))
+assert "training.views" not in sys.modules
 """
 
 
 def run(script: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", script],
+        [sys.executable, "-c", f"{HEAVY}\n{script}"],
         capture_output=True,
         text=True,
         cwd=settings.BASE_DIR,
@@ -42,10 +47,9 @@ def run(script: str) -> str:
     return done.stdout
 
 
-def test_a_shim_needs_neither_console_nor_api_and_links_to_the_same_pages() -> None:
-    wanted = (("training:detail", uuid.UUID(int=1)), ("models:detail", 1), ("datasets:detail", 1))
-    assert run(SCRIPT).split() == [reverse(name, args=[value]) for name, value in wanted]
+def test_a_shim_loads_little_and_links_to_the_same_page() -> None:
+    assert run(SCRIPT).strip() == reverse("training:detail", args=[uuid.UUID(int=1)])
 
 
-def test_a_worker_needs_neither_console_nor_api() -> None:
+def test_a_worker_loads_little() -> None:
     run(WORKER)

@@ -14,6 +14,7 @@ from django.test import Client
 from accounts.models import User
 from conftest import ApiClient
 from training import llamafactory, tokens
+from training.answering import requests_folder
 from training.dataset_handover import write_dataset_info
 from training.models import BaseModel, Dataset
 from training.shim import locks
@@ -35,7 +36,7 @@ def answering(training_python: Path, settings: Any, tmp_path: Path) -> Iterator[
     """One process for the tests that want real tokens; it goes with them."""
     settings.MEDIA_ROOT = tmp_path
     yield tmp_path
-    pid = locks.holder(tokens.requests_folder() / "answering.lock")
+    pid = locks.holder(requests_folder() / "answering.lock")
     if pid:
         os.kill(pid, 15)
 
@@ -214,7 +215,7 @@ def test_a_request_that_nobody_answers_ends(alice: User, monkeypatch: pytest.Mon
     wanted = wanted_for(dataset, BaseModel.objects.create(name="tiny", hub_id="a/b"))
     assert wanted.cutoff_len == llamafactory.DEFAULTS["cutoff_len"]
     assert tokens_of(dataset, 3, wanted).state == "pending"
-    (request,) = tokens.requests_folder().glob("*.request.json")
+    (request,) = requests_folder().glob("*.request.json")
     body = json.loads(request.read_text())
     assert len(body["records"]) == tokens.BLOCK and body["stage"] == "sft"
     os.utime(request, (0, 0))

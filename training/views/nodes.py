@@ -22,7 +22,7 @@ from training.parallel import PRIORITY_HIGH, PRIORITY_LOW, PRIORITY_NORMAL
 
 NEW_NODE = "gpu-node-2"
 INSTALL = "python3.11 training/environment/install.py .venv-training"
-JOIN = "NODE_NAME={0} .venv/bin/celery -A llmplatform worker -Q node.{0} -c 2 -l warning"
+JOIN = "NODE_NAME={0} .venv/bin/python -m llmplatform.background worker node.{0}"
 
 
 def _work(card: NodeCard, viewer: User) -> list[dict[str, Any]]:

@@ -1,0 +1,29 @@
+"""Answers whose process died. A worker looks for them, and loads nothing for it that only answering
+needs.
+"""
+
+import logging
+from functools import partial
+
+from django.db import transaction
+
+from chat.events import tell_changed
+from chat.models import ChatSession, Message, MessageStatus
+
+logger = logging.getLogger(__name__)
+
+
+def reap_lost() -> int:
+    """Mark them as interrupted; how many there were."""
+    reaped = 0
+    for message_id, session_id in Message.objects.lost().values_list("pk", "session_id")[:1000]:
+        with transaction.atomic():
+            mine = Message.objects.lost().filter(pk=message_id)
+            if mine.update(status=MessageStatus.INTERRUPTED):
+                revision = ChatSession.objects.bump(session_id)
+                Message.objects.filter(pk=message_id).update(revision=revision)
+                transaction.on_commit(partial(tell_changed, session_id))
+                reaped += 1
+    if reaped:
+        logger.warning("%d answers were interrupted: their process is gone", reaped)
+    return reaped
