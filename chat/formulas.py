@@ -114,7 +114,7 @@ def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     opening = first[:2]
     if opening not in ("$$", "\\["):
         return False
-    last, is_open = _last_line(state, start, end, CLOSE[opening])
+    last, is_open = _last_line(state, start, end, opening)
     if last is None or (is_open and not state.env.get("is_growing")):
         return False
     if silent:
@@ -130,15 +130,19 @@ def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return True
 
 
-def _last_line(state: StateBlock, start: int, end: int, closing: str) -> tuple[int | None, bool]:
+def _last_line(state: StateBlock, start: int, end: int, opening: str) -> tuple[int | None, bool]:
     """Where the formula ends, and whether that is only because there is no more text yet."""
+    closing = CLOSE[opening]
     for line in range(start, end):
         text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
         body = text[2:] if line == start else text
         if body.endswith(closing) and closing not in body[: -len(closing)]:
             return line, False
-        # A closing in the middle of a line: for the rule of formulas in a line.
-        if closing in body or not text or (line > start and state.sCount[line] < state.blkIndent):
+        # A closing in the middle of a line: for the rule of formulas in a line. One that begins
+        # within another: neither is one, or thousands of them would be looked through to the end.
+        if not text or closing in body or body.startswith(opening):
+            return None, False
+        if line > start and state.sCount[line] < state.blkIndent:
             return None, False
     return end - 1, end == len(state.bMarks) - 1
 
