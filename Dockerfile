@@ -12,7 +12,7 @@ USER 10001
 RUN PLATFORM_DATA=/tmp/build python manage.py messages --compile
 VOLUME /data
 EXPOSE 8000
-CMD ["sh", "-c", "python manage.py collectstatic --noinput -v 0 && exec uvicorn llmplatform.asgi:application --host 0.0.0.0 --port 8000 --no-access-log --no-server-header --http llmplatform.server:OneWriteProtocol --no-proxy-headers"]
+CMD ["sh", "-c", "python manage.py collectstatic --noinput -v 0 && exec uvicorn llmplatform.asgi:application --host 0.0.0.0 --port 8000 --no-access-log --no-server-header --http llmplatform.server:OneWriteProtocol --ws-per-message-deflate false --no-proxy-headers"]
 
 FROM platform AS training
 USER root

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 
 PASSWORD = "bench-password-1234"
 
@@ -51,6 +52,15 @@ def _wait(url: str) -> None:
         except httpx.HTTPError:
             time.sleep(0.1)
     raise SystemExit("the platform did not start")
+
+
+def web_process(url: str) -> psutil.Process:
+    """The one that answers there."""
+    port = int(url.rsplit(":", 1)[1])
+    for connection in psutil.net_connections("tcp"):
+        if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN":
+            return psutil.Process(connection.pid)
+    raise SystemExit(f"nothing listens on port {port}")
 
 
 def signed_in(url: str) -> httpx.Client:

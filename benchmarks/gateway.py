@@ -15,20 +15,19 @@ import itertools
 import os
 import re
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import aiohttp
 import httpx
 import psutil
 
-from benchmarks._openai import MODELS
+from benchmarks._openai import MODELS, serving
 from benchmarks._peers import ALL
-from benchmarks._platform import PASSWORD, free_port, platform
+from benchmarks._platform import PASSWORD, free_port, platform, web_process
 
 OPTIONS = ("peers", "short")
 CONNECTIONS = 50
@@ -211,22 +210,6 @@ def report_streams(title: str, found: Found, tokens: int) -> None:
         print(line.rstrip(), flush=True)
 
 
-@contextmanager
-def _provider(port: int) -> Iterator[None]:
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks._openai", str(port)])
-    try:
-        for _attempt in range(100):
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/v1/models").raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
 def _key(url: str, upstream_url: str) -> str:
     """A personal key that may use the stand-in's models."""
     with httpx.Client(base_url=f"{url}/api/v1/", timeout=30) as client:
@@ -238,13 +221,6 @@ def _key(url: str, upstream_url: str) -> str:
         client.post(f"providers/{made['id']}/refresh-models").raise_for_status()
         key = client.post("keys", json={"name": "bench"}).raise_for_status().json()["key"]
         return str(key)
-
-
-def _web(port: int) -> psutil.Process:
-    for connection in psutil.net_connections("tcp"):
-        if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN":
-            return psutil.Process(connection.pid)
-    raise SystemExit(f"nothing listens on port {port}")
 
 
 def _pin(process: psutil.Process, cores: list[int]) -> None:
@@ -271,12 +247,12 @@ def main(*options: str) -> None:
         upstream_url = f"http://127.0.0.1:{port}/v1"
         url, _folder = stack.enter_context(platform({"ALLOW_PRIVATE_PROVIDER_URLS": "1"}))
         peers = _peers(stack, upstream_url, cores[:1]) if "peers" in options else []
-        web = _web(int(url.rsplit(":", 1)[1]))
+        web = web_process(url)
         _pin(web, cores[:1])
         if len(cores) > 1:
             os.sched_setaffinity(0, cores[1:2])
             stack.callback(os.sched_setaffinity, 0, cores)
-        stack.enter_context(_provider(port))
+        stack.enter_context(serving(port))
         headers = {"Authorization": f"Bearer {_key(url, upstream_url)}"}
         ours = Target("gateway", f"{url}/v1", headers, web)
         targets = (Target("direct", upstream_url), ours, *peers)

@@ -5,15 +5,10 @@ import contextlib
 import logging
 import time
 import uuid
-from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
-from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.conf import settings
 from django.db import DatabaseError
-from django.utils.translation import get_supported_language_variant
 
 from accounts.access import socket_user
 from accounts.models import User
@@ -21,20 +16,25 @@ from chat.events import group_of
 from chat.following import Follower, News, SessionGone, TextNews
 from chat.models import ChatSession
 from chat.watching import PageView, TextView, View
+from llmplatform.sockets import (
+    NOT_FOUND,
+    TRY_AGAIN,
+    UNAUTHENTICATED,
+    Watcher,
+    in_database,
+    language_of,
+)
 from llmplatform.text import number_of
 
 logger = logging.getLogger(__name__)
 
-UNAUTHENTICATED, NOT_FOUND, TRY_AGAIN = 4401, 4404, 1013
 LOOK_EVERY_S = 1.0
 LOOK_EVERY_IDLE_S = 3.0
 LOOK_EVERY_BEHIND_S = 0.25
 CHECK_EVERY_S = 3.0
-# Not Channels' one thread for everybody: rendering a long conversation takes a moment.
-_in_database = partial(database_sync_to_async, thread_sensitive=False)
 
 
-class ChatConsumer(AsyncJsonWebsocketConsumer):
+class ChatConsumer(Watcher):
     """Query: `format=html&lang=` for pages, `since=<revision>` for what is known already."""
 
     _pages_watching: ClassVar[set["ChatConsumer"]] = set()
@@ -51,9 +51,9 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self._view = _view_of(query)
         self._follower = Follower(self._session_id, _number(query.get("since", [""])[0]))
-        code = await _in_database(_refusal)(self.scope, self._session_id)
+        code = await in_database(_refusal)(self.scope, self._session_id)
         if code:
-            await self._end(code)
+            await self.end(code)
             return
         await self.channel_layer.group_add(group_of(self._session_id), self.channel_name)
         await self._look()
@@ -65,9 +65,6 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
             task.cancel()
         with contextlib.suppress(OSError):
             await self.channel_layer.group_discard(group_of(self._session_id), self.channel_name)
-
-    async def receive(self, *args: Any, **kwargs: Any) -> None:
-        """Nothing is expected, and nothing that is sent is read."""
 
     async def chat_text(self, nudge: dict[str, Any]) -> None:
         async with self._lock:
@@ -100,20 +97,16 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
     async def _tell(self, event: dict[str, Any]) -> None:
         """A watcher that has left is not an error: the end of the connection is on its way."""
         with contextlib.suppress(OSError):
-            await self.send_json(event)
-
-    async def _end(self, code: int) -> None:
-        with contextlib.suppress(OSError):
-            await self.close(code)
+            await self.tell(event)
 
     async def _may_stay(self) -> bool:
         try:
-            if await _in_database(socket_user)(self.scope) is not None:
+            if await in_database(socket_user)(self.scope) is not None:
                 return True
-            await self._end(UNAUTHENTICATED)
+            await self.end(UNAUTHENTICATED)
         except DatabaseError:
             logger.warning("a watcher cannot be checked and is sent away", exc_info=True)
-            await self._end(TRY_AGAIN)
+            await self.end(TRY_AGAIN)
         return False
 
     async def _look(self) -> None:
@@ -123,13 +116,13 @@ class ChatConsumer(AsyncJsonWebsocketConsumer):
     async def _read(self) -> None:
         self._looked_at = time.monotonic()
         try:
-            news, state = await _in_database(self._read_now)()
+            news, state = await in_database(self._read_now)()
         except SessionGone:
-            await self._end(NOT_FOUND)
+            await self.end(NOT_FOUND)
             return
         except DatabaseError:
             logger.warning("a session cannot be read", exc_info=True)
-            await self._end(TRY_AGAIN)
+            await self.end(TRY_AGAIN)
             return
         if state is not None:
             self._pending.clear()
@@ -181,13 +174,8 @@ def _refusal(scope: Any, session_id: uuid.UUID) -> int:
 
 
 def _view_of(query: dict[str, list[str]]) -> View:
-    if query.get("format", [""])[0] != "html":
-        return TextView()
-    try:
-        language = get_supported_language_variant(query.get("lang", [""])[0])
-    except LookupError:
-        language = settings.LANGUAGE_CODE
-    return PageView(language)
+    language = language_of(query)
+    return TextView() if language is None else PageView(language)
 
 
 def _number(text: str) -> int:

@@ -4,6 +4,7 @@ What is no formula, or a broken one, stays as it was typed; so do amounts of mon
 """
 
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from html import escape, unescape
 from xml.etree import ElementTree
@@ -12,6 +13,7 @@ from latex2mathml.converter import Converter
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
+from markdown_it.token import Token
 
 MAX_CHARS = 4000
 CLOSE = {"$$": "$$", "\\(": "\\)", "\\[": "\\]"}
@@ -112,7 +114,7 @@ def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     opening = first[:2]
     if opening not in ("$$", "\\["):
         return False
-    last, is_open = _last_line(state, start, end, CLOSE[opening])
+    last, is_open = _last_line(state, start, end, opening)
     if last is None or (is_open and not state.env.get("is_growing")):
         return False
     if silent:
@@ -128,26 +130,30 @@ def _block(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     return True
 
 
-def _last_line(state: StateBlock, start: int, end: int, closing: str) -> tuple[int | None, bool]:
+def _last_line(state: StateBlock, start: int, end: int, opening: str) -> tuple[int | None, bool]:
     """Where the formula ends, and whether that is only because there is no more text yet."""
+    closing = CLOSE[opening]
     for line in range(start, end):
         text = state.src[state.bMarks[line] + state.tShift[line] : state.eMarks[line]].rstrip()
         body = text[2:] if line == start else text
         if body.endswith(closing) and closing not in body[: -len(closing)]:
             return line, False
-        # A closing in the middle of a line: for the rule of formulas in a line.
-        if closing in body or not text or (line > start and state.sCount[line] < state.blkIndent):
+        # A closing in the middle of a line: for the rule of formulas in a line. One that begins
+        # within another: neither is one, or thousands of them would be looked through to the end.
+        if not text or closing in body or body.startswith(opening):
+            return None, False
+        if line > start and state.sCount[line] < state.blkIndent:
             return None, False
     return end - 1, end == len(state.bMarks) - 1
 
 
-def _formula(tokens: list, index: int, options: object, env: object) -> str:  # type: ignore[type-arg]
+def _formula(tokens: Sequence[Token], index: int, options: object, env: object) -> str:
     return f'<div class="formula">{tokens[index].content}</div>\n'
 
 
 def formulas(parser: MarkdownIt) -> None:
     """The plugin."""
     parser.inline.ruler.before("escape", "formula", _inline)
-    interrupts = {"alt": ["paragraph", "reference", "blockquote", "list"]}
-    parser.block.ruler.before("blockquote", "formula", _block, interrupts)
+    interrupts = ["paragraph", "reference", "blockquote", "list"]
+    parser.block.ruler.before("blockquote", "formula", _block, {"alt": interrupts})
     parser.renderer.rules["formula"] = _formula  # type: ignore[attr-defined]

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from typing import Any, cast
 
+import uvloop
 from django.db import DatabaseError
 
 from chat import saving
@@ -87,7 +88,7 @@ class Generator:
     def _home(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                self._loop = asyncio.new_event_loop()
+                self._loop = uvloop.new_event_loop()
                 run = self._loop.run_forever
                 threading.Thread(target=run, name="generations", daemon=True).start()
             return self._loop

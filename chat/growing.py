@@ -14,8 +14,9 @@ VERBATIM = {"fence", "code_block", "formula"}
 UNDECIDED = re.compile(
     r"[ \t]*(?:[-=*+#>`~_ ]+|[$\\]|\d{1,9}[.)]?[ \t]*|[-*+][ \t]+\[[ xX]?\]?[ \t]*)\Z"
 )
+UNDECIDED_CHARS = 20
 HALF_LINK = re.compile(r"!?\[([^\[\]\n]*)\](?:\([^()\n]*)\Z")
-DELIMITER = re.compile(r"[ \t]*\|?[-:| \t]*\Z")
+DELIMITER = re.compile(r"[-:| \t]*")
 BOLD = re.compile(r"(?<!\*)\*\*(?!\*)")
 CELL = re.compile(r"(?<!\\)\|")
 
@@ -35,7 +36,8 @@ def completed(text: str, tokens: Sequence[Token]) -> str:
 
 def _without_undecided(text: str) -> str:
     head, newline, last = text.rpartition("\n")
-    return head + newline if UNDECIDED.fullmatch(last) and last else text
+    is_undecided = len(last) <= UNDECIDED_CHARS and UNDECIDED.fullmatch(last)
+    return head + newline if is_undecided else text
 
 
 def _half_table(text: str) -> str | None:

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 UVICORN_OPTIONS = [
     *("--no-access-log", "--no-server-header", "--log-level", "warning"),
     *("--timeout-graceful-shutdown", "5", "--ws-max-size", "1048576"),
+    # A compressor takes more memory than all else about a socket, whose words are short.
+    *("--ws-per-message-deflate", "false"),
     *("--http", "llmplatform.server:OneWriteProtocol", "--no-proxy-headers"),
 ]
 READY_WITHIN_S = 60.0

@@ -80,7 +80,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
     def __init__(self, *, allow_private: bool, resolve: Resolve = resolve) -> None:
-        super().__init__(retries=0)
+        super().__init__(verify=tls(), retries=0)  # or it would read all certificates for each
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls(),
             max_connections=400,

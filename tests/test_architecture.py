@@ -31,7 +31,7 @@ SHARED = {
             "schemas",
             "spreadsheets",
         ),
-        *("outbound", "task_limits", "text"),
+        *("outbound", "sockets", "task_limits", "text"),
     )
 }
 EDGES = {"views", "api", "consumers", "tasks", "admin"}

@@ -6,17 +6,20 @@ import contextlib
 import logging
 import time
 import uuid
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs
 
-from channels.db import database_sync_to_async
-from channels.generic.websocket import AsyncJsonWebsocketConsumer
-from django.conf import settings
 from django.db import DatabaseError
-from django.utils.translation import get_supported_language_variant
 
 from accounts.access import socket_user
+from llmplatform.sockets import (
+    NOT_FOUND,
+    TRY_AGAIN,
+    UNAUTHENTICATED,
+    Watcher,
+    in_database,
+    language_of,
+)
 from llmplatform.text import number_of
 from training.events import group_of
 from training.models import TrainingJob
@@ -24,14 +27,12 @@ from training.watching import JobGone, Watch
 
 logger = logging.getLogger(__name__)
 
-UNAUTHENTICATED, NOT_FOUND, TRY_AGAIN = 4401, 4404, 1013
 LOOK_EVERY_S = 1.0
 LOOK_EVERY_FINAL_S = 5.0
 CHECK_EVERY_S = 3.0
-_in_database = partial(database_sync_to_async, thread_sensitive=False)
 
 
-class TrainingConsumer(AsyncJsonWebsocketConsumer):
+class TrainingConsumer(Watcher):
     """Query: `format=html&lang=` for pages; `metrics=`, `hardware=`, `log=`, `notes=` and
     `samples=` (the `next` of earlier events) for what is known already."""
 
@@ -47,7 +48,7 @@ class TrainingConsumer(AsyncJsonWebsocketConsumer):
         await self.channel_layer.group_add(group_of(self._job_id), self.channel_name)
         watch = Watch(
             self._job_id,
-            _language(query),
+            language_of(query),
             metrics=_cursor(query, "metrics") or 0,
             hardware=_cursor(query, "hardware") or 0,
             log=_cursor(query, "log"),
@@ -62,39 +63,32 @@ class TrainingConsumer(AsyncJsonWebsocketConsumer):
         with contextlib.suppress(OSError):
             await self.channel_layer.group_discard(group_of(self._job_id), self.channel_name)
 
-    async def receive_json(self, content: Any, **kwargs: Any) -> None:
-        """Nothing is expected; anything is an answer to a ping of the client's own."""
-
     async def changed(self, nudge: dict[str, Any]) -> None:
         self._nudged.set()
 
-    async def _end(self, code: int) -> None:
-        with contextlib.suppress(OSError):
-            await self.close(code)
-
     async def _may_stay(self) -> bool:
-        code = await _in_database(_refusal)(self.scope, self._job_id)
+        code = await in_database(_refusal)(self.scope, self._job_id)
         if code:
-            await self._end(code)
+            await self.end(code)
         return not code
 
     async def _follow(self, watch: Watch) -> None:
         try:
-            await self._tell(watch)
+            await self._tell_all(watch)
         except JobGone:
-            await self._end(NOT_FOUND)
+            await self.end(NOT_FOUND)
         except DatabaseError:
             logger.warning("a training cannot be read, its watcher comes again", exc_info=True)
-            await self._end(TRY_AGAIN)
+            await self.end(TRY_AGAIN)
         except OSError:
             pass  # the watcher has left, and the end of the connection is on its way
 
-    async def _tell(self, watch: Watch) -> None:
+    async def _tell_all(self, watch: Watch) -> None:
         checked_at = time.monotonic()
         while True:
             self._nudged.clear()
-            for event in await _in_database(watch.news)():
-                await self.send_json(event)
+            for event in await in_database(watch.news)():
+                await self.tell(event)
             with contextlib.suppress(TimeoutError):
                 pause = LOOK_EVERY_FINAL_S if watch.is_final else LOOK_EVERY_S
                 await asyncio.wait_for(self._nudged.wait(), pause)
@@ -111,16 +105,6 @@ def _refusal(scope: Any, job_id: uuid.UUID) -> int:
         return UNAUTHENTICATED
     is_theirs = TrainingJob.objects.for_user(user).filter(pk=job_id).exists()
     return 0 if is_theirs else NOT_FOUND
-
-
-def _language(query: dict[str, list[str]]) -> str | None:
-    """None for programs."""
-    if query.get("format", [""])[0] != "html":
-        return None
-    try:
-        return get_supported_language_variant(query.get("lang", [""])[0])
-    except LookupError:
-        return settings.LANGUAGE_CODE
 
 
 def _cursor(query: dict[str, list[str]], name: str) -> int | None:

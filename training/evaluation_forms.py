@@ -32,12 +32,13 @@ class EvaluationForm(forms.Form):
         label=_("Dataset"),
         required=False,
         empty_label=_("Choose a dataset"),
+        widget=forms.Select(attrs={"data-when": f"source={HeldOut.DATASET}"}),
         help_text=_("Only for “Another dataset”: one that the model has not learnt from."),
     )
     probes = forms.CharField(
         label=_("Questions"),
         required=False,
-        widget=forms.Textarea(attrs={"rows": 5}),
+        widget=forms.Textarea(attrs={"rows": 5, "data-when": f"source={HeldOut.PROBES}"}),
         help_text=_(
             "Only for questions that you type in: one a line. Write => and the answer you expect "
             "behind a question if there is a right one."
@@ -71,7 +72,7 @@ class EvaluationForm(forms.Form):
         label=_("Rubric"),
         required=False,
         max_length=evaluation.CHARS_MAX,
-        widget=forms.Textarea(attrs={"rows": 3}),
+        widget=forms.Textarea(attrs={"rows": 3, "data-when": "judge"}),
         help_text=_("What makes an answer a good one. Left empty, correctness decides."),
     )
 

@@ -40,6 +40,7 @@ class EvaluationOut(Answer):
     limit: int
     max_new_tokens: int
     judge: int | None
+    rubric: str
     judge_status: str = Field(description="Empty, waiting, running, done or failed.")
     judge_error: str
     results: dict[str, Any]

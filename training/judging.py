@@ -27,6 +27,8 @@ from training.models import Evaluation, EvaluationSample, JudgeState, Outcome
 SOURCE = "evaluation"
 # A task has a minute: it begins no further call after this, and no call takes longer than that.
 SLICE_S, CALL_S = 20.0, 30.0
+# Enough for one that thinks before it answers: its thoughts count.
+TOKENS_MAX = 2000
 # So many failures in a row, and the judge is taken for gone.
 FAILURES_MAX = 3
 SHOWN_CHARS = 6000
@@ -56,7 +58,7 @@ def claim(evaluation_id: UUID | str) -> Evaluation | None:
 
 def judge(evaluation: Evaluation, *, slice_s: float = SLICE_S) -> bool:
     """Read pairs for a while; whether there are more. Call it with what `claim` gave."""
-    until, failures = time.monotonic() + slice_s, 0
+    until, failures, detail = time.monotonic() + slice_s, 0, ""
     open_samples = evaluation.samples.filter(judgement={}).exclude(base_answer="", tuned_answer="")
     for sample in list(open_samples[:500]):
         if time.monotonic() > until:
@@ -67,11 +69,13 @@ def judge(evaluation: Evaluation, *, slice_s: float = SLICE_S) -> bool:
             failures = 0
         except (ProviderError, Unreadable) as error:
             failures += 1
+            detail = str(getattr(error, "advice", "") or error)
             if failures >= FAILURES_MAX or not isinstance(error, Unreadable | TimedOut):
-                detail = getattr(error, "advice", "") or str(error)
-                return _leave(evaluation, JudgeState.FAILED, str(detail))
+                return _leave(evaluation, JudgeState.FAILED, detail)
             _keep(sample, {"error": getattr(error, "code", "unreadable")})
         Evaluation.objects.filter(pk=evaluation.pk).update(judged_at=timezone.now())
+    if failures and not evaluation.samples.filter(judgement__has_key="reason").exists():
+        return _leave(evaluation, JudgeState.FAILED, detail)  # few pairs, and none was decided
     return _leave(evaluation, JudgeState.DONE)
 
 
@@ -88,16 +92,18 @@ def _judge_one(evaluation: Evaluation, sample: EvaluationSample) -> None:
     target = resolve_chat_target(user=evaluation.owner, model_pk=evaluation.judge_id or 0)
     messages = messages_for(sample, evaluation.rubric, is_swapped=is_swapped)
     said = _ask(evaluation, target, messages)
-    found = WINNER.search(said)
-    if found is None:
+    found = list(WINNER.finditer(said))
+    if not found:
         raise Unreadable(said[:200] or "nothing was said")
-    _keep(sample, {"reason": _reason_in(said)}, _outcome(found[1], is_swapped=is_swapped))
+    verdict = found[-1]  # one that thinks aloud weighs others before
+    reason = _reason_in(said[max(0, said.rfind("{", 0, verdict.start())) :])
+    _keep(sample, {"reason": reason}, _outcome(verdict[1], is_swapped=is_swapped))
 
 
 def _ask(evaluation: Evaluation, target: Target, messages: list[ChatMessage]) -> str:
     """One call, on the ledger however it ends."""
     measured, status, code = Measurement.of(messages), "failed", "interrupted"
-    parameters = {"temperature": 0, "max_tokens": 400}
+    parameters = {"temperature": 0, "max_tokens": TOKENS_MAX}
     request = ChatRequest(target.model_id, messages, parameters, is_stream=False)
     try:
         said = async_to_sync(_read)(target, request, measured)

@@ -139,6 +139,8 @@ def _outcomes(found: Evaluation) -> list[Row]:
     rows: list[Row] = [(_("Samples"), f"{found.samples.count():,}"), *labels]
     if found.judge is not None:
         rows.append((_("Judge"), str(found.judge)))
+        if found.rubric:
+            rows.append((_("Rubric"), found.rubric))
     return rows
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from llmplatform.text import money
-from training import checks, llamafactory, services
+from training import checks, comparing, llamafactory, services
 from training.argument_table import BY_NAME, Text
 from training.checks import Chosen
 from training.errors import StateConflict
@@ -67,6 +67,13 @@ class Results:
     @property
     def ended(self) -> int:
         return sum(row.job.is_final for row in self.rows)
+
+    @property
+    def comparable(self) -> list[TrainingJob]:
+        """Those with curves, the best first, as many as can be laid over one another."""
+        rows = [row for row in self.rows if row.job.attempt]
+        rows.sort(key=lambda row: (row.measure is None, row.measure or 0.0))
+        return [row.job for row in rows[: comparing.JOBS_MAX]]
 
 
 def split_values(text: str) -> list[str]:

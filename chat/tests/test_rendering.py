@@ -321,6 +321,15 @@ def test_an_answer_looks_right_wherever_it_is_cut() -> None:
     assert shown == wanted and settled + (renderer.rest(WATCHED) or "") == whole
 
 
+def test_what_was_streamed_may_have_to_be_drawn_anew() -> None:
+    """An address that came after its link, and a text that the provider took back."""
+    text = "See [this][1].\n\nMore.\n\n[1]: https://a.b\n\nEnd."
+    for whole, is_kept in ((text, False), ("Another text.", False), ("See it.\n\nEnd.", True)):
+        renderer = StreamRenderer()
+        renderer.feed(text if not is_kept else whole)
+        assert (renderer.rest(whole) is not None) is is_kept
+
+
 def test_one_endless_block_becomes_text() -> None:
     renderer = StreamRenderer()
     _settled, tail = renderer.feed("x" * (OPEN_MAX_CHARS + 1))

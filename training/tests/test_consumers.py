@@ -248,7 +248,7 @@ async def test_a_watcher_that_has_left_is_no_error(
         raise BrokenPipeError
 
     monkeypatch.setattr(TrainingConsumer, "_follow", follow_known)
-    monkeypatch.setattr(TrainingConsumer, "send_json", has_left)
+    monkeypatch.setattr(TrainingConsumer, "tell", has_left)
     token = await sync_to_async(token_of)(alice)
     async with socket(f"/ws/training/{job.pk}/?token={token}"):
         while not ended:

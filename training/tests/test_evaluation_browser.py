@@ -49,6 +49,26 @@ def test_full_pages_are_good_to_everybody(alice: User, sign_in: Callable[[User],
             assert not is_too_wide(page), path
 
 
+def test_the_form_shows_what_counts(alice: User, sign_in: Callable[[User], Any]) -> None:
+    version = make_version(make_job(alice, Status.SUCCESS))
+    page = sign_in(alice)
+
+    def shown() -> list[str]:
+        names = ("Dataset", "Questions", "Rubric")
+        return [name for name in names if page.get_by_label(name).is_visible()]
+
+    page.goto(f"/models/{version.pk}/evaluate/")
+    page.get_by_label("Questions").wait_for(state="hidden")
+    assert shown() == ["Dataset"]
+    page.get_by_label("Examples from").select_option("probes")
+    assert shown() == ["Questions"]
+    page.get_by_role("button", name="Start the evaluation").click()
+    page.locator(".field .errors").wait_for()
+    assert shown() == ["Questions"]
+    page.get_by_label("Examples from").select_option("dataset")
+    assert shown() == ["Dataset", "Questions"]  # what was refused is not hidden
+
+
 def test_the_log_grows_while_one_reads_it(alice: User, sign_in: Callable[[User], Any]) -> None:
     deployment = running(make_version(make_job(alice, Status.SUCCESS)))
     add_log(deployment, ["loading the model"])  # type: ignore[arg-type]

@@ -270,14 +270,34 @@ def test_the_judge_reads_both_orders_and_is_paid(
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_judge_may_think_aloud_and_is_named(
+    version: ModelVersion, judge_model: ProviderModel, client: Client, alice: User, api: Api
+) -> None:
+    def thinks(question: str) -> str:
+        verdict = prefers_tuned(question).removeprefix("Sure: ")
+        other = verdict.replace("it is right", "at first sight").replace('"A"', '"tie"')
+        other = other.replace('"B"', '"tie"')
+        return f"I could say {other}, {{but}} no.\n{verdict} Done."
+
+    Judge.says = staticmethod(thinks)
+    row = judged(finished(version, found(WORSE, WORSE), judge=judge_model, rubric="Be <kind>."))
+    assert row.counts() == {"win": 2, "loss": 0, "tie": 0}
+    assert {each.judgement["reason"] for each in row.samples.all()} == {"it is right"}
+    page = client.get(f"/models/evaluations/{row.pk}/").content.decode()
+    assert "Be &lt;kind&gt;." in page and str(judge_model) in page
+    assert api(alice).get(f"training/evaluations/{row.pk}").json()["rubric"] == "Be <kind>."
+
+
+@pytest.mark.parametrize("pairs", [2, 5])
+@pytest.mark.django_db(transaction=True)
 def test_a_judge_that_says_nothing_useful_gives_up(
-    version: ModelVersion, judge_model: ProviderModel
+    version: ModelVersion, judge_model: ProviderModel, pairs: int
 ) -> None:
     Judge.says = staticmethod(lambda question: "I like both.")
-    row = judged(finished(version, found(*[BETTER] * 5), judge=judge_model))
+    row = judged(finished(version, found(*[BETTER] * pairs), judge=judge_model))
     assert row.judge_state == JudgeState.FAILED and "I like both." in row.judge_detail
-    assert len(Judge.asked) == judging.FAILURES_MAX
-    assert row.counts()["win"] == 5, "the scores stand"
+    assert len(Judge.asked) == min(pairs, judging.FAILURES_MAX)
+    assert row.counts()["win"] == pairs, "the scores stand"
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,3 +1,5 @@
+import html
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -118,6 +120,27 @@ def test_the_best_has_the_lowest_evaluation_loss(alice: User, chosen: Chosen) ->
     found = sweeps.results(sweep)
     assert [row.measure for row in found.rows] == [0.5, 0.4, None]
     assert not found.is_live
+
+
+def test_its_runs_are_compared_the_best_first(
+    alice: User, client_for: ClientFor, chosen: Chosen
+) -> None:
+    sweep = make(alice, chosen, {"lora_rank": [4, 8, 16, 32]})
+    first, second, third, waiting = sweep.jobs.order_by("name")
+    finish(first, train_loss=0.5)
+    finish(second, train_loss=0.4)
+    TrainingJob.objects.filter(pk=third.pk).update(status=Status.RUNNING)
+    assert (
+        "Compare runs"
+        not in client_for(alice).get(f"/training/sweeps/{sweep.pk}/").content.decode()
+    )
+    TrainingJob.objects.exclude(pk=waiting.pk).update(attempt=1)
+    assert sweeps.results(sweep).comparable == [second, first, third]
+    page = client_for(alice).get(f"/training/sweeps/{sweep.pk}/").content.decode()
+    link = re.search(r'href="(/training/compare/[^"]*)"', page)
+    assert link is not None
+    compared = client_for(alice).get(html.unescape(link[1])).context["compared"]
+    assert compared.jobs == [second, first, third]
 
 
 def test_stopping_ends_what_has_not_ended(alice: User, chosen: Chosen) -> None:

@@ -1,0 +1,46 @@
+"""What the sockets of pages and programs share: whoever watches is told things, and asks nothing.
+
+Each word costs this process no more than it has to: no thread to look after connections of the
+database that are given back where they are used anyway, no compressor for a hundred bytes.
+"""
+
+import contextlib
+from functools import partial
+from typing import Any
+
+import orjson
+from channels.consumer import get_handler_name
+from channels.db import database_sync_to_async
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.conf import settings
+from django.utils.translation import get_supported_language_variant
+
+UNAUTHENTICATED, NOT_FOUND, TRY_AGAIN = 4401, 4404, 1013
+# Not Channels' one thread for everybody: to read a long conversation takes a moment.
+in_database = partial(database_sync_to_async, thread_sensitive=False)
+
+
+class Watcher(AsyncWebsocketConsumer):
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        await getattr(self, get_handler_name(message))(message)
+
+    async def receive(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing is expected, and nothing that is sent is read."""
+
+    async def tell(self, event: dict[str, Any]) -> None:
+        """OSError where the watcher has left: the end of the connection is on its way."""
+        await self.send(orjson.dumps(event).decode())  # type: ignore[no-untyped-call]
+
+    async def end(self, code: int) -> None:
+        with contextlib.suppress(OSError):
+            await self.close(code)  # type: ignore[no-untyped-call]
+
+
+def language_of(query: dict[str, list[str]]) -> str | None:
+    """What a page speaks; None for programs."""
+    if query.get("format", [""])[0] != "html":
+        return None
+    try:
+        return get_supported_language_variant(query.get("lang", [""])[0])
+    except LookupError:
+        return settings.LANGUAGE_CODE
