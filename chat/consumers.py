@@ -51,9 +51,7 @@ class ChatConsumer(Watcher):
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self._view = _view_of(query)
         self._follower = Follower(self._session_id, _number(query.get("since", [""])[0]))
-        code = await in_database(_refusal)(self.scope, self._session_id)
-        if code:
-            await self.end(code)
+        if not await self.may_stay(lambda: _refusal(self.scope, self._session_id)):
             return
         await self.channel_layer.group_add(group_of(self._session_id), self.channel_name)
         await self._look()
@@ -85,7 +83,7 @@ class ChatConsumer(Watcher):
             now = time.monotonic()
             if now - checked_at >= CHECK_EVERY_S:
                 checked_at = now
-                if not await self._may_stay():
+                if not await self.may_stay(lambda: _signed_out(self.scope)):
                     return
             pause = LOOK_EVERY_S if self._follower.is_text_running else LOOK_EVERY_IDLE_S
             if self._is_read_due(pause):
@@ -98,16 +96,6 @@ class ChatConsumer(Watcher):
         """A watcher that has left is not an error: the end of the connection is on its way."""
         with contextlib.suppress(OSError):
             await self.tell(event)
-
-    async def _may_stay(self) -> bool:
-        try:
-            if await in_database(socket_user)(self.scope) is not None:
-                return True
-            await self.end(UNAUTHENTICATED)
-        except DatabaseError:
-            logger.warning("a watcher cannot be checked and is sent away", exc_info=True)
-            await self.end(TRY_AGAIN)
-        return False
 
     async def _look(self) -> None:
         async with self._lock:
@@ -171,6 +159,11 @@ def _refusal(scope: Any, session_id: uuid.UUID) -> int:
         return UNAUTHENTICATED
     is_theirs = ChatSession.objects.for_user(user).filter(pk=session_id).exists()
     return 0 if is_theirs else NOT_FOUND
+
+
+def _signed_out(scope: Any) -> int:
+    """As `_refusal`, for a session that is theirs."""
+    return 0 if socket_user(scope) is not None else UNAUTHENTICATED
 
 
 def _view_of(query: dict[str, list[str]]) -> View:

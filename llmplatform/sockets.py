@@ -5,6 +5,8 @@ database that are given back where they are used anyway, no compressor for a hun
 """
 
 import contextlib
+import logging
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,7 +15,10 @@ from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
+from django.db import DatabaseError
 from django.utils.translation import get_supported_language_variant
+
+logger = logging.getLogger(__name__)
 
 UNAUTHENTICATED, NOT_FOUND, TRY_AGAIN = 4401, 4404, 1013
 # Not Channels' one thread for everybody: to read a long conversation takes a moment.
@@ -26,6 +31,20 @@ class Watcher(AsyncWebsocketConsumer):
 
     async def receive(self, *args: Any, **kwargs: Any) -> None:
         """Nothing is expected, and nothing that is sent is read."""
+
+    async def may_stay(self, refusal: Callable[[], int]) -> bool:
+        """Sends away who may not watch (any more), and everybody while the database cannot say.
+
+        `refusal` gives the close code for them, 0 for all others; it runs where there is one.
+        """
+        try:
+            code = await in_database(refusal)()
+        except DatabaseError:
+            logger.warning("a watcher cannot be checked and is sent away", exc_info=True)
+            code = TRY_AGAIN
+        if code:
+            await self.end(code)
+        return not code
 
     async def tell(self, event: dict[str, Any]) -> None:
         """OSError where the watcher has left: the end of the connection is on its way."""

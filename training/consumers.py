@@ -43,7 +43,7 @@ class TrainingConsumer(Watcher):
         self._nudged = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
-        if not await self._may_stay():
+        if not await self._is_theirs():
             return
         await self.channel_layer.group_add(group_of(self._job_id), self.channel_name)
         watch = Watch(
@@ -66,11 +66,8 @@ class TrainingConsumer(Watcher):
     async def changed(self, nudge: dict[str, Any]) -> None:
         self._nudged.set()
 
-    async def _may_stay(self) -> bool:
-        code = await in_database(_refusal)(self.scope, self._job_id)
-        if code:
-            await self.end(code)
-        return not code
+    async def _is_theirs(self) -> bool:
+        return await self.may_stay(lambda: _refusal(self.scope, self._job_id))
 
     async def _follow(self, watch: Watch) -> None:
         try:
@@ -94,7 +91,7 @@ class TrainingConsumer(Watcher):
                 await asyncio.wait_for(self._nudged.wait(), pause)
             if time.monotonic() - checked_at >= CHECK_EVERY_S:
                 checked_at = time.monotonic()
-                if not await self._may_stay():
+                if not await self._is_theirs():
                     return
 
 

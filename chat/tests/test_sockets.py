@@ -6,6 +6,7 @@ import pytest
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
+from django.db import OperationalError
 from django.test import Client
 
 from accounts.models import User
@@ -209,6 +210,22 @@ async def test_a_deactivated_user_is_closed(
 
 def test_checks_are_frequent_enough() -> None:
     assert consumers.CHECK_EVERY_S + 2 * consumers.LOOK_EVERY_S <= 5
+
+
+@pytest.mark.parametrize("comes_later", [False, True])
+async def test_a_database_that_is_away_sends_watchers_to_come_again(
+    session: ChatSession, alice: User, monkeypatch: pytest.MonkeyPatch, comes_later: bool
+) -> None:
+    def is_away(*args: Any) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(consumers, "CHECK_EVERY_S", 0)
+    if comes_later:
+        monkeypatch.setattr(consumers, "socket_user", is_away)
+    socket = await opened(session, alice)
+    monkeypatch.setattr(consumers, "socket_user", is_away)
+    assert await socket.close_code() == 1013
+    await socket.disconnect()
 
 
 async def test_a_deleted_session_closes(session: ChatSession, alice: User) -> None:

@@ -234,6 +234,18 @@ async def test_a_database_that_is_away_sends_watchers_to_come_again(
         assert await closing(opened) == 1013
 
 
+async def test_who_comes_while_the_database_is_away_comes_again(
+    alice: User, job: TrainingJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def is_away(*args: Any) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
+    token = await sync_to_async(token_of)(alice)
+    monkeypatch.setattr("training.consumers.socket_user", is_away)
+    async with socket(f"/ws/training/{job.pk}/?token={token}") as opened:
+        assert await closing(opened) == 1013
+
+
 async def test_a_watcher_that_has_left_is_no_error(
     alice: User, job: TrainingJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
