@@ -19,6 +19,7 @@ from training.models import (
     Deployment,
     ModelBuild,
     ModelFetch,
+    Reason,
     Status,
     TrainingJob,
     Transition,
@@ -40,8 +41,13 @@ STATUS_COLOURS = {
 
 class TransitionInline(ReadOnlyInline):
     model = Transition
-    fields = readonly_fields = ("at", "status", "reason", "step", "attempt", "node_name")
+    fields = readonly_fields = ("at", "status", "shown_reason", "step", "attempt", "node_name")
     verbose_name_plural = _("What happened")
+
+    @display(description=_("reason"))
+    def shown_reason(self, transition: Transition) -> str:
+        known = transition.reason in Reason.values
+        return str(Reason(transition.reason).label) if known else transition.reason
 
 
 class WorkloadAdmin(ReadOnlyAdmin):

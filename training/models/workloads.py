@@ -226,13 +226,13 @@ class Transition(models.Model):
     """One change of a workload's status: append-only, the story of its life."""
 
     workload = models.ForeignKey(Workload, models.CASCADE, related_name="transitions")
-    at = models.DateTimeField(default=timezone.now)
-    status = models.CharField(max_length=10, choices=Status.choices)
-    reason = models.CharField(max_length=20, blank=True)
-    step = models.PositiveIntegerField(default=0)
-    attempt = models.PositiveIntegerField(default=0)
+    at = models.DateTimeField(_("time"), default=timezone.now)
+    status = models.CharField(_("status"), max_length=10, choices=Status.choices)
+    reason = models.CharField(_("reason"), max_length=20, blank=True)
+    step = models.PositiveIntegerField(_("step"), default=0)
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
     fence = models.PositiveBigIntegerField(default=0)
-    node_name = models.CharField(max_length=100, blank=True)
+    node_name = models.CharField(_("node"), max_length=100, blank=True)
 
     class Meta:
         verbose_name = _("transition")

@@ -1,5 +1,6 @@
 """Console: jobs, deployments, models and nodes."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,9 +25,11 @@ from training.models import (
     ModelVersion,
     Node,
     ParityCheck,
+    Reason,
     Status,
     Sweep,
     TrainingJob,
+    Transition,
     Workload,
 )
 
@@ -99,6 +102,16 @@ def _deployment(alice: User) -> Deployment:
     deployment.desired = Desired.RUN
     deployment.save()
     return deployment
+
+
+def test_the_story_speaks_the_language_of_its_reader(console: Client, alice: User) -> None:
+    job = make_job(alice, status=Status.FAILED)
+    Transition.objects.create(workload=job, status=Status.FAILED, reason=Reason.OUT_OF_MEMORY)
+    url = reverse("admin:training_trainingjob_change", args=[job.pk])
+    page = console.get(url, headers={"accept-language": "zh-hans"}).content.decode()
+    texts = set(re.findall(r">\s*([^<>]*?)\s*<", page))
+    assert {"时间", "状态", "原因", "步", "第几次尝试", "节点", "内存不足"} <= texts
+    assert str(Reason.OUT_OF_MEMORY) not in texts
 
 
 def test_deployments_are_ended_and_show_no_key(console: Client, alice: User) -> None:
