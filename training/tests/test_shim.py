@@ -273,10 +273,9 @@ def test_a_model_that_vanished_is_said_before_a_process_starts(
 def test_a_killed_worker_or_supervisor_costs_a_run_nothing(
     train: MakeJob, undisturbed: dict[str, Any], tmp_path: Path, loss: str
 ) -> None:
-    """The real Celery worker on the broker that the settings name."""
-    queue = f"celery,{nodes.register().queue}"
-    command = [sys.executable, "-m", "celery", "-A", "llmplatform", "worker", "-Q", queue]
-    part = Part("worker", [*command, "-c", "1", "-l", "error"])
+    """The real worker on the broker that the settings name."""
+    command = [sys.executable, "-m", "llmplatform.background", "worker"]
+    part = Part("worker", [*command, "celery", nodes.register().queue])
 
     def started() -> subprocess.Popen[bytes]:
         supervisor = Supervisor(tmp_path, [part])
