@@ -2,6 +2,7 @@
 
 import json
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,10 @@ def test_a_request_interrupts_the_preparation_only(tmp_path: Path) -> None:
         (tmp_path / "control").write_text("stop")
         assert control.asked() == "stop"
     finally:
+        # It may be about to send a signal, which would end this process once nobody handles it.
+        for thread in threading.enumerate():
+            if thread.name == "control":
+                thread.join()
         for number, handler in before.items():
             signal.signal(number, handler)
 
