@@ -7,14 +7,10 @@ processes of this machine share.
 """
 
 import asyncio
-import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
-import httpx
 import orjson
 import uvicorn
 
@@ -71,23 +67,6 @@ async def provider(scope: Any, receive: Any, send: Any) -> None:
         await asyncio.sleep(gap_s)
     end = _chunk({}, "stop") + b"data: [DONE]\n\n"
     await send({"type": "http.response.body", "body": end})
-
-
-@contextmanager
-def serving(port: int) -> Iterator[None]:
-    """In a process of its own."""
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks._openai", str(port)])
-    try:
-        for _attempt in range(100):
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/v1/models").raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
 
 
 if __name__ == "__main__":

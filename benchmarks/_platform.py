@@ -54,6 +54,25 @@ def _wait(url: str) -> None:
     raise SystemExit("the platform did not start")
 
 
+@contextmanager
+def stand_in(module: str, port: int, *arguments: str) -> Iterator[str]:
+    """A provider of this folder in a process of its own; its URL."""
+    command = [sys.executable, "-m", f"benchmarks.{module}", str(port), *arguments]
+    process = subprocess.Popen(command)
+    url = f"http://127.0.0.1:{port}/v1"
+    try:
+        for _attempt in range(100):
+            try:
+                httpx.get(f"{url}/models").raise_for_status()
+                break
+            except httpx.HTTPError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
 def web_process(url: str) -> psutil.Process:
     """The one that answers there."""
     port = int(url.rsplit(":", 1)[1])

@@ -8,11 +8,8 @@ page. The aim: no task longer than 100 ms.
 """
 
 import os
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from typing import Any
 
 import httpx
@@ -20,8 +17,8 @@ import orjson
 from playwright.sync_api import Browser, sync_playwright
 
 from benchmarks._long_answer import BLOCKS, TOKENS
-from benchmarks._platform import free_port, platform, signed_in
-from benchmarks.pages import post
+from benchmarks._platform import free_port, platform, signed_in, stand_in
+from benchmarks.pages import connect, post
 
 TOKENS_PER_S = 400
 LONGEST_MS = 100
@@ -45,31 +42,6 @@ FOUND = """() => {
     elements: document.querySelectorAll(".answer *").length,
     isTooWide: scroller.scrollWidth > scroller.clientWidth };
 }"""
-
-
-@contextmanager
-def _provider() -> Iterator[str]:
-    port = free_port()
-    command = [sys.executable, "-m", "benchmarks._long_answer", str(port), str(TOKENS_PER_S)]
-    process = subprocess.Popen(command)
-    try:
-        for _attempt in range(100):
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/v1/models").raise_for_status()
-                break
-            except httpx.HTTPError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}/v1"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-
-
-def _model(client: httpx.Client, upstream_url: str) -> int:
-    given = {"kind": "openai", "name": "long", "base_url": upstream_url, "api_key": "none"}
-    provider = post(client, "providers", json=given)
-    post(client, f"providers/{provider['id']}/refresh-models")
-    return int(client.get("/api/v1/models").json()["items"][0]["id"])
 
 
 def _busy_ms(trace: bytes) -> list[float]:
@@ -135,10 +107,11 @@ def _watch(browser: Browser, client: httpx.Client, model: int, width: int) -> No
 def main() -> None:
     print(f"{TOKENS:,} tokens, {BLOCKS} blocks of code, {TOKENS_PER_S} tokens/s")
     with ExitStack() as stack:
-        upstream_url = stack.enter_context(_provider())
+        upstream_url = stack.enter_context(stand_in("_long_answer", free_port(), str(TOKENS_PER_S)))
         url, _folder = stack.enter_context(platform({"ALLOW_PRIVATE_PROVIDER_URLS": "1"}))
         client = stack.enter_context(closing(signed_in(url)))
-        model = _model(client, upstream_url)
+        connect(client, upstream_url)
+        model = int(client.get("/api/v1/models").json()["items"][0]["id"])
         playwright = stack.enter_context(sync_playwright())
         path = os.environ.get("CHROMIUM", "/usr/bin/chromium")
         browser = playwright.chromium.launch(

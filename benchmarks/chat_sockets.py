@@ -22,8 +22,8 @@ import httpx
 import psutil
 from websockets.asyncio.client import ClientConnection, connect
 
-from benchmarks._openai import serving
-from benchmarks._platform import free_port, platform, signed_in, web_process
+from benchmarks._platform import free_port, platform, signed_in, stand_in, web_process
+from benchmarks.pages import connect as connect_provider
 from benchmarks.pages import post
 
 OPTIONS = ("short",)
@@ -193,15 +193,13 @@ async def _wait(url: str, page: httpx.Client, web: psutil.Process) -> None:
 
 
 def main(*options: str) -> None:
-    port, is_short = free_port(), "short" in options
+    is_short = "short" in options
     cores = sorted(os.sched_getaffinity(0))
     with ExitStack() as stack:
         url, _folder = stack.enter_context(platform({"ALLOW_PRIVATE_PROVIDER_URLS": "1"}))
-        stack.enter_context(serving(port))
+        provider_url = stack.enter_context(stand_in("_openai", free_port()))
         page = stack.enter_context(closing(signed_in(url)))
-        provider = {"kind": "openai", "name": "up", "base_url": f"http://127.0.0.1:{port}/v1"}
-        made: Any = post(page, "providers", json=provider | {"api_key": "none"})
-        post(page, f"providers/{made['id']}/refresh-models")
+        connect_provider(page, provider_url)
         web = web_process(url)
         print(f"{len(cores)} cores, {psutil.getloadavg()[0]:.1f} of load before")
         asyncio.run(_measure(url, page, web, is_short=is_short))

@@ -18,7 +18,7 @@ from typing import IO
 import httpx
 import psutil
 
-from benchmarks._platform import platform, signed_in
+from benchmarks._platform import platform, signed_in, web_process
 
 MEGABYTES = int(os.environ.get("BENCH_DATASET_MB", "200"))
 UPLOAD_MEGABYTES = int(os.environ.get("BENCH_UPLOAD_MB", "1024"))
@@ -44,14 +44,6 @@ def _write_record(file: IO[str], number: int, is_array: bool) -> None:
     if number:
         file.write(",\n" if is_array else "\n")
     file.write(json.dumps(record, ensure_ascii=False, indent=1 if is_array else None))
-
-
-def web_process(port: int) -> psutil.Process:
-    """The process that listens on `port`."""
-    for connection in psutil.net_connections("tcp"):
-        if connection.laddr and connection.laddr.port == port and connection.status == "LISTEN":
-            return psutil.Process(connection.pid)
-    raise SystemExit(f"nothing listens on port {port}")
 
 
 class Watch:
@@ -117,7 +109,7 @@ def written(folder: Path) -> list[tuple[Path, int]]:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder, platform() as (url, _data):
         client = signed_in(url)
-        process = web_process(int(url.rsplit(":", 1)[1]))
+        process = web_process(url)
         client.get("/datasets/new/")
         if MEGABYTES:
             print(

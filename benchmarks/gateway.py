@@ -25,9 +25,9 @@ import aiohttp
 import httpx
 import psutil
 
-from benchmarks._openai import MODELS, serving
+from benchmarks._openai import MODELS
 from benchmarks._peers import ALL
-from benchmarks._platform import PASSWORD, free_port, platform, web_process
+from benchmarks._platform import PASSWORD, free_port, platform, stand_in, web_process
 
 OPTIONS = ("peers", "short")
 CONNECTIONS = 50
@@ -252,7 +252,7 @@ def main(*options: str) -> None:
         if len(cores) > 1:
             os.sched_setaffinity(0, cores[1:2])
             stack.callback(os.sched_setaffinity, 0, cores)
-        stack.enter_context(serving(port))
+        stack.enter_context(stand_in("_openai", port))
         headers = {"Authorization": f"Bearer {_key(url, upstream_url)}"}
         ours = Target("gateway", f"{url}/v1", headers, web)
         targets = (Target("direct", upstream_url), ours, *peers)

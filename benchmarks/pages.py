@@ -35,6 +35,13 @@ def post(client: httpx.Client, path: str, **content: Any) -> Any:
     return answer.raise_for_status().json()
 
 
+def connect(client: httpx.Client, provider_url: str) -> None:
+    """A connection to a stand-in provider, and its models."""
+    given = {"kind": "openai", "name": "up", "base_url": provider_url, "api_key": "none"}
+    made = post(client, "providers", json=given)
+    post(client, f"providers/{made['id']}/refresh-models")
+
+
 def fill(client: httpx.Client, model_folder: Path) -> list[str]:
     """Content, and the pages about one thing."""
     post(client, "providers", json={"preset": "echo", "name": "Echo"})

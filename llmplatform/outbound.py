@@ -1,7 +1,9 @@
 """Short requests to addresses that people give: no redirects, and only to addresses that are
 allowed. A name is resolved once, and the connection goes to an address that was checked."""
 
+import functools
 import socket
+import ssl
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -57,10 +59,15 @@ class GuardedBackend(httpcore.NetworkBackend):
 
 class GuardedTransport(httpx.HTTPTransport):
     def __init__(self, *, allow_private: bool, resolve: Resolve = resolve) -> None:
-        super().__init__(retries=0)
+        super().__init__(verify=tls(), retries=0)
         backend = GuardedBackend(allow_private=allow_private, resolve=resolve)
-        context = httpx.create_ssl_context()
-        self._pool = httpcore.ConnectionPool(ssl_context=context, network_backend=backend)
+        self._pool = httpcore.ConnectionPool(ssl_context=tls(), network_backend=backend)
+
+
+@functools.cache
+def tls() -> ssl.SSLContext:
+    """For every client: to read all certificates of a machine takes 20 ms."""
+    return httpx.create_ssl_context()
 
 
 def make_client(*, resolve: Resolve = resolve) -> httpx.Client:

@@ -15,13 +15,6 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-
-def write_at_once(transport: asyncio.WriteTransport) -> None:
-    """Not when all else that has arrived in the same moment is done, as uvloop does unless a
-    buffer is full."""
-    transport.set_write_buffer_limits(high=0)
-
-
 # In scope["extensions"]: a Direct.
 DIRECT = "llmplatform.direct"
 
@@ -120,7 +113,8 @@ class OneWriteProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        write_at_once(transport)
+        # Or uvloop would write when all else that has arrived in the same moment is done.
+        transport.set_write_buffer_limits(high=0)
 
     def on_headers_complete(self) -> None:
         before = self.cycle

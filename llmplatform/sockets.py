@@ -1,7 +1,7 @@
 """What the sockets of pages and programs share: whoever watches is told things, and asks nothing.
 
-Each word costs this process no more than it has to: no thread to look after connections of the
-database that are given back where they are used anyway, no compressor for a hundred bytes.
+A word costs no thread that looks for old connections of the database, as Channels has one do before
+each: ours are given back where they are used.
 """
 
 import contextlib

@@ -5,9 +5,7 @@ a checked address, so a name that changes its mind in between gains nothing. Red
 """
 
 import asyncio
-import functools
 import socket
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +14,7 @@ import httpcore
 import httpx
 from django.conf import settings
 
+from llmplatform.outbound import tls
 from providers.addresses import is_address, is_allowed
 from providers.errors import (
     Blocked,
@@ -80,7 +79,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
 
 class GuardedTransport(httpx.AsyncHTTPTransport):
     def __init__(self, *, allow_private: bool, resolve: Resolve = resolve) -> None:
-        super().__init__(verify=tls(), retries=0)  # or it would read all certificates for each
+        super().__init__(verify=tls(), retries=0)
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=tls(),
             max_connections=400,
@@ -88,11 +87,6 @@ class GuardedTransport(httpx.AsyncHTTPTransport):
             keepalive_expiry=30,
             network_backend=GuardedBackend(allow_private=allow_private, resolve=resolve),
         )
-
-
-@functools.cache
-def tls() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
 
 
 def make_client(

@@ -1,7 +1,6 @@
 """Thoughts of every kind of provider: kept apart from the answer, timed, and never sent back."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,8 +11,11 @@ from chat.generation import generator
 from chat.models import ChatSession
 from providers.models import ProviderModel
 from providers.services import create_provider
+from providers.tests.conftest import replay
 from providers.tests.stand_in import Replay
 from providers.tests.wire import EXAMPLES, KINDS
+
+__all__ = ["replay"]
 
 # Tags in the text (cut anywhere, or only the closing one), a field of its own under three names,
 # blocks of the answer, Ollama's field.
@@ -22,15 +24,6 @@ SOURCES = [
     *("odd_minimax_cumulative_details", "anthropic_thinking_tool", "ollama_thinking_tool"),
     *("gemini_thinking_tool", "responses_tool"),
 ]
-
-
-@pytest.fixture
-def replay(settings: Any) -> Iterator[Replay]:
-    settings.ALLOW_PRIVATE_PROVIDER_URLS = True
-    server = Replay()
-    server.start()
-    yield server
-    server.stop()
 
 
 def session_with(replay: Replay, mode: str, owner: User) -> ChatSession:

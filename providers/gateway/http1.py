@@ -322,7 +322,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.set_write_buffer_limits(high=0)  # or it would write at the end of a turn
+        self._transport.set_write_buffer_limits(high=0)  # as llmplatform/server.py does
 
     def data_received(self, data: bytes) -> None:
         self.has_heard = True

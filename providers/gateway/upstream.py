@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from llmplatform.outbound import tls
 from providers.addresses import is_allowed
 from providers.errors import (
     ProviderError,
@@ -20,7 +21,7 @@ from providers.errors import (
 )
 from providers.gateway.clock import Alarm, SlowClock
 from providers.gateway.http1 import Answer, ClosedEarly, Connection
-from providers.http import MAX_BODY_BYTES, USER_AGENT, Resolve, resolve, tls
+from providers.http import MAX_BODY_BYTES, USER_AGENT, Resolve, resolve
 from providers.types import USUAL_PATIENCE, HttpRequest, Patience
 
 CONNECTIONS = 2000
