@@ -1,0 +1,21 @@
+"""What chats are made of."""
+
+from chat.models.sessions import (
+    LOST_AFTER,
+    ChatSession,
+    ChatSessionQuerySet,
+    Message,
+    MessageQuerySet,
+    MessageRole,
+    MessageStatus,
+)
+
+__all__ = [
+    "LOST_AFTER",
+    "ChatSession",
+    "ChatSessionQuerySet",
+    "Message",
+    "MessageQuerySet",
+    "MessageRole",
+    "MessageStatus",
+]
