@@ -20,6 +20,7 @@ from chat.events import tell_changed
 from chat.generation import generator
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from chat.running import Generation
+from chat.search import index
 from chat.threads import Tree
 from providers.errors import BudgetReached, NoSuchModel
 from providers.models import ProviderModel
@@ -126,6 +127,7 @@ def ask(
             content=text,
             revision=locked.revision,
         )
+        index.add([question])
         return _answer(locked, actor, target, [*history, question])
 
 
@@ -156,6 +158,7 @@ def go_on(*, answer: Message, actor: User) -> Message:
         locked = _claim(answer.session)
         path = Tree.of(locked).path_to(answer.pk)
         answer.refresh_from_db()
+        index.remove(message=answer)
         messages = context.build(locked, path, is_continued=True)
         _start(locked, actor, target, answer, messages)
     return answer

@@ -1,5 +1,6 @@
 """What chats are made of."""
 
+from chat.models.search import FIRST_ID, SearchEntry, SearchFill, word_of
 from chat.models.sessions import (
     LOST_AFTER,
     ChatSession,
@@ -11,6 +12,7 @@ from chat.models.sessions import (
 )
 
 __all__ = [
+    "FIRST_ID",
     "LOST_AFTER",
     "ChatSession",
     "ChatSessionQuerySet",
@@ -18,4 +20,7 @@ __all__ = [
     "MessageQuerySet",
     "MessageRole",
     "MessageStatus",
+    "SearchEntry",
+    "SearchFill",
+    "word_of",
 ]

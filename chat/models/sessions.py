@@ -85,6 +85,9 @@ class ChatSession(models.Model):
         verbose_name = _("chat")
         verbose_name_plural = _("chats")
         ordering = ["-is_pinned", "-updated_at"]
+        indexes: ClassVar = [
+            models.Index(fields=["owner", "-is_pinned", "-updated_at"], name="chat_session_list")
+        ]
 
     def __str__(self) -> str:
         return self.title or str(_("New chat"))
