@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='chatsession',
             name='is_archived',
-            field=models.BooleanField(default=False, verbose_name='archived'),
+            field=models.BooleanField(default=False, verbose_name='in the archive'),
         ),
         migrations.AddField(
             model_name='chatsession',

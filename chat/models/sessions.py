@@ -90,7 +90,7 @@ class ChatSession(models.Model):
     system_prompt = models.TextField(_("system prompt"), blank=True)
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
     is_pinned = models.BooleanField(_("pinned"), default=False)
-    is_archived = models.BooleanField(_("archived"), default=False)
+    is_archived = models.BooleanField(_("in the archive"), default=False)
     folder = models.ForeignKey(
         ChatFolder,
         models.SET_NULL,
