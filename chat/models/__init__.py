@@ -1,5 +1,15 @@
 """What chats are made of."""
 
+from chat.models.comparisons import (
+    COLUMNS_MAX,
+    COLUMNS_MIN,
+    Comparison,
+    ComparisonColumn,
+    ComparisonQuerySet,
+    ComparisonTag,
+    Outcome,
+    Vote,
+)
 from chat.models.sessions import (
     LOST_AFTER,
     ChatSession,
@@ -11,11 +21,19 @@ from chat.models.sessions import (
 )
 
 __all__ = [
+    "COLUMNS_MAX",
+    "COLUMNS_MIN",
     "LOST_AFTER",
     "ChatSession",
     "ChatSessionQuerySet",
+    "Comparison",
+    "ComparisonColumn",
+    "ComparisonQuerySet",
+    "ComparisonTag",
     "Message",
     "MessageQuerySet",
     "MessageRole",
     "MessageStatus",
+    "Outcome",
+    "Vote",
 ]

@@ -24,7 +24,8 @@ LOST_AFTER = timedelta(seconds=30)
 
 class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
     def for_user(self, user: User) -> Self:
-        return self.filter(owner=user)
+        """Their own chats; a column of a comparison is none."""
+        return self.filter(owner=user, column=None)
 
     def search(self, text: str) -> Self:
         """Those whose title or any message contains `text`."""
