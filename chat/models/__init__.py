@@ -1,5 +1,15 @@
 """What chats are made of."""
 
+from chat.models.comparisons import (
+    COLUMNS_MAX,
+    COLUMNS_MIN,
+    Comparison,
+    ComparisonColumn,
+    ComparisonQuerySet,
+    ComparisonTag,
+    Outcome,
+    Vote,
+)
 from chat.models.folders import ChatFolder
 from chat.models.sessions import (
     LOST_AFTER,
@@ -14,15 +24,23 @@ from chat.models.sessions import (
 from chat.models.settings import ChatSettings, TitleWriter
 
 __all__ = [
+    "COLUMNS_MAX",
+    "COLUMNS_MIN",
     "LOST_AFTER",
     "ChatFolder",
     "ChatSession",
     "ChatSessionQuerySet",
     "ChatSettings",
+    "Comparison",
+    "ComparisonColumn",
+    "ComparisonQuerySet",
+    "ComparisonTag",
     "Message",
     "MessageQuerySet",
     "MessageRole",
     "MessageStatus",
+    "Outcome",
     "TitleSource",
     "TitleWriter",
+    "Vote",
 ]

@@ -29,11 +29,13 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         return self.filter(deleted_at=None)
 
     def for_user(self, user: User) -> Self:
-        return self.kept().filter(owner=user)
+        """Their own chats; a column of a comparison is none."""
+        return self.kept().filter(owner=user, column=None)
 
     def deleted_by(self, user: User) -> Self:
         """Those of `user` that can still be restored, the last deleted first."""
-        return self.filter(owner=user, deleted_at__isnull=False).order_by("-deleted_at", "pk")
+        rows = self.filter(owner=user, column=None, deleted_at__isnull=False)
+        return rows.order_by("-deleted_at", "pk")
 
     def listed(self, *, is_archived: bool = False) -> Self:
         """Those in the list of chats, or in the list of archived ones."""
