@@ -23,17 +23,11 @@ def drop_index(apps, editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0004_answering_version"),
+        ("chat", "0006_organised"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
-        migrations.AddIndex(
-            model_name="chatsession",
-            index=models.Index(
-                fields=["owner", "-is_pinned", "-updated_at"], name="chat_session_list"
-            ),
-        ),
         migrations.CreateModel(
             name="SearchEntry",
             fields=[
