@@ -42,12 +42,16 @@ def _pairs(run: str) -> Iterator[str]:
     return map("".join, zip(run, run[1:], strict=False))
 
 
+def _beginnings(word: str) -> list[str]:
+    return [word[:length] for length in BEGINNINGS if length <= len(word)]
+
+
 def _pieces(text: str) -> set[str]:
     """All that the index holds of a text."""
     pieces: set[str] = set()
     for unspaced, word in set(RUN.findall(folded(text))):
         if word:
-            pieces.update(word[:length] for length in BEGINNINGS if length <= len(word))
+            pieces.update(_beginnings(word))
         else:
             pieces.update(unspaced)
             pieces.update(_pairs(unspaced))
@@ -78,7 +82,7 @@ class Query:
         """Numbers that every text which holds this has, of the longest pieces."""
         pieces: set[str] = set()
         for word in self.words:
-            pieces.add(max((word[:length] for length in BEGINNINGS), key=len))
+            pieces.add(_beginnings(word)[-1])
         for run in self.unspaced:
             pieces.update(_pairs(run) if len(run) > 1 else run)
         return sorted({_number(owner_id, piece) for piece in pieces})
