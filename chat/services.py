@@ -169,10 +169,11 @@ def show_version(*, message: Message) -> None:
     with transaction.atomic():
         locked = _claim(message.session)
         tree = Tree.of(locked)
-        leaf = tree.newest_leaf(message)
-        shown = [each.pk for each in tree.path_to(leaf.pk) if each.position >= message.position]
+        leaf = tree.newest_leaf(message.pk)
+        path = tree.nodes_to(leaf.pk)
+        shown = [each.pk for each in path if each.position >= message.position]
         Message.objects.filter(pk__in=shown).update(revision=locked.revision)
-        ChatSession.objects.filter(pk=locked.pk).update(tip=leaf)
+        ChatSession.objects.filter(pk=locked.pk).update(tip=leaf.pk)
         _tell(locked.pk)
 
 

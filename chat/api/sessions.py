@@ -25,7 +25,7 @@ from chat.schemas import (
     SessionPatch,
     StopOut,
 )
-from chat.threads import Tree
+from chat.threads import Tree, read
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from llmplatform.text import number_of
@@ -100,8 +100,8 @@ def delete_session(request: HttpRequest, session_id: UUID) -> Any:
 def list_messages(request: HttpRequest, session_id: UUID, paging: Query[Paging]) -> Any:
     """The conversation as it is shown; versions that are not shown are in the export."""
     session = _session(request, session_id)
-    path = Tree.of(session).path_to(session.tip_id)
-    return {"items": path[paging.offset : paging.offset + paging.limit], "count": len(path)}
+    path = Tree.of(session).nodes_to(session.tip_id)
+    return {"items": read(path[paging.offset : paging.offset + paging.limit]), "count": len(path)}
 
 
 @sessions_router.post("{uuid:session_id}/messages", response=MessageOut)

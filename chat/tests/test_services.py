@@ -42,7 +42,8 @@ def test_another_version_of_an_answer(session: ChatSession) -> None:
     assert generator.wait(10)
     assert again.pk != first.pk and again.parent_id == first.parent_id
     session.refresh_from_db()
-    turn = Tree.of(session).turns(session.tip_id)[-1]
+    tree = Tree.of(session)
+    turn = tree.turns(tree.nodes_to(session.tip_id))[-1]
     assert (turn.number, turn.previous, turn.next) == (2, first.pk, None)
 
 
