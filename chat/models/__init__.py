@@ -1,5 +1,6 @@
 """What chats are made of."""
 
+from chat.models.attachments import Attachment, AttachmentKind, AttachmentQuerySet
 from chat.models.sessions import (
     LOST_AFTER,
     ChatSession,
@@ -12,6 +13,9 @@ from chat.models.sessions import (
 
 __all__ = [
     "LOST_AFTER",
+    "Attachment",
+    "AttachmentKind",
+    "AttachmentQuerySet",
     "ChatSession",
     "ChatSessionQuerySet",
     "Message",
