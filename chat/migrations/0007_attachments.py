@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0004_answering_version'),
+        ('chat', '0006_organised'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
