@@ -52,7 +52,7 @@ def opened(file: Path) -> Image.Image:
 @pytest.fixture
 def seeing(session: ChatSession) -> ChatSession:
     """A session whose model reads images."""
-    ProviderModel.objects.filter(pk=session.model_id).update(types=["chat", "vision"])
+    ProviderModel.objects.update(types=["chat", "vision"])
     session.refresh_from_db()
     return session
 
@@ -66,7 +66,7 @@ def ask(session: ChatSession, text: str, *files: Attachment, **options: Any) -> 
         **options,
     )
     assert generator.wait(10)
-    return Message.objects.get(pk=answer.parent_id)
+    return session.messages.get(children=answer)
 
 
 def sent(session: ChatSession) -> Any:
@@ -246,7 +246,7 @@ def test_of_many_images_the_newest_are_sent(seeing: ChatSession, alice: User) ->
 
 
 def test_what_does_not_fit_into_the_model_is_said_before(session: ChatSession, alice: User) -> None:
-    ProviderModel.objects.filter(pk=session.model_id).update(context_tokens=1000)
+    ProviderModel.objects.update(context_tokens=1000)
     session.refresh_from_db()
     with pytest.raises(ValidationError, match="reads 1,000"):
         ask(session, "Sum up", keep(alice, b"word " * 4000, "a.txt"))
