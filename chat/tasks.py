@@ -18,3 +18,9 @@ def fill_search() -> None:
     from chat.search import filling
 
     filling.fill(FILL_S)
+
+
+@shared_task(name="chat.tasks.forget")
+def forget() -> None:
+    """What nobody sends."""
+    reaping.forget_unsent()

@@ -92,5 +92,6 @@ def read(nodes: Sequence[Node]) -> list[Message]:
     found: dict[uuid.UUID, Message] = {}
     for start in range(0, len(nodes), IDS_PER_QUERY):
         ids = [node.pk for node in nodes[start : start + IDS_PER_QUERY]]
-        found |= {row.pk: row for row in Message.objects.order_by().filter(pk__in=ids)}
+        rows = Message.objects.order_by().filter(pk__in=ids).prefetch_related("attachments")
+        found |= {row.pk: row for row in rows}
     return [found[node.pk] for node in nodes if node.pk in found]

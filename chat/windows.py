@@ -41,9 +41,7 @@ def window(
     return Window(tree.turns(nodes), start, end == total, is_answering)
 
 
-def _around(
-    session: ChatSession, at: uuid.UUID, before: int | None, is_answering: bool
-) -> Window:
+def _around(session: ChatSession, at: uuid.UUID, before: int | None, is_answering: bool) -> Window:
     tree = Tree.of(session)
     path = tree.nodes_to(session.tip_id)
     unshown = None if any(node.pk == at for node in path) else at

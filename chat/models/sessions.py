@@ -44,9 +44,7 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
 
     def with_answering(self) -> Self:
         """Each says whether an answer is being written: always at the tip, if anywhere."""
-        return self.annotate(
-            is_answering=Q(tip__status=MessageStatus.STREAMING, tip__isnull=False)
-        )
+        return self.annotate(is_answering=Q(tip__status=MessageStatus.STREAMING, tip__isnull=False))
 
     def answered_by(self, version_id: int) -> Self:
         """Those with an answer by this model version, shown or not."""

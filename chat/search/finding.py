@@ -36,8 +36,8 @@ class Hits:
 def find(
     chats: QuerySet[ChatSession], *, owner: User, text: str, start: int = 0, count: int = 20
 ) -> Hits:
-    """Those of `chats`, all `owner`'s, in which every word of `text` is: first by their titles, then
-    by messages, the newest first. `count` of them after the first `start`.
+    """Those of `chats`, all `owner`'s, in which every word of `text` is: first by their titles,
+    then by messages, the newest first. `count` of them after the first `start`.
     """
     query = Query(text[:TEXT_MAX_CHARS])
     if not query:
@@ -86,9 +86,7 @@ def _loaded(chats: QuerySet[ChatSession], ids: Sequence[UUID]) -> list[ChatSessi
     return [found[chat_id] for chat_id in ids if chat_id in found]
 
 
-def _first_hits(
-    candidates: dict[UUID, list[UUID]], query: Query
-) -> dict[UUID, tuple[UUID, str]]:
+def _first_hits(candidates: dict[UUID, list[UUID]], query: Query) -> dict[UUID, tuple[UUID, str]]:
     """Of each chat the first candidate that has the words, with its text. Most often that is the
     very first: more are read only of the chats where it is not."""
     hits: dict[UUID, tuple[UUID, str]] = {}

@@ -1,8 +1,10 @@
 """What a search found, a page at a time."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.db.models import QuerySet
+from django.urls import reverse
 
 from accounts.models import User
 from chat.models import ChatSession, SearchFill
@@ -31,9 +33,15 @@ class FoundPage:
         return self.number > 1
 
 
-def found_page(
-    chats: QuerySet[ChatSession], *, owner: User, text: str, number: int
-) -> FoundPage:
+def page_of(hit: Hit, words: str) -> str:
+    """Its conversation, at the message where the words are."""
+    page = reverse("chat:session", args=[hit.chat.pk])
+    if hit.message_id is None:
+        return page
+    return f"{page}?{urlencode({'q': words, 'at': hit.message_id})}#message-{hit.message_id}"
+
+
+def found_page(chats: QuerySet[ChatSession], *, owner: User, text: str, number: int) -> FoundPage:
     number = max(1, number)
     found: Hits = find(
         chats, owner=owner, text=text, start=HITS_PER_PAGE * (number - 1), count=HITS_PER_PAGE

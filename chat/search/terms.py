@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from zlib import crc32
 
 # Han, kana, hangul, Thai, Lao, Burmese, Khmer: written without spaces, or with endings on words.
@@ -39,7 +40,7 @@ def folded(text: str) -> str:
 
 
 def _pairs(run: str) -> Iterator[str]:
-    return map("".join, zip(run, run[1:], strict=False))
+    return map("".join, pairwise(run))
 
 
 def _beginnings(word: str) -> list[str]:

@@ -10,7 +10,8 @@ from django.test import Client
 from accounts.models import AuditEvent, User
 from chat.generation import generator
 from chat.models import ChatSession, Message
-from chat.views.chats import SESSIONS_PER_PAGE, TURNS_PER_PAGE
+from chat.views.chats import SESSIONS_PER_PAGE
+from chat.windows import TURNS_PER_PAGE
 from providers.models import Provider, ProviderModel
 
 ClientFor = Callable[[User], Client]

@@ -177,7 +177,9 @@ def test_a_deleted_chat_leaves_nothing_in_the_index(alice: User, bob: User) -> N
             cursor.execute("SELECT term FROM temp.rest WHERE doc > 0")
             left = {row[0] for row in cursor.fetchall()}
             cursor.execute("DROP TABLE temp.rest")
-        texts = {text: {word_of(term) for term in terms_of(alice.pk, text)} for text in (GONE, KEPT)}
+        texts = {
+            text: {word_of(term) for term in terms_of(alice.pk, text)} for text in (GONE, KEPT)
+        }
         # Other tests leave their own behind: they empty tables without a word to anybody.
         assert left & (texts[GONE] | texts[KEPT]) == texts[KEPT]
 

@@ -23,7 +23,7 @@ def drop_index(apps, editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("chat", "0006_organised"),
+        ("chat", "0007_attachments"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
