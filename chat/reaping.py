@@ -28,6 +28,7 @@ def reap_lost() -> int:
                 revision = ChatSession.objects.bump(session_id)
                 rows = Message.objects.filter(pk=message_id)
                 rows.update(revision=revision)
+                index.remove(message=message_id)
                 index.add(rows.select_related("session"))
                 transaction.on_commit(partial(tell_changed, session_id))
                 reaped += 1

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chat.models import ChatSession, Message
+from chat.models import ChatSession
 from chat.threads import Node, Tree, Turn
 
 TURNS_PER_PAGE = 60
@@ -29,9 +29,9 @@ def window(
     session: ChatSession, *, before: int | None = None, at: uuid.UUID | None = None
 ) -> Window:
     """The newest turns, those before the position `before`, or those around the message `at`."""
-    tip = Message.objects.filter(pk=session.tip_id).values_list("position", "status").first()
-    total, status = (tip[0] + 1, tip[1]) if tip else (0, "")
-    is_answering = status == "streaming"
+    tip = session.tip
+    total = tip.position + 1 if tip else 0
+    is_answering = tip is not None and tip.is_streaming
     if at is not None:
         return _around(session, at, before, is_answering)
     end = total if before is None else min(before, total)

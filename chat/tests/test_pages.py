@@ -191,7 +191,7 @@ def test_the_list_is_searched_and_paged(
     assert len(client.get("/chat/").context["page"]) == SESSIONS_PER_PAGE
     assert len(client.get("/chat/?page=2").context["page"]) == 3
     partial = client.get("/chat/?q=chat+42", headers=HTMX | {"HX-Target": "sessions"})
-    assert len(partial.context["page"]) == 1 and b"<html" not in partial.content
+    assert len(partial.context["page"].hits) == 1 and b"<html" not in partial.content
 
 
 def test_a_long_chat_is_shown_in_pages(

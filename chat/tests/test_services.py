@@ -193,13 +193,6 @@ def test_changes_are_audited_without_the_words(session: ChatSession, alice: User
     assert event.target_label == str(session.pk)
 
 
-def test_searching_titles_and_messages(session: ChatSession, alice: User, bob: User) -> None:
-    ask(session, "Über Ölpreise")
-    mine = ChatSession.objects.for_user(alice)
-    assert mine.search("preise").exists() and not mine.search("kaffee").exists()
-    assert not ChatSession.objects.for_user(bob).search("preise").exists()
-
-
 def test_exports(session: ChatSession) -> None:
     ask(session, "/think hello")
     session.refresh_from_db()
