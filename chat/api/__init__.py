@@ -1,5 +1,6 @@
 """API: what hangs below `chat/`."""
 
+from chat.api.attachments import attachments_router
 from chat.api.sessions import sessions_router
 
-__all__ = ["sessions_router"]
+__all__ = ["attachments_router", "sessions_router"]
