@@ -5,6 +5,8 @@ import contextlib
 import logging
 import time
 import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 from urllib.parse import parse_qs
 
@@ -34,46 +36,70 @@ LOOK_EVERY_BEHIND_S = 0.25
 CHECK_EVERY_S = 3.0
 
 
-class ChatConsumer(Watcher):
-    """Query: `format=html&lang=` for pages, `since=<revision>` for what is known already."""
+@dataclass
+class Track:
+    """One session as one watcher is told of it; `about` is in each of its events."""
 
-    _pages_watching: ClassVar[set["ChatConsumer"]] = set()
+    follower: Follower
+    view: View
+    about: Mapping[str, Any] = field(default_factory=dict)
+    pending: dict[str, TextNews] = field(default_factory=dict)
+
+
+class SessionsConsumer(Watcher):
+    """Tells one watcher of sessions. Query: `format=html&lang=` for pages, `since=` for what is
+    known already."""
+
+    _pages_watching: ClassVar[set["SessionsConsumer"]] = set()
 
     async def connect(self) -> None:
         # Refused after accepting: a browser cannot read the code of a refused handshake.
         await self.accept()
-        self._session_id = uuid.UUID(str(self.scope["url_route"]["kwargs"]["session_id"]))
         self._lock = asyncio.Lock()
-        self._pending: dict[str, TextNews] = {}
         self._has_pending = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._tracks: dict[str, Track] = {}
         self._looked_at = 0.0
-        query = parse_qs(self.scope["query_string"].decode("latin-1"))
-        self._view = _view_of(query)
-        self._follower = Follower(self._session_id, _number(query.get("since", [""])[0]))
-        if not await self.may_stay(lambda: _refusal(self.scope, self._session_id)):
+        self._query = parse_qs(self.scope["query_string"].decode("latin-1"))
+        if not await self.may_stay(self._admit):
             return
-        await self.channel_layer.group_add(group_of(self._session_id), self.channel_name)
+        for session_id in self._tracks:
+            await self.channel_layer.group_add(group_of(session_id), self.channel_name)
         await self._look()
         self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._flush())]
+
+    def _admit(self) -> int:
+        """The close code for somebody who may not watch; 0 for everybody else, whose tracks are
+        made here. Synchronous."""
+        raise NotImplementedError
+
+    def _prepare(self) -> None:
+        """Before sessions are read. Synchronous; raises SessionGone."""
+
+    def _beside(self, is_changed: bool) -> dict[str, Any] | None:
+        """What to tell after sessions were read, of which one has changed. Synchronous."""
+        return None
 
     async def disconnect(self, code: int) -> None:
         self._pages_watching.discard(self)
         for task in self._tasks:
             task.cancel()
         with contextlib.suppress(OSError):
-            await self.channel_layer.group_discard(group_of(self._session_id), self.channel_name)
+            for session_id in self._tracks:
+                await self.channel_layer.group_discard(group_of(session_id), self.channel_name)
 
     async def chat_text(self, nudge: dict[str, Any]) -> None:
+        track = self._tracks[nudge["session"]]
         async with self._lock:
-            news = self._follower.take(nudge)
+            news = track.follower.take(nudge)
             if news is not None:
-                await self._collect(news)
-            elif self._follower.is_behind and self._is_read_due(LOOK_EVERY_BEHIND_S):
-                await self._read()
+                await self._collect(track, news)
+            elif track.follower.is_behind and self._is_read_due(LOOK_EVERY_BEHIND_S):
+                await self._read([track])
 
     async def chat_changed(self, nudge: dict[str, Any]) -> None:
-        await self._look()
+        async with self._lock:
+            await self._read([self._tracks[nudge["session"]]])
 
     async def _watch(self) -> None:
         """Look without a nudge, and check now and then that the person may still see it."""
@@ -85,9 +111,13 @@ class ChatConsumer(Watcher):
                 checked_at = now
                 if not await self.may_stay(lambda: _signed_out(self.scope)):
                     return
-            pause = LOOK_EVERY_S if self._follower.is_text_running else LOOK_EVERY_IDLE_S
+            pause = LOOK_EVERY_S if self._is_text_running else LOOK_EVERY_IDLE_S
             if self._is_read_due(pause):
                 await self._look()
+
+    @property
+    def _is_text_running(self) -> bool:
+        return any(track.follower.is_text_running for track in self._tracks.values())
 
     def _is_read_due(self, pause_s: float) -> bool:
         return time.monotonic() - self._looked_at >= pause_s
@@ -99,12 +129,12 @@ class ChatConsumer(Watcher):
 
     async def _look(self) -> None:
         async with self._lock:
-            await self._read()
+            await self._read(list(self._tracks.values()))
 
-    async def _read(self) -> None:
+    async def _read(self, tracks: Iterable[Track]) -> None:
         self._looked_at = time.monotonic()
         try:
-            news, state = await in_database(self._read_now)()
+            found, beside = await in_database(self._read_now)(tracks)
         except SessionGone:
             await self.end(NOT_FOUND)
             return
@@ -112,30 +142,37 @@ class ChatConsumer(Watcher):
             logger.warning("a session cannot be read", exc_info=True)
             await self.end(TRY_AGAIN)
             return
-        if state is not None:
-            self._pending.clear()
-            await self._tell(state)
-            self._note_running()
-        for text in news.texts:
-            await self._collect(text)
+        for track, news, state in found:
+            if state is not None:
+                track.pending.clear()
+                await self._tell({**state, **track.about})
+            for text in news.texts:
+                await self._collect(track, text)
+        if beside is not None:
+            await self._tell(beside)
+        self._note_running()
 
-    def _read_now(self) -> tuple[News, dict[str, Any] | None]:
-        news = self._follower.read()
-        return news, self._view.state(news.changes) if news.changes else None
+    def _read_now(self, tracks: Iterable[Track]) -> tuple[list[Any], dict[str, Any] | None]:
+        self._prepare()
+        found = []
+        for track in tracks:
+            news: News = track.follower.read()
+            found.append((track, news, track.view.state(news.changes) if news.changes else None))
+        return found, self._beside(any(state for _track, _news, state in found))
 
     def _note_running(self) -> None:
-        if self._follower.is_text_running and isinstance(self._view, PageView):
+        if self._is_text_running and language_of(self._query) is not None:
             self._pages_watching.add(self)
         else:
             self._pages_watching.discard(self)
 
-    async def _collect(self, news: TextNews) -> None:
+    async def _collect(self, track: Track, news: TextNews) -> None:
         self._looked_at = time.monotonic()
-        if self._view.pause_s(1) == 0:
-            await self._tell(self._view.text(news))
+        if track.view.pause_s(1) == 0:
+            await self._tell({**track.view.text(news), **track.about})
             return
-        before = self._pending.get(news.id, TextNews(news.id))
-        self._pending[news.id] = TextNews(
+        before = track.pending.get(news.id, TextNews(news.id))
+        track.pending[news.id] = TextNews(
             news.id, before.thinking + news.thinking, before.content + news.content
         )
         self._has_pending.set()
@@ -146,14 +183,29 @@ class ChatConsumer(Watcher):
             await self._has_pending.wait()
             async with self._lock:
                 self._has_pending.clear()
-                pending, self._pending = self._pending, {}
-                for news in pending.values():
-                    await self._tell(self._view.text(news))
-            await asyncio.sleep(self._view.pause_s(len(self._pages_watching)))
+                for track in self._tracks.values():
+                    pending, track.pending = track.pending, {}
+                    for news in pending.values():
+                        await self._tell({**track.view.text(news), **track.about})
+            watchers = len(self._pages_watching)
+            await asyncio.sleep(max(t.view.pause_s(watchers) for t in self._tracks.values()))
+
+
+class ChatConsumer(SessionsConsumer):
+    """One session; `since=<revision>`."""
+
+    def _admit(self) -> int:
+        session_id = uuid.UUID(str(self.scope["url_route"]["kwargs"]["session_id"]))
+        code = _refusal(self.scope, session_id)
+        if not code:
+            language = language_of(self._query)
+            view: View = TextView() if language is None else PageView(language)
+            known = revision_of(self._query.get("since", [""])[0])
+            self._tracks = {str(session_id): Track(Follower(session_id, known), view)}
+        return code
 
 
 def _refusal(scope: Any, session_id: uuid.UUID) -> int:
-    """The close code for somebody who may not watch; 0 for everybody else."""
     user = socket_user(scope)
     if not isinstance(user, User):
         return UNAUTHENTICATED
@@ -162,15 +214,11 @@ def _refusal(scope: Any, session_id: uuid.UUID) -> int:
 
 
 def _signed_out(scope: Any) -> int:
-    """As `_refusal`, for a session that is theirs."""
+    """As `_admit`, for who was let in."""
     return 0 if socket_user(scope) is not None else UNAUTHENTICATED
 
 
-def _view_of(query: dict[str, list[str]]) -> View:
-    language = language_of(query)
-    return TextView() if language is None else PageView(language)
-
-
-def _number(text: str) -> int:
+def revision_of(text: str) -> int:
+    """-1 where nothing is known."""
     number = number_of(text, 9)
     return -1 if number is None else number

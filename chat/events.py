@@ -38,7 +38,7 @@ async def send(session_id: object, nudge: dict[str, Any]) -> None:
     if layer is None:
         return
     try:
-        await layer.group_send(group_of(session_id), nudge)
+        await layer.group_send(group_of(session_id), {**nudge, "session": str(session_id)})
     except OSError:
         logger.warning("the channel layer does not answer; watchers will poll")
 
