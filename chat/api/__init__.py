@@ -1,5 +1,6 @@
-"""API: what hangs below `chat/`."""
+"""API: what hangs below `chat/` and `comparisons/`."""
 
+from chat.api.comparisons import comparisons_router
 from chat.api.sessions import sessions_router
 
-__all__ = ["sessions_router"]
+__all__ = ["comparisons_router", "sessions_router"]
