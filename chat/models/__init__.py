@@ -10,6 +10,7 @@ from chat.models.comparisons import (
     Outcome,
     Vote,
 )
+from chat.models.folders import ChatFolder
 from chat.models.sessions import (
     LOST_AFTER,
     ChatSession,
@@ -18,14 +19,18 @@ from chat.models.sessions import (
     MessageQuerySet,
     MessageRole,
     MessageStatus,
+    TitleSource,
 )
+from chat.models.settings import ChatSettings, TitleWriter
 
 __all__ = [
     "COLUMNS_MAX",
     "COLUMNS_MIN",
     "LOST_AFTER",
+    "ChatFolder",
     "ChatSession",
     "ChatSessionQuerySet",
+    "ChatSettings",
     "Comparison",
     "ComparisonColumn",
     "ComparisonQuerySet",
@@ -35,5 +40,7 @@ __all__ = [
     "MessageRole",
     "MessageStatus",
     "Outcome",
+    "TitleSource",
+    "TitleWriter",
     "Vote",
 ]
