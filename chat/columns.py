@@ -136,6 +136,10 @@ def sides_of(comparison: Comparison) -> list[Side]:
     return [_side(comparison, column, messages[column.session_id]) for column in columns]
 
 
+def side_of(comparison: Comparison, number: int) -> Side | None:
+    return next((side for side in sides_of(comparison) if side.column.number == number), None)
+
+
 def _side(comparison: Comparison, column: ComparisonColumn, messages: Iterable[Message]) -> Side:
     turns = Tree(messages).turns(column.session.tip_id)
     return Side(column, as_known(turns, comparison))

@@ -1,8 +1,10 @@
 """Verbs about comparisons: start, ask all, ask one again, change, delete, go on with one."""
 
 import secrets
+import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -27,6 +29,7 @@ from chat.models import (
     Message,
     MessageRole,
     MessageStatus,
+    TitleSource,
 )
 from chat.threads import Tree
 from llmplatform.encryption import KeyUnreadable
@@ -80,6 +83,8 @@ def start(
                 owner=owner,
                 model=choice.model,
                 title=comparison.title,
+                # No model is asked for a better one.
+                title_source=TitleSource.PERSON,
                 system_prompt=choice.system_prompt or system_prompt,
                 parameters={**shared, **choice.parameters},
             )
@@ -208,7 +213,7 @@ def delete(*, comparison: Comparison, actor: User, request: HttpRequest | None =
         comparison.delete()
         ChatSession.objects.filter(pk__in=ids).delete()
         transaction.on_commit(lambda: generator.cancel(running))
-        transaction.on_commit(lambda: [tell_changed(each) for each in ids])
+        _tell(ids)
 
 
 def chat_with(*, side: Side, actor: User, request: HttpRequest | None = None) -> ChatSession:
@@ -238,6 +243,12 @@ def chat_with(*, side: Side, actor: User, request: HttpRequest | None = None) ->
     return session
 
 
+def record_export(
+    *, comparison: Comparison, actor: User, format: str, request: HttpRequest
+) -> None:
+    record(comparison, actor, "export", request, after={"format": format})
+
+
 def _copied(message: Message, session: ChatSession, parent: Message | None) -> Message:
     fields = {f.name: getattr(message, f.name) for f in Message._meta.concrete_fields}
     fields |= {"session": session, "parent": parent, "run": None, "heartbeat_at": None}
@@ -260,7 +271,12 @@ def _keep_tags(comparison: Comparison, tags: Iterable[str]) -> None:
 def changed(comparison: Comparison) -> None:
     Comparison.objects.bump(comparison.pk)
     ids = list(comparison.columns.values_list("session_id", flat=True))
-    transaction.on_commit(lambda: [tell_changed(each) for each in ids])
+    _tell(ids)
+
+
+def _tell(session_ids: Sequence[uuid.UUID]) -> None:
+    for session_id in session_ids:
+        transaction.on_commit(partial(tell_changed, session_id))
 
 
 def record(

@@ -26,6 +26,8 @@ PARTS = {
     "compare-verdict": "chat/comparison/verdict.html",
 }
 
+NAME = "chat/comparison/name.html"
+
 
 def _known(changes: Changes, column: ComparisonColumn) -> Changes:
     return replace(changes, turns=as_known(changes.turns, column.comparison))
@@ -116,6 +118,13 @@ class CompareConsumer(SessionsConsumer):
         return {**event, "parts": changed} if changed else None
 
     def _rendered(self) -> dict[str, str]:
-        context = {"shown": Shown(self._comparison, self._reader), "comparison": self._comparison}
+        shown = Shown(self._comparison, self._reader)
+        context = {"shown": shown, "comparison": self._comparison}
         with override(self._language):
-            return {name: render_to_string(each, context) for name, each in PARTS.items()}
+            parts: dict[str, str] = {
+                name: render_to_string(each, context) for name, each in PARTS.items()
+            }
+            for side in shown.sides:
+                name = f"compare-name-{side.column.number}"
+                parts[name] = render_to_string(NAME, {**context, "side": side})
+        return parts

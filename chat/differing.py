@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import groupby
 
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from chat.columns import Side
+
 # A word, a sign of Chinese, Japanese or Korean, a run of spaces, or any other sign.
 WORD = re.compile(r"[぀-ヿ㐀-鿿가-힯豈-﫿]|[^\W぀-ヿ㐀-鿿가-힯豈-﫿]+|\s+|[^\w\s]")
 LINE = re.compile(r"[^\n]*\n|[^\n]+")
@@ -50,6 +55,14 @@ def difference(left: str, right: str) -> Difference:
     same = sum(len(piece.text) for piece in pieces if piece.kind == "same")
     whole = len(left) + len(right)
     return Difference(pieces, is_by_line, 2 * same / whole if whole else 1.0)
+
+
+def compared(left: Side, right: Side, number: int = 0) -> Difference:
+    """The answers of two columns in round `number`, 0 for the last. Raises ValidationError."""
+    number = number or min(left.rounds, right.rounds)
+    if not 0 < number <= min(left.rounds, right.rounds):
+        raise ValidationError({"round": [_("There is no such round.")]})
+    return difference(left.answers[number - 1].content, right.answers[number - 1].content)
 
 
 def _pieces(left: Sequence[str], right: Sequence[str]) -> Iterator[Piece]:

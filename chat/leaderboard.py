@@ -112,9 +112,7 @@ def _columns(comparisons: set[uuid.UUID]) -> dict[uuid.UUID, dict[int, int | Non
     """Of each comparison the model of each column."""
     found: dict[uuid.UUID, dict[int, int | None]] = defaultdict(dict)
     rows = ComparisonColumn.objects.filter(comparison__votes__isnull=False).distinct()
-    for comparison, number, model in rows.values_list(
-        "comparison_id", "number", "session__model_id"
-    ):
+    for comparison, number, model in rows.values_list("comparison_id", "number", "session__model"):
         if comparison in comparisons:
             found[comparison][number] = model
     return found
@@ -139,8 +137,8 @@ def _standings(
     )
     tallies: dict[int, Counter[str]] = defaultdict(Counter)
     for each in rounds:
-        for model in each.among:
-            tallies[model][_result(each, model)] += 1
+        for pk in each.among:
+            tallies[pk][_result(each, pk)] += 1
     together = next(iter(connected(each.among for each in decided)), set())
     return [
         Standing(model, tallies[pk], values[place[pk]], pk not in together)
@@ -148,10 +146,10 @@ def _standings(
     ]
 
 
-def _result(vote: Round, model: int) -> str:
+def _result(vote: Round, pk: int) -> str:
     if vote.outcome != Outcome.BEST:
         return vote.outcome
-    return "win" if vote.best == model else "loss"
+    return "win" if vote.best == pk else "loss"
 
 
 def tags_for(user: User) -> list[str]:

@@ -76,7 +76,8 @@ def _fitted(n: int, counted: Sequence[tuple[Choice, int]], prior: float) -> tupl
         values = values + step * min(1.0, LONGEST_STEP / max(np.abs(step).max(), CLOSE_ENOUGH))
         if np.abs(step).max() < CLOSE_ENOUGH:
             break
-    return values, np.linalg.inv(_slope(values, counted, prior)[1])
+    covariance = np.linalg.inv(_slope(values, counted, prior)[1])
+    return values, covariance.astype(np.float64)
 
 
 def _slope(

@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from chat.models import ChatSession
+from chat.models import ChatSession, Comparison
 from llmplatform.navigation import GROUPS, Entry
 from prompts.models import Prompt
 from providers.models import Provider
@@ -18,6 +18,7 @@ from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
 
 STARTS = (
     Entry(_("New chat"), "chat:index", "chat"),
+    Entry(_("New comparison"), "compare:index", "compare"),
     Entry(_("New training"), "training:create", "training"),
     Entry(_("Upload dataset"), "datasets:upload", "dataset"),
     Entry(_("Register a base model"), "models:create-base", "model"),
@@ -31,6 +32,7 @@ KINDS: tuple[tuple[str | Promise, type[Model], str, str], ...] = (
     (_("Base models"), BaseModel, "name", "models:base"),
     (_("Datasets"), Dataset, "name", "datasets:detail"),
     (_("Chat"), ChatSession, "title", "chat:session"),
+    (_("Compare"), Comparison, "title", "compare:detail"),
     (_("Prompts"), Prompt, "title", "prompts:detail"),
     (_("Providers"), Provider, "name", "providers:detail"),
 )

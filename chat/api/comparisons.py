@@ -1,17 +1,18 @@
 """API: `comparisons` and what hangs below it. The socket: docs/events.md."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
-from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from ninja import Query, Router
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from chat import comparing, comparison_exporting, leaderboard, services, voting
+from chat import comparing, comparison_exporting, exporting, leaderboard, voting
 from chat.api.sessions import model_of
 from chat.columns import Side, side_of
 from chat.comparison_schemas import (
@@ -59,9 +60,14 @@ def _side(comparison: Comparison, number: int) -> Side:
     return side
 
 
-def _still_answering() -> ApiError:
-    message = _("Wait for the running answers, or stop them first.")
-    return ApiError(409, "still_answering", message)
+@contextmanager
+def _when_quiet() -> Iterator[None]:
+    """409 while answers are written."""
+    try:
+        yield
+    except StillAnswering as error:
+        message = _("Wait for the running answers, or stop them first.")
+        raise ApiError(409, "still_answering", message) from error
 
 
 @comparisons_router.get("", response=Page[ComparisonRow])
@@ -126,9 +132,7 @@ def change_comparison(
 ) -> Comparison:
     comparison = _own(request, comparison_id)
     changes = body.model_dump(exclude_unset=True, exclude_none=True)
-    comparing.change(
-        comparison=comparison, actor=current_user(request), request=request, **changes
-    )
+    comparing.change(comparison=comparison, actor=current_user(request), request=request, **changes)
     return _own(request, comparison_id)
 
 
@@ -143,10 +147,8 @@ def delete_comparison(request: HttpRequest, comparison_id: UUID) -> Any:
 def ask(request: HttpRequest, comparison_id: UUID, body: QuestionIn) -> Comparison:
     """The next question to every column; returns at once."""
     comparison, user = _own(request, comparison_id), current_user(request)
-    try:
+    with _when_quiet():
         comparing.ask_all(comparison=comparison, actor=user, content=body.content)
-    except StillAnswering as error:
-        raise _still_answering() from error
     return _own(request, comparison_id)
 
 
@@ -154,10 +156,8 @@ def ask(request: HttpRequest, comparison_id: UUID, body: QuestionIn) -> Comparis
 def again(request: HttpRequest, comparison_id: UUID, body: NumberIn) -> Comparison:
     """Another answer of one column to the last question."""
     side = _side(_own(request, comparison_id), body.column)
-    try:
+    with _when_quiet():
         comparing.ask_again(side=side, actor=current_user(request))
-    except StillAnswering as error:
-        raise _still_answering() from error
     return _own(request, comparison_id)
 
 
@@ -165,10 +165,8 @@ def again(request: HttpRequest, comparison_id: UUID, body: NumberIn) -> Comparis
 def go_on(request: HttpRequest, comparison_id: UUID, body: NumberIn) -> Comparison:
     """Let one column write on where its answer was cut."""
     side = _side(_own(request, comparison_id), body.column)
-    try:
+    with _when_quiet():
         comparing.go_on(side=side, actor=current_user(request))
-    except StillAnswering as error:
-        raise _still_answering() from error
     return _own(request, comparison_id)
 
 
@@ -181,10 +179,8 @@ def stop(request: HttpRequest, comparison_id: UUID) -> Any:
 def vote(request: HttpRequest, comparison_id: UUID, body: VoteIn) -> Any:
     """On the last round. A blind comparison is revealed by it."""
     comparison, user = _own(request, comparison_id), current_user(request)
-    try:
+    with _when_quiet():
         voting.vote(comparison=comparison, actor=user, request=request, **body.model_dump())
-    except StillAnswering as error:
-        raise _still_answering() from error
     return 201, _own(request, comparison_id)
 
 
@@ -192,10 +188,8 @@ def vote(request: HttpRequest, comparison_id: UUID, body: VoteIn) -> Any:
 def reveal(request: HttpRequest, comparison_id: UUID) -> Comparison:
     """Show the names without a vote."""
     comparison, user = _own(request, comparison_id), current_user(request)
-    try:
+    with _when_quiet():
         voting.reveal(comparison=comparison, actor=user, request=request)
-    except StillAnswering as error:
-        raise _still_answering() from error
     return _own(request, comparison_id)
 
 
@@ -203,10 +197,8 @@ def reveal(request: HttpRequest, comparison_id: UUID) -> Comparison:
 def chat_with(request: HttpRequest, comparison_id: UUID, body: NumberIn) -> Any:
     """The conversation with one column as a chat of its own."""
     side = _side(_own(request, comparison_id), body.column)
-    try:
+    with _when_quiet():
         return 201, comparing.chat_with(side=side, actor=current_user(request), request=request)
-    except StillAnswering as error:
-        raise _still_answering() from error
 
 
 @comparisons_router.get("{uuid:comparison_id}/difference", response=DifferenceOut)
@@ -227,6 +219,5 @@ def export(request: HttpRequest, comparison_id: UUID, format: str = "md") -> Htt
     comparing.record_export(comparison=comparison, actor=user, format=format, request=request)
     kind = comparison_exporting.FORMATS[format]
     response = HttpResponse(text, content_type=f"{kind}; charset=utf-8")
-    name = services.file_name(comparison, format)
-    response.headers["Content-Disposition"] = content_disposition_header(True, name) or ""
+    response.headers["Content-Disposition"] = exporting.disposition(comparison, format)
     return response

@@ -3,6 +3,7 @@
 from chat.models.comparisons import (
     COLUMNS_MAX,
     COLUMNS_MIN,
+    LETTERS,
     Comparison,
     ComparisonColumn,
     ComparisonQuerySet,
@@ -26,6 +27,7 @@ from chat.models.settings import ChatSettings, TitleWriter
 __all__ = [
     "COLUMNS_MAX",
     "COLUMNS_MIN",
+    "LETTERS",
     "LOST_AFTER",
     "ChatFolder",
     "ChatSession",
