@@ -14,7 +14,7 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from chat.models import Comparison, ComparisonColumn, Message
-from chat.threads import Tree, Turn
+from chat.threads import Node, Tree, Turn
 
 # Of an answer: what would tell which model gave it.
 HIDDEN: dict[str, Any] = {
@@ -129,17 +129,19 @@ def columns_of(comparison: Comparison) -> list[ComparisonColumn]:
 def sides_of(comparison: Comparison) -> list[Side]:
     prefetch_related_objects([comparison], "columns__session__model__provider")
     columns = columns_of(comparison)
-    messages: dict[Any, list[Message]] = defaultdict(list)
+    nodes: dict[Any, list[Node]] = defaultdict(list)
     rows = Message.objects.filter(session__in=[column.session_id for column in columns])
-    for message in rows.order_by("position", "created_at", "pk"):
-        messages[message.session_id].append(message)
-    return [_side(comparison, column, messages[column.session_id]) for column in columns]
+    rows = rows.order_by("position", "created_at", "pk")
+    for session_id, *fields in rows.values_list("session_id", *Node._fields):
+        nodes[session_id].append(Node(*fields))
+    return [_side(comparison, column, nodes[column.session_id]) for column in columns]
 
 
 def side_of(comparison: Comparison, number: int) -> Side | None:
     return next((side for side in sides_of(comparison) if side.column.number == number), None)
 
 
-def _side(comparison: Comparison, column: ComparisonColumn, messages: Iterable[Message]) -> Side:
-    turns = Tree(messages).turns(column.session.tip_id)
+def _side(comparison: Comparison, column: ComparisonColumn, nodes: Iterable[Node]) -> Side:
+    tree = Tree(nodes)
+    turns = tree.turns(tree.nodes_to(column.session.tip_id))
     return Side(column, as_known(turns, comparison))

@@ -31,6 +31,7 @@ from chat.models import (
     MessageStatus,
     TitleSource,
 )
+from chat.search import index
 from chat.threads import Tree
 from llmplatform.encryption import KeyUnreadable
 from providers.models import ProviderModel
@@ -238,6 +239,7 @@ def chat_with(*, side: Side, actor: User, request: HttpRequest | None = None) ->
         tip = None
         for shown in side.turns:
             tip = _copied(shown.message, session, tip)
+            index.add([tip])
         session.tip = tip
         session.save(update_fields=["tip"])
     return session
@@ -269,8 +271,10 @@ def _keep_tags(comparison: Comparison, tags: Iterable[str]) -> None:
 
 
 def changed(comparison: Comparison) -> None:
+    """Sockets look at sessions, so one of them says that there is something new."""
     Comparison.objects.bump(comparison.pk)
     ids = list(comparison.columns.values_list("session_id", flat=True))
+    ChatSession.objects.bump(ids[0])
     _tell(ids)
 
 

@@ -14,7 +14,7 @@ from chat.columns import as_known
 from chat.comparison_schemas import ComparisonRow
 from chat.comparison_showing import Shown, message_context
 from chat.consumers import SessionsConsumer, Track, revision_of
-from chat.following import Changes, Follower, SessionGone
+from chat.following import Changes, SessionGone
 from chat.models import Comparison, ComparisonColumn
 from chat.watching import PageView, TextView
 from llmplatform.sockets import NOT_FOUND, UNAUTHENTICATED, language_of
@@ -71,14 +71,16 @@ class CompareConsumer(SessionsConsumer):
         columns = list(self._comparison.columns.all())
         known += [""] * len(columns)
         self._columns = columns
-        self._tracks = {
-            str(column.session_id): Track(
-                Follower(column.session_id, revision_of(since)),
+        self._tracks = [
+            Track(
+                self,
+                column.session_id,
                 self._view(column),
-                {"column": column.number},
+                since=revision_of(since),
+                about={"column": column.number},
             )
             for column, since in zip(columns, known, strict=False)
-        }
+        ]
         return 0
 
     def _view(self, column: ComparisonColumn) -> ColumnTextView | ColumnPageView:
@@ -98,12 +100,12 @@ class CompareConsumer(SessionsConsumer):
         """When the names are shown, everything that was told without them is told again."""
         self._comparison = self._found()
         was_masked = self._told is not None and self._told[1]
-        for column, track in zip(self._columns, self._tracks.values(), strict=True):
+        for column, track in zip(self._columns, self._tracks, strict=True):
             column.comparison = self._comparison
             if was_masked and not self._comparison.is_masked:
                 track.follower.revision = -1
 
-    def _beside(self, is_changed: bool) -> dict[str, Any] | None:
+    def _beside(self, *, is_changed: bool) -> dict[str, Any] | None:
         now = (self._comparison.revision, self._comparison.is_masked)
         if not is_changed and now == self._told:
             return None

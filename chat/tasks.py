@@ -8,3 +8,9 @@ from chat import reaping
 @shared_task(name="chat.tasks.reap")
 def reap() -> None:
     reaping.reap_lost()
+
+
+@shared_task(name="chat.tasks.forget")
+def forget() -> None:
+    """What nobody sends."""
+    reaping.forget_unsent()

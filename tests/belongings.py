@@ -9,6 +9,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
+from chat import attachments
 from chat import services as chats
 from chat.models import (
     ChatSession,
@@ -230,6 +231,11 @@ def _chat(owner: User) -> Parameters:
     return {"session_id": _messages(owner)[0].pk}
 
 
+def _attachment(owner: User) -> Parameters:
+    content = BytesIO(f"{CANARY} {owner.pk}".encode())
+    return {"attachment_id": attachments.keep(owner=owner, file=content, name=f"{CANARY}.txt").pk}
+
+
 def _question(owner: User) -> Parameters:
     session, question, _answer = _messages(owner)
     return {"session_id": session.pk, "message_id": question.pk}
@@ -283,6 +289,8 @@ BELONGINGS: dict[str, Make] = {
     "chat/<uuid:session_id>/": _chat,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
+    "chat/attachments/<uuid:attachment_id>/": _attachment,
+    "api/v1/chat/attachments/<uuidstr:attachment_id>": _attachment,
     "ws/chat/<uuid:session_id>/": _chat,
     "compare/<uuid:comparison_id>/": _comparison,
     "ws/compare/<uuid:comparison_id>/": _comparison,
