@@ -12,6 +12,14 @@ export function following(scroller, button, isFollowing = true) {
     scroller.scrollTop = scroller.scrollHeight;
   }
 
+  // Shows this part of the conversation; its reader is not at the end.
+  function toPlace(element) {
+    isFollowing = false;
+    const fits = element.offsetHeight < scroller.clientHeight;
+    element.scrollIntoView({ block: fits ? "center" : "start" });
+    show();
+  }
+
   // Changes the conversation with `change`, and keeps the reader's place.
   function keepingPlace(change) {
     change();
@@ -35,10 +43,10 @@ export function following(scroller, button, isFollowing = true) {
     show();
   }, { passive: true });
   button?.addEventListener("click", () => { toEnd(); show(); });
-  return { toEnd, keepingPlace };
+  return { toEnd, toPlace, keepingPlace };
 }
 
 const page = following(
   document.querySelector("[data-scroll]"), document.querySelector("[data-to-end]"),
 );
-export const { toEnd, keepingPlace } = page;
+export const { toEnd, toPlace, keepingPlace } = page;
