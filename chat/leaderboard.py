@@ -112,9 +112,9 @@ def _columns(comparisons: set[uuid.UUID]) -> dict[uuid.UUID, dict[int, int | Non
     """Of each comparison the model of each column."""
     found: dict[uuid.UUID, dict[int, int | None]] = defaultdict(dict)
     rows = ComparisonColumn.objects.filter(comparison__votes__isnull=False).distinct()
-    for comparison, number, model in rows.values_list("comparison_id", "number", "session__model"):
-        if comparison in comparisons:
-            found[comparison][number] = model
+    for column in rows.select_related("session").only("comparison", "number", "session__model"):
+        if column.comparison_id in comparisons:
+            found[column.comparison_id][column.number] = column.session.model_id
     return found
 
 
