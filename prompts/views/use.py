@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
-from django.urls import Resolver404, resolve, reverse
+from django.urls import reverse
 from django.utils.translation import get_language
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
@@ -20,8 +20,6 @@ from prompts.views.access import UNPROCESSABLE, readable, rights
 PICKED_MAX = 30
 # Servers and proxies refuse longer request lines.
 ADDRESS_MAX_CHARS = 7000
-# Another app's page; where it is not there, nothing leads to it.
-COMPARE = "/compare/"
 
 
 def _version(request: HttpRequest, prompt: Prompt) -> tuple[PromptVersion, str]:
@@ -34,13 +32,6 @@ def _version(request: HttpRequest, prompt: Prompt) -> tuple[PromptVersion, str]:
         return versions.chosen(prompt, number=number)
     except ValidationError as error:
         raise Http404 from error
-
-
-def _can_compare() -> bool:
-    try:
-        return bool(resolve(COMPARE))
-    except Resolver404:
-        return False
 
 
 def _twin(prompt: Prompt) -> Prompt | None:
@@ -62,7 +53,6 @@ def _show(
         "is_latest": version.number == prompt.number,
         "form": form,
         "filled": text,
-        "can_compare": _can_compare(),
         "twin": _twin(prompt),
         **rights(request, prompt),
     }
@@ -86,9 +76,8 @@ def use(request: HttpRequest, prompt_id: int) -> HttpResponse:
     if not form.is_valid():
         return _show(request, prompt, version, form)
     text = services.fill_in(prompt=prompt, values=form.cleaned_data, version=version, label=label)
-    is_compared = request.POST.get("to") == "compare" and _can_compare()
-    target = COMPARE if is_compared else reverse("chat:index")
-    address = f"{target}?{urlencode({'prompt': text})}"
+    page = "compare:index" if request.POST.get("to") == "compare" else "chat:index"
+    address = f"{reverse(page)}?{urlencode({'prompt': text})}"
     if len(address) > ADDRESS_MAX_CHARS:
         return _show(request, prompt, version, form, text)
     return redirect(address)
