@@ -11,6 +11,7 @@ from io import BytesIO
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
 from chat import attachments
 from chat import services as chats
+from chat.importing import work as importing
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
 from providers import aliases
@@ -227,6 +228,14 @@ def _attachment(owner: User) -> Parameters:
     return {"attachment_id": attachments.keep(owner=owner, file=content, name=f"{CANARY}.txt").pk}
 
 
+def _chat_import(owner: User) -> Parameters:
+    content = b'[{"mapping": {}, "title": "canary-of-the-owner"}]'
+    row = importing.begin(
+        owner=owner, file=BytesIO(content), file_name=CANARY, size_bytes=len(content)
+    )
+    return {"import_id": row.pk}
+
+
 def _question(owner: User) -> Parameters:
     session, question, _answer = _messages(owner)
     return {"session_id": session.pk, "message_id": question.pk}
@@ -268,6 +277,8 @@ BELONGINGS: dict[str, Make] = {
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
     "chat/attachments/<uuid:attachment_id>/": _attachment,
+    "chat/imports/<uuid:import_id>/": _chat_import,
+    "api/v1/chat/imports/<uuidstr:import_id>": _chat_import,
     "api/v1/chat/attachments/<uuidstr:attachment_id>": _attachment,
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,

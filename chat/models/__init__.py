@@ -12,6 +12,7 @@ from chat.models.comparisons import (
     Vote,
 )
 from chat.models.folders import ChatFolder
+from chat.models.imports import ChatImport, ChatImportQuerySet, ImportStatus
 from chat.models.sessions import (
     LOST_AFTER,
     ChatSession,
@@ -32,6 +33,8 @@ __all__ = [
     "AttachmentKind",
     "AttachmentQuerySet",
     "ChatFolder",
+    "ChatImport",
+    "ChatImportQuerySet",
     "ChatSession",
     "ChatSessionQuerySet",
     "ChatSettings",
@@ -39,6 +42,7 @@ __all__ = [
     "ComparisonColumn",
     "ComparisonQuerySet",
     "ComparisonTag",
+    "ImportStatus",
     "Message",
     "MessageQuerySet",
     "MessageRole",
