@@ -228,6 +228,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "schedule": 15,
         "options": {"expires": 15},
     },
+    "chat.search": {"task": "chat.tasks.fill_search", "schedule": 60, "options": {"expires": 50}},
     "chat.forget": {"task": "chat.tasks.forget", "schedule": 3600},
     "training.forget": {"task": "training.tasks.forget", "schedule": 3600},
 }

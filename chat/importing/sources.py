@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from chat.importing import chatgpt, openwebui, own
@@ -13,17 +13,22 @@ from chat.importing.conversations import (
     line_of,
 )
 
-SOURCES = (chatgpt, openwebui, own)
+Value = Mapping[str, Any]
+SOURCES: tuple[tuple[Callable[[Value], bool], Callable[[Value], Conversation]], ...] = (
+    (chatgpt.is_one, chatgpt.read),
+    (openwebui.is_one, openwebui.read),
+    (own.is_one, own.read),
+)
 
 
 def understood(value: Any) -> Conversation:
     """Raises Skipped."""
     if not isinstance(value, Mapping):
         raise Skipped("unknown")
-    source = next((each for each in SOURCES if each.is_one(value)), None)
-    if source is None:
+    read = next((read for is_one, read in SOURCES if is_one(value)), None)
+    if read is None:
         raise Skipped("unknown", line_of(value.get("title") or value.get("name")))
-    found = source.read(value)
+    found = read(value)
     if not any(said.content.strip() or said.thinking for said in found.messages):
         raise Skipped("empty", found.title)
     if len(found.messages) > MAX_MESSAGES:

@@ -13,6 +13,7 @@ from accounts.models import User
 from chat.importing import own
 from chat.importing.conversations import USER, Conversation, Said
 from chat.models import ChatSession, Message, MessageRole, TitleSource
+from chat.search import index
 from chat.services import title_of, usable_models
 
 NAMESPACE = uuid.UUID("5f0f1b3c-2d0a-5c55-9d86-1f6b8f3a7b10")
@@ -109,6 +110,7 @@ class Writer:
             depths[said.key] = depths[said.parent] + 1
         rows = [_row(session, said, depths[said.key]) for said in wanted]
         Message.objects.bulk_create(rows, batch_size=BATCH)
+        index.add(sorted(rows, key=lambda row: row.created_at))
 
     def _model(self, name: str) -> int | None:
         """One that the owner can use now, where its name fits exactly one."""

@@ -13,6 +13,7 @@ from chat.models.comparisons import (
 )
 from chat.models.folders import ChatFolder
 from chat.models.imports import ChatImport, ChatImportQuerySet, ImportStatus
+from chat.models.search import FIRST_ID, SearchEntry, SearchFill, word_of
 from chat.models.sessions import (
     LOST_AFTER,
     ChatSession,
@@ -28,6 +29,7 @@ from chat.models.settings import ChatSettings, TitleWriter
 __all__ = [
     "COLUMNS_MAX",
     "COLUMNS_MIN",
+    "FIRST_ID",
     "LOST_AFTER",
     "Attachment",
     "AttachmentKind",
@@ -48,7 +50,10 @@ __all__ = [
     "MessageRole",
     "MessageStatus",
     "Outcome",
+    "SearchEntry",
+    "SearchFill",
     "TitleSource",
     "TitleWriter",
     "Vote",
+    "word_of",
 ]

@@ -22,6 +22,7 @@ from chat.importing import elements, sources, work
 from chat.importing.conversations import time_of
 from chat.importing.elements import Element, Part, Unreadable
 from chat.models import ChatImport, ChatSession, ImportStatus, Message
+from chat.search.finding import find
 from chat.threads import Tree
 from conftest import ApiClient
 from providers.models import ProviderModel
@@ -168,6 +169,12 @@ def test_chatgpt(db: None, alice: User) -> None:
     assert len(turn.versions) == 2 and [m.position for m in session.messages.all()] == [0, 1, 1, 2]
     event = AuditEvent.objects.get(action="chat.import")
     assert "Trip" not in str(event.after) and "conversations" not in str(event.target_label)
+
+
+def test_imported_words_are_found(db: None, alice: User) -> None:
+    bring(alice, [chatgpt(), openwebui()])
+    hits = find(ChatSession.objects.for_user(alice), owner=alice, text="pancakes").items
+    assert [hit.chat.title for hit in hits] == ["Recipes"]
 
 
 def test_open_webui(echo: ProviderModel, alice: User) -> None:

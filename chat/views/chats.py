@@ -7,7 +7,6 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,15 +20,15 @@ from chat.context import sees
 from chat.errors import StillAnswering
 from chat.forms import ComposerForm, ModelForm, SettingsForm, TitleForm
 from chat.models import Attachment, ChatSession, Message
+from chat.search.pages import found_page
 from chat.showing import shown_turns
-from chat.threads import Tree
+from chat.windows import window
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.text import number_of
 from providers.models import ProviderModel
 from training.models import ModelVersion
 
 SESSIONS_PER_PAGE = 40
-TURNS_PER_PAGE = 60
 
 
 def _is_partial(request: HttpRequest) -> bool:
@@ -43,14 +42,16 @@ def _problems(form: Form) -> list[str]:
 def _sessions(request: HttpRequest, user: User) -> dict[str, Any]:
     """What the list of sessions needs."""
     wanted = request.GET.get("q", "").strip()[:200]
-    running = Message.objects.streaming().filter(session=OuterRef("pk"))
-    rows = ChatSession.objects.for_user(user).annotate(is_answering=Exists(running))
-    if wanted:
-        rows = rows.search(wanted)
+    rows = ChatSession.objects.for_user(user).with_answering()
     version = _version(request, user)
     if version is not None:
         rows = rows.answered_by(version.pk)
-    page = Paginator(rows, SESSIONS_PER_PAGE).get_page(request.GET.get("page"))
+    number = request.GET.get("page", "")
+    page: Any
+    if wanted:
+        page = found_page(rows, owner=user, text=wanted, number=number_of(number, 4) or 1)
+    else:
+        page = Paginator(rows, SESSIONS_PER_PAGE).get_page(number)
     return {"page": page, "q": wanted, "version": version}
 
 
@@ -112,16 +113,17 @@ def _settings(chat: ChatSession | None) -> dict[str, Any]:
 
 
 def _turns(request: HttpRequest, chat: ChatSession) -> dict[str, Any]:
-    """The newest turns, or those before `?before=`."""
-    turns = Tree.of(chat).turns(chat.tip_id)
+    """The newest turns, those before `?before=`, or those around the message `?at=`."""
+    at = request.GET.get("at", "")
+    message = owned_or_404(chat.messages.all(), pk=at) if at else None
     before = number_of(request.GET.get("before", ""), 8)
-    end = len(turns) if before is None else min(before, len(turns))
-    start = max(0, end - TURNS_PER_PAGE)
+    shown = window(chat, before=before, at=message.pk if message else None)
     return {
-        "turns": shown_turns(turns[start:end]),
-        "earlier": start if start > 0 else None,
-        "is_end": end == len(turns),
-        "is_answering": any(turn.message.is_streaming for turn in turns),
+        "turns": shown_turns(shown.turns),
+        "earlier": shown.start if shown.start > 0 else None,
+        "is_end": shown.is_end,
+        "is_answering": shown.is_answering,
+        "unshown": shown.unshown,
     }
 
 
