@@ -91,6 +91,8 @@ def time_of(value: Any) -> datetime | None:
     and for times before 1990 or in the future of anybody who reads this."""
     found = None
     if isinstance(value, int | float) and not isinstance(value, bool):
+        if not 0 < value < 1e20:  # never infinity, which JSON can say
+            return None
         seconds = float(value)
         while seconds > 1e11:
             seconds /= 1000

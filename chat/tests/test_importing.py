@@ -23,7 +23,7 @@ from chat.importing.conversations import time_of
 from chat.importing.elements import Element, Part, Unreadable
 from chat.models import ChatImport, ChatSession, ImportStatus, Message
 from chat.search.finding import find
-from chat.threads import Tree
+from chat.threads import Tree, Turn
 from conftest import ApiClient
 from providers.models import ProviderModel
 
@@ -143,6 +143,11 @@ def shown(session: ChatSession) -> list[tuple[str, str]]:
     return [(message.role, message.content) for message in path]
 
 
+def turns(session: ChatSession) -> list[Turn]:
+    tree = Tree.of(session)
+    return tree.turns(tree.nodes_to(session.tip_id))
+
+
 def test_chatgpt(db: None, alice: User) -> None:
     row = begin(
         alice,
@@ -165,7 +170,7 @@ def test_chatgpt(db: None, alice: User) -> None:
     answer = session.messages.get(content="Bern.")
     assert (answer.thinking_content, answer.model_label) == ("Warm and near", "gpt-9")
     assert answer.created_at == datetime.fromtimestamp(AT + 2, UTC)
-    turn = Tree.of(session).turns(session.tip_id)[1]
+    turn = turns(session)[1]
     assert len(turn.versions) == 2 and [m.position for m in session.messages.all()] == [0, 1, 1, 2]
     event = AuditEvent.objects.get(action="chat.import")
     assert "Trip" not in str(event.after) and "conversations" not in str(event.target_label)
@@ -185,7 +190,7 @@ def test_open_webui(echo: ProviderModel, alice: User) -> None:
     answer = session.messages.get(content="Pancakes.")
     assert (answer.thinking_content, answer.thinking_ms) == ("Eggs & flour", 3000)
     assert (answer.prompt_tokens, answer.completion_tokens) == (7, 9)
-    assert len(Tree.of(session).turns(session.tip_id)[1].versions) == 2
+    assert len(turns(session)[1].versions) == 2
     assert services.ask(session=session, actor=alice, content="And dessert?").parent is not None
 
 
