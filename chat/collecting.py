@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,10 +15,11 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from accounts.models import User
 from accounts.services import audit
-from chat import anonymising, reviewing
+from chat import anonymising, nudging, reviewing
 from chat.anonymising import Anonymiser
 from chat.examples import Example, example_of, fitting, problem_with, records_of
 from chat.feedback_filters import Filters
@@ -124,26 +126,37 @@ def collect(*, collection: Collection, request: HttpRequest | None = None) -> No
     """The first or the next version of its dataset: at once, or in the background if it is large.
 
     ValidationError when there is nothing to collect, or it is being collected."""
-    from chat.tasks import collect as task
-
     if not may_collect(collection.owner, is_own=collection.is_own):
         raise ValidationError(_("Only reviewers collect the answers of others."))
-    if not claim(collection):
+    if not _claim(collection, free=~Q(status=CollectionStatus.RUNNING)):
         raise ValidationError(_("It is being collected already."))
     if source_of(collection)[AT_ONCE : AT_ONCE + 1].exists():
-        pk = collection.pk
-        transaction.on_commit(lambda: task.delay(pk))
+        Collection.objects.filter(pk=collection.pk).update(status=CollectionStatus.WAITING)
+        collection.refresh_from_db()
+        nudging.tend_examples()
         return
     perform(collection, request)
 
 
-def claim(collection: Collection) -> bool:
-    free = ~Q(status=CollectionStatus.RUNNING) | Q(started_at__lt=timezone.now() - DEAD_AFTER)
+def _claim(collection: Collection, *, free: Q) -> bool:
+    """One of several gets it."""
+    free |= Q(status=CollectionStatus.RUNNING, started_at__lt=timezone.now() - DEAD_AFTER)
     rows = Collection.objects.filter(free, pk=collection.pk)
     values: dict[str, Any] = {"status": CollectionStatus.RUNNING, "started_at": timezone.now()}
     is_free = rows.update(**values, error="") == 1
     collection.refresh_from_db()
     return is_free
+
+
+def collect_waiting() -> None:
+    """What is too large for a request; why one failed is kept with it."""
+    waiting = Q(status=CollectionStatus.WAITING)
+    dead = Q(status=CollectionStatus.RUNNING, started_at__lt=timezone.now() - DEAD_AFTER)
+    for collection in Collection.objects.filter(waiting | dead).select_related("owner"):
+        if _claim(collection, free=waiting):
+            language = collection.owner.language or settings.LANGUAGE_CODE
+            with suppress(ValidationError), override(language):
+                perform(collection)
 
 
 @dataclass

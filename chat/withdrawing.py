@@ -14,12 +14,14 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from accounts.services import audit, notify
 from accounts.types import Notice
-from chat import reviewing
+from chat import nudging, reviewing
 from chat.models import CollectedRow, CollectedRowQuerySet, TrainingConsent
 from training.models import Dataset, Deployment, ModelVersion, TrainingJob
 from training.services import leave_out, take_back, usage_of, versions_holding
 
 NAMED_IN_NOTICE = 10
+# More is written in the background.
+AT_ONCE_BYTES = 8 * 1024**2
 
 
 @dataclass
@@ -70,14 +72,12 @@ def given_by(user: User) -> CollectedRowQuerySet:
 
 def withdraw(*, user: User, request: HttpRequest | None = None) -> Trail:
     """No example of `user` is used from now on. The datasets that have some get their next version
-    without them in the background; what was trained on them is told to the reviewers."""
-    from chat.tasks import leave_out_of_datasets
-
+    without them, large ones in the background; reviewers are told what was trained on them."""
     with transaction.atomic():
-        values = {"is_given": False, "decided_at": timezone.now()}
-        TrainingConsent.objects.update_or_create(user=user, defaults=values)
         held = given_by(user).held()
         count = held.count()
+        values = {"is_given": False, "decided_at": timezone.now(), "is_leaving": count > 0}
+        TrainingConsent.objects.update_or_create(user=user, defaults=values)
         after = {"is_given": False, "records": count}
         audit(actor=user, action="consent.withdraw", target=user, after=after, request=request)
         for owner, (numbers, _families) in _by_owner(held).items():
@@ -86,23 +86,27 @@ def withdraw(*, user: User, request: HttpRequest | None = None) -> Trail:
         trail = trail_of(given_by(user))
         if count:
             _tell_reviewers(user, trail, count)
-            transaction.on_commit(lambda: leave_out_of_datasets.delay(user.pk))
+    if sum(dataset.work_bytes for dataset in trail.datasets) <= AT_ONCE_BYTES:
+        leave_all(user)
+    else:
+        nudging.tend_examples()
     return trail
+
+
+def leave_all(user: User | None = None) -> None:
+    """The next version of every dataset whose newest one has something that was taken back."""
+    consents = TrainingConsent.objects.filter(is_leaving=True)
+    for consent in consents.filter(user=user) if user else consents:
+        rows = given_by(consent.user).exclude(withdrawn_at=None)
+        for owner, (numbers, families) in _by_owner(rows).items():
+            leave_out(owner, _only_of(consent.user, owner, numbers), families)
+        TrainingConsent.objects.filter(pk=consent.pk).update(is_leaving=False)
 
 
 def _only_of(user: User, owner: User, numbers: Iterable[int]) -> set[int]:
     """Without records that somebody else has given word for word, too."""
     rows = CollectedRow.objects.held().filter(collection__owner=owner).exclude(user=user)
     return set(numbers) - set(rows.values_list("line_hash", flat=True))
-
-
-def make_next_versions(user: User) -> int:
-    """Of every dataset whose newest version has something that `user` has taken back; how many."""
-    rows = given_by(user).exclude(withdrawn_at=None)
-    made = 0
-    for owner, (numbers, families) in _by_owner(rows).items():
-        made += len(leave_out(owner, _only_of(user, owner, numbers), families))
-    return made
 
 
 def _tell_reviewers(user: User, trail: Trail, count: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
+from chat import collecting, feedback
 from chat import services as chats
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
@@ -231,6 +232,19 @@ def _answer(owner: User) -> Parameters:
     return {"session_id": session.pk, "message_id": answer.pk}
 
 
+def _feedback(owner: User) -> Parameters:
+    _session, _question, answer = _messages(owner)
+    given = feedback.give(message=answer, user=owner, verdict="up", note=CANARY)
+    assert given is not None
+    return {"feedback_id": given.pk}
+
+
+def _collection(owner: User) -> Parameters:
+    _feedback(owner)
+    made = collecting.create(owner=owner, name=CANARY, purpose="sft", is_own=True)
+    return {"collection_id": made.pk}
+
+
 BELONGINGS: dict[str, Make] = {
     "accounts/keys/<int:key_id>/": _key,
     "accounts/notices/channels/<int:channel_id>/": _channel,
@@ -261,6 +275,15 @@ BELONGINGS: dict[str, Make] = {
     "chat/<uuid:session_id>/": _chat,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
+    "feedback/<int:feedback_id>/": _feedback,
+    "feedback/messages/<uuid:message_id>/": _answer,
+    "feedback/collections/<int:collection_id>/": _collection,
+    "feedback/datasets/<int:dataset_id>/": _dataset,
+    "api/v1/feedback/inbox/<int:feedback_id>": _feedback,
+    "api/v1/feedback/messages/<uuid:message_id>": _answer,
+    "api/v1/feedback/messages/<uuidstr:message_id>": _answer,
+    "api/v1/feedback/collections/<int:collection_id>": _collection,
+    "api/v1/feedback/datasets/<int:dataset_id>/": _dataset,
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,
@@ -291,6 +314,8 @@ NOBODYS: dict[str, Parameters] = {
     "providers/prices/<int:price_id>/remove/": {"price_id": 1},
     "api/v1/prices/<int:price_id>": {"price_id": 1},
     "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
+    "feedback/reviewers/<int:user_id>/remove/": {"user_id": 1},
+    "api/v1/feedback/reviewers/<int:user_id>": {"user_id": 1},
     "nodes/<int:node_id>/drain/": {"node_id": 1},
     "nodes/<int:node_id>/undrain/": {"node_id": 1},
     "api/v1/nodes/<int:node_id>/drain": {"node_id": 1},

@@ -1,5 +1,15 @@
-"""API: what hangs below `chat/`."""
+"""API: what hangs below `chat/` and `feedback/`."""
 
+from chat.api.collections import collections_router, origins_router
+from chat.api.feedback import feedback_router
+from chat.api.reviewing import inbox_router, reviewers_router
 from chat.api.sessions import sessions_router
 
-__all__ = ["sessions_router"]
+__all__ = [
+    "collections_router",
+    "feedback_router",
+    "inbox_router",
+    "origins_router",
+    "reviewers_router",
+    "sessions_router",
+]

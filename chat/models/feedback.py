@@ -23,8 +23,10 @@ class TrainingConsent(models.Model):
         related_name="training_consent",
         verbose_name=_("person"),
     )
-    is_given = models.BooleanField(_("given"))
+    is_given = models.BooleanField(_("agreed"))
     decided_at = models.DateTimeField(_("decided"), default=timezone.now)
+    # Datasets are to get versions without what was taken back.
+    is_leaving = models.BooleanField(default=False, editable=False)
 
     class Meta:
         verbose_name = _("consent to training")
