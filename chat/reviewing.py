@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from accounts.models.user import normal_email
 from accounts.services import audit, notify
 from accounts.types import Notice
 from chat.examples import ROLES, Example, example_of, problem_with
@@ -36,8 +35,11 @@ def reviewers() -> list[User]:
 
 def name_reviewer(*, email: str, actor: User, request: HttpRequest | None = None) -> Reviewer:
     """ValidationError keyed by "email"."""
-    person = User.objects.filter(email=normal_email(email), is_active=True).first()
-    if person is None:
+    try:
+        person = User.objects.get_by_natural_key(email)
+    except User.DoesNotExist:
+        person = None
+    if person is None or not person.is_active:
         raise ValidationError({"email": [_("Nobody with this address has an active account.")]})
     if person.is_admin:
         raise ValidationError({"email": [_("Administrators may review anyway.")]})
