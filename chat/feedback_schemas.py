@@ -144,8 +144,8 @@ class CollectionIn(Schema):
     name: Str = Field(min_length=1, max_length=100)
     purpose: Literal["sft", "dpo", "kto"]
     is_own: bool = Field(False, description="One's own feedback instead of what is accepted.")
-    filters: FiltersIn = Field(default_factory=FiltersIn)
-    anonymising: AnonymisingIn = Field(default_factory=AnonymisingIn)
+    filters: FiltersIn | None = None
+    anonymising: AnonymisingIn | None = None
     is_pseudonymous: bool = False
 
 

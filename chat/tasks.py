@@ -4,6 +4,8 @@ from celery import shared_task
 
 from chat import collecting, reaping, withdrawing
 
+FILL_S = 40.0
+
 
 @shared_task(name="chat.tasks.reap")
 def reap() -> None:
@@ -15,3 +17,17 @@ def tend_examples() -> None:
     """What is asked for and takes longer than a request may."""
     withdrawing.leave_all()
     collecting.collect_waiting()
+
+
+@shared_task(name="chat.tasks.fill_search")
+def fill_search() -> None:
+    """Messages that are older than the index; at once done where there are none."""
+    from chat.search import filling
+
+    filling.fill(FILL_S)
+
+
+@shared_task(name="chat.tasks.forget")
+def forget() -> None:
+    """What nobody sends."""
+    reaping.forget_unsent()

@@ -19,6 +19,7 @@ from accounts.access import api_auth
 from accounts.api import audit_router, auth_router, keys_router
 from accounts.notice_api import channels_router, notices_router
 from chat.api import (
+    attachments_router,
     collections_router,
     feedback_router,
     inbox_router,
@@ -136,6 +137,7 @@ api.add_router("feedback/reviewers", reviewers_router)
 api.add_router("feedback/collections", collections_router)
 api.add_router("feedback/datasets", origins_router)
 api.add_router("feedback", feedback_router)
+api.add_router("chat/attachments", attachments_router)
 api.add_router("prompts", prompts_router)
 
 

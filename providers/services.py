@@ -1,5 +1,6 @@
 """What other apps ask of this one: the verbs of its modules, by the names that they keep."""
 
+from providers.asking import keep_connections as keep_connections
 from providers.charging import Charge as Charge
 from providers.connections import change_provider as change_provider
 from providers.connections import change_unsaved as change_unsaved
@@ -26,6 +27,7 @@ from providers.reserving import reserved as reserved
 from providers.streaming import resolve_chat_target as resolve_chat_target
 from providers.streaming import stream_chat as stream_chat
 from providers.streaming import target_of as target_of
+from providers.tokens import estimated_prompt_tokens as estimated_prompt_tokens
 from providers.trials import TestResult as TestResult
 from providers.trials import Trial as Trial
 from providers.trials import check_connection as check_connection

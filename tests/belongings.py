@@ -9,7 +9,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
-from chat import collecting, feedback
+from chat import attachments, collecting, feedback
 from chat import services as chats
 from chat.models import ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
@@ -222,6 +222,11 @@ def _chat(owner: User) -> Parameters:
     return {"session_id": _messages(owner)[0].pk}
 
 
+def _attachment(owner: User) -> Parameters:
+    content = BytesIO(f"{CANARY} {owner.pk}".encode())
+    return {"attachment_id": attachments.keep(owner=owner, file=content, name=f"{CANARY}.txt").pk}
+
+
 def _question(owner: User) -> Parameters:
     session, question, _answer = _messages(owner)
     return {"session_id": session.pk, "message_id": question.pk}
@@ -284,6 +289,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/feedback/messages/<uuidstr:message_id>": _answer,
     "api/v1/feedback/collections/<int:collection_id>": _collection,
     "api/v1/feedback/datasets/<int:dataset_id>/": _dataset,
+    "chat/attachments/<uuid:attachment_id>/": _attachment,
+    "api/v1/chat/attachments/<uuidstr:attachment_id>": _attachment,
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,

@@ -1,11 +1,13 @@
 """API: what hangs below `chat/` and `feedback/`."""
 
+from chat.api.attachments import attachments_router
 from chat.api.collections import collections_router, origins_router
 from chat.api.feedback import feedback_router
 from chat.api.reviewing import inbox_router, reviewers_router
 from chat.api.sessions import sessions_router
 
 __all__ = [
+    "attachments_router",
     "collections_router",
     "feedback_router",
     "inbox_router",

@@ -29,8 +29,8 @@ def _owned(request: HttpRequest, collection_id: int) -> Collection:
 def _wanted(body: CollectionIn) -> dict[str, Any]:
     return {
         **body.model_dump(include={"name", "purpose", "is_own", "is_pseudonymous"}),
-        "filters": Filters.of(body.filters.model_dump()),
-        "anonymiser": Anonymiser.of(body.anonymising.model_dump()),
+        "filters": Filters.of(body.filters.model_dump() if body.filters else {}),
+        "anonymiser": Anonymiser.of(body.anonymising.model_dump() if body.anonymising else {}),
     }
 
 

@@ -18,6 +18,7 @@ from chat.errors import StillAnswering
 from chat.following import SessionGone
 from chat.models import ChatSession, Message
 from chat.schemas import (
+    ListedSessionOut,
     MessageIn,
     MessageOut,
     SessionIn,
@@ -25,7 +26,8 @@ from chat.schemas import (
     SessionPatch,
     StopOut,
 )
-from chat.threads import Tree
+from chat.search.finding import find
+from chat.threads import Tree, read
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from llmplatform.text import number_of
@@ -54,10 +56,17 @@ def _session(request: HttpRequest, session_id: UUID) -> ChatSession:
     return owned_or_404(rows, pk=session_id)
 
 
-@sessions_router.get("", response=Page[SessionOut])
+@sessions_router.get("", response=Page[ListedSessionOut])
 def list_sessions(request: HttpRequest, paging: Query[Paging], q: str = "") -> Any:
-    rows = ChatSession.objects.for_user(current_user(request)).select_related("model__provider")
-    return paginate(rows.search(q[:200]) if q else rows, paging)
+    """`q`: words that are all in the title or in one message; each chat tells where (`hit`). Then
+    `count` is larger than what was read as long as there is more: nobody counts all of them."""
+    user = current_user(request)
+    rows = ChatSession.objects.for_user(user).select_related("model__provider")
+    if not q:
+        return paginate(rows, paging)
+    found = find(rows, owner=user, text=q, start=paging.offset, count=paging.limit)
+    items = [ListedSessionOut.of(hit) for hit in found.items]
+    return {"items": items, "count": paging.offset + len(items) + found.has_more}
 
 
 @sessions_router.post("", response={201: SessionOut})
@@ -100,14 +109,14 @@ def delete_session(request: HttpRequest, session_id: UUID) -> Any:
 def list_messages(request: HttpRequest, session_id: UUID, paging: Query[Paging]) -> Any:
     """The conversation as it is shown; versions that are not shown are in the export."""
     session = _session(request, session_id)
-    path = Tree.of(session).path_to(session.tip_id)
-    return {"items": path[paging.offset : paging.offset + paging.limit], "count": len(path)}
+    path = Tree.of(session).nodes_to(session.tip_id)
+    return {"items": read(path[paging.offset : paging.offset + paging.limit]), "count": len(path)}
 
 
 @sessions_router.post("{uuid:session_id}/messages", response=MessageOut)
 async def ask(request: HttpRequest, session_id: UUID, body: MessageIn) -> Any:
     """The finished answer, or its events as they come. Leaving does not end the generation."""
-    answer = await sync_to_async(_ask)(request, session_id, body.content)
+    answer = await sync_to_async(_ask)(request, session_id, body)
     if body.stream:
         return _event_stream(answering.server_sent_events(answer))
     try:
@@ -116,10 +125,13 @@ async def ask(request: HttpRequest, session_id: UUID, body: MessageIn) -> Any:
         raise Http404 from error
 
 
-def _ask(request: HttpRequest, session_id: UUID, content: str) -> Message:
+def _ask(request: HttpRequest, session_id: UUID, body: MessageIn) -> Message:
     try:
         return services.ask(
-            session=_session(request, session_id), actor=current_user(request), content=content
+            session=_session(request, session_id),
+            actor=current_user(request),
+            content=body.content,
+            attachments=body.attachments,
         )
     except StillAnswering as error:
         message = _("Wait for the running answer, or stop it first.")

@@ -1,5 +1,16 @@
 """What chats are made of."""
 
+from chat.models.attachments import Attachment, AttachmentKind, AttachmentQuerySet
+from chat.models.comparisons import (
+    COLUMNS_MAX,
+    COLUMNS_MIN,
+    Comparison,
+    ComparisonColumn,
+    ComparisonQuerySet,
+    ComparisonTag,
+    Outcome,
+    Vote,
+)
 from chat.models.feedback import (
     CollectedRow,
     CollectedRowQuerySet,
@@ -15,6 +26,8 @@ from chat.models.feedback import (
     ReviewState,
     TrainingConsent,
 )
+from chat.models.folders import ChatFolder
+from chat.models.search import FIRST_ID, SearchEntry, SearchFill, word_of
 from chat.models.sessions import (
     LOST_AFTER,
     ChatSession,
@@ -23,16 +36,30 @@ from chat.models.sessions import (
     MessageQuerySet,
     MessageRole,
     MessageStatus,
+    TitleSource,
 )
+from chat.models.settings import ChatSettings, TitleWriter
 
 __all__ = [
+    "COLUMNS_MAX",
+    "COLUMNS_MIN",
+    "FIRST_ID",
     "LOST_AFTER",
+    "Attachment",
+    "AttachmentKind",
+    "AttachmentQuerySet",
+    "ChatFolder",
     "ChatSession",
     "ChatSessionQuerySet",
+    "ChatSettings",
     "CollectedRow",
     "CollectedRowQuerySet",
     "Collection",
     "CollectionStatus",
+    "Comparison",
+    "ComparisonColumn",
+    "ComparisonQuerySet",
+    "ComparisonTag",
     "Feedback",
     "FeedbackKind",
     "FeedbackQuerySet",
@@ -42,8 +69,15 @@ __all__ = [
     "MessageQuerySet",
     "MessageRole",
     "MessageStatus",
+    "Outcome",
     "Purpose",
     "ReviewState",
     "Reviewer",
+    "SearchEntry",
+    "SearchFill",
+    "TitleSource",
+    "TitleWriter",
     "TrainingConsent",
+    "Vote",
+    "word_of",
 ]

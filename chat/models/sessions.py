@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from chat.models.folders import ChatFolder
 from providers.models import ProviderModel
 from training.models import ModelVersion
 
@@ -23,13 +24,27 @@ LOST_AFTER = timedelta(seconds=30)
 
 
 class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
-    def for_user(self, user: User) -> Self:
-        return self.filter(owner=user)
+    def kept(self) -> Self:
+        """Those that nobody has deleted."""
+        return self.filter(deleted_at=None)
 
-    def search(self, text: str) -> Self:
-        """Those whose title or any message contains `text`."""
-        hits = Message.objects.filter(session=OuterRef("pk"), content__icontains=text)
-        return self.filter(Q(title__icontains=text) | Exists(hits))
+    def for_user(self, user: User) -> Self:
+        """Their own chats; a column of a comparison is none."""
+        return self.kept().filter(owner=user, column=None)
+
+    def deleted_by(self, user: User) -> Self:
+        """Those of `user` that can still be restored, the last deleted first."""
+        rows = self.filter(owner=user, column=None, deleted_at__isnull=False)
+        return rows.order_by("-deleted_at", "pk")
+
+    def listed(self, *, is_archived: bool = False) -> Self:
+        """Those in the list of chats, or in the list of archived ones."""
+        # Not as `NOT is_archived`, for which SQLite leaves the order of the index.
+        return self.filter(is_archived__in=[is_archived])
+
+    def with_answering(self) -> Self:
+        """Each says whether an answer is being written: always at the tip, if anywhere."""
+        return self.annotate(is_answering=Q(tip__status=MessageStatus.STREAMING, tip__isnull=False))
 
     def answered_by(self, version_id: int) -> Self:
         """Those with an answer by this model version, shown or not."""
@@ -43,9 +58,18 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
         return rows.values_list("revision", flat=True).get()
 
 
+class TitleSource(models.TextChoices):
+    """Whose words a title is; a model's takes the place of the question's only."""
+
+    QUESTION = "question", _("First question")
+    MODEL = "model", _("Model")
+    PERSON = "person", _("Person")
+
+
 class ChatSession(models.Model):
     """One conversation of one person with one model at a time.
 
+    A deleted one (`deleted_at`) exists for nobody but its owner, who may restore it for a while.
     `revision` rises with every change a watcher must hear of, except the text of a running answer.
     """
 
@@ -54,6 +78,9 @@ class ChatSession(models.Model):
         settings.AUTH_USER_MODEL, models.CASCADE, related_name="chat_sessions"
     )
     title = models.CharField(_("title"), max_length=200, blank=True)
+    title_source = models.CharField(
+        max_length=10, choices=TitleSource.choices, default=TitleSource.QUESTION, editable=False
+    )
     model = models.ForeignKey(
         ProviderModel,
         models.SET_NULL,
@@ -65,6 +92,18 @@ class ChatSession(models.Model):
     system_prompt = models.TextField(_("system prompt"), blank=True)
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
     is_pinned = models.BooleanField(_("pinned"), default=False)
+    is_archived = models.BooleanField(_("in the archive"), default=False)
+    folder = models.ForeignKey(
+        ChatFolder,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="chats",
+        verbose_name=_("folder"),
+    )
+    deleted_at = models.DateTimeField(
+        _("deleted"), null=True, blank=True, editable=False, db_index=True
+    )
     # Without a constraint in the database: session and message point at each other.
     tip = models.ForeignKey(
         "chat.Message",
@@ -85,6 +124,13 @@ class ChatSession(models.Model):
         verbose_name = _("chat")
         verbose_name_plural = _("chats")
         ordering = ["-is_pinned", "-updated_at"]
+        # The list of chats is read from its end, without sorting.
+        indexes: ClassVar = [
+            models.Index(
+                fields=["owner", "deleted_at", "is_archived", "is_pinned", "updated_at"],
+                name="chat_session_list",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.title or str(_("New chat"))

@@ -1,13 +1,12 @@
 """Chat pages. Actions work as plain forms; with htmx they answer 204 and the socket shows them."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -16,19 +15,20 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from chat import exporting, services
+from chat import attachments, exporting, services
+from chat.context import sees
 from chat.errors import StillAnswering
 from chat.forms import ComposerForm, ModelForm, SettingsForm, TitleForm
-from chat.models import ChatSession, Message
+from chat.models import Attachment, ChatSession, Message
+from chat.search.pages import found_page
 from chat.showing import shown_turns
-from chat.threads import Tree
+from chat.windows import window
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.text import number_of
 from providers.models import ProviderModel
 from training.models import ModelVersion
 
 SESSIONS_PER_PAGE = 40
-TURNS_PER_PAGE = 60
 
 
 def _is_partial(request: HttpRequest) -> bool:
@@ -42,14 +42,16 @@ def _problems(form: Form) -> list[str]:
 def _sessions(request: HttpRequest, user: User) -> dict[str, Any]:
     """What the list of sessions needs."""
     wanted = request.GET.get("q", "").strip()[:200]
-    running = Message.objects.streaming().filter(session=OuterRef("pk"))
-    rows = ChatSession.objects.for_user(user).annotate(is_answering=Exists(running))
-    if wanted:
-        rows = rows.search(wanted)
+    rows = ChatSession.objects.for_user(user).with_answering()
     version = _version(request, user)
     if version is not None:
         rows = rows.answered_by(version.pk)
-    page = Paginator(rows, SESSIONS_PER_PAGE).get_page(request.GET.get("page"))
+    number = request.GET.get("page", "")
+    page: Any
+    if wanted:
+        page = found_page(rows, owner=user, text=wanted, number=number_of(number, 4) or 1)
+    else:
+        page = Paginator(rows, SESSIONS_PER_PAGE).get_page(number)
     return {"page": page, "q": wanted, "version": version}
 
 
@@ -62,14 +64,20 @@ def _version(request: HttpRequest, user: User) -> ModelVersion | None:
 
 
 def _page(
-    request: HttpRequest, chat: ChatSession | None, status: int = 200, **forms: Form
+    request: HttpRequest,
+    chat: ChatSession | None,
+    status: int = 200,
+    files: Sequence[Attachment] = (),
+    **forms: Form,
 ) -> HttpResponse:
     user = current_user(request)
     context = _sessions(request, user) | {"chat": chat}
     if _is_partial(request) and request.headers.get("HX-Target") == "sessions":
         return render(request, "chat/sessions.html", context)
     models = list(services.usable_models(user))
-    context |= {"has_models": bool(models), "new_chat": chat is None}
+    context |= {"has_models": bool(models), "new_chat": chat is None, "files": files}
+    context["seeing"] = [model.pk for model in models if sees(model)]
+    context["limits"] = attachments.LIMITS
     context["composer"] = forms.get("composer") or ComposerForm(
         models=models, initial=_initial(request, chat, models)
     )
@@ -105,16 +113,17 @@ def _settings(chat: ChatSession | None) -> dict[str, Any]:
 
 
 def _turns(request: HttpRequest, chat: ChatSession) -> dict[str, Any]:
-    """The newest turns, or those before `?before=`."""
-    turns = Tree.of(chat).turns(chat.tip_id)
+    """The newest turns, those before `?before=`, or those around the message `?at=`."""
+    at = request.GET.get("at", "")
+    message = owned_or_404(chat.messages.all(), pk=at) if at else None
     before = number_of(request.GET.get("before", ""), 8)
-    end = len(turns) if before is None else min(before, len(turns))
-    start = max(0, end - TURNS_PER_PAGE)
+    shown = window(chat, before=before, at=message.pk if message else None)
     return {
-        "turns": shown_turns(turns[start:end]),
-        "earlier": start if start > 0 else None,
-        "is_end": end == len(turns),
-        "is_answering": any(turn.message.is_streaming for turn in turns),
+        "turns": shown_turns(shown.turns),
+        "earlier": shown.start if shown.start > 0 else None,
+        "is_end": shown.is_end,
+        "is_answering": shown.is_answering,
+        "unshown": shown.unshown,
     }
 
 
@@ -124,20 +133,35 @@ def index(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, None)
     user = current_user(request)
-    composer = ComposerForm(request.POST, models=services.usable_models(user))
+    files, problems = _files(request, user)
+    composer = ComposerForm(
+        request.POST, models=services.usable_models(user), has_files=bool(files or problems)
+    )
     settings_form = SettingsForm(request.POST, form_id="composer")
-    if composer.is_valid() and settings_form.is_valid():
-        data = composer.cleaned_data
+    if composer.is_valid() and settings_form.is_valid() and not problems:
+        data = composer.cleaned_data | {"attachments": [file.pk for file in files]}
         try:
             answer = services.open_with(
                 owner=user, request=request, **data, **settings_form.changes
             )
             return redirect("chat:session", answer.session_id)
         except ValidationError as error:
-            composer.add_error(None, error)
+            problems = list(error.messages)
         except KeyUnreadable:
-            composer.add_error(None, _("The provider's stored key cannot be read."))
-    return _page(request, None, 422, composer=composer, settings=settings_form)
+            problems = [_("The provider's stored key cannot be read.")]
+    if problems:
+        composer.add_error(None, problems)
+    return _page(request, None, 422, files, composer=composer, settings=settings_form)
+
+
+def _files(request: HttpRequest, user: User) -> tuple[list[Attachment], list[str]]:
+    """What goes with a question, and why something cannot."""
+    ids = request.POST.getlist("attachments")
+    try:
+        uploaded = request.FILES.getlist("files")
+        return attachments.chosen(owner=user, ids=ids, files=uploaded), []
+    except ValidationError as error:
+        return attachments.waiting(user, ids), list(error.messages)
 
 
 def _chat(request: HttpRequest, session_id: uuid.UUID) -> ChatSession:
@@ -156,7 +180,12 @@ def session(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     return _page(request, _chat(request, session_id))
 
 
-def _refused(request: HttpRequest, chat: ChatSession, problems: list[str]) -> HttpResponse:
+def _refused(
+    request: HttpRequest,
+    chat: ChatSession,
+    problems: list[str],
+    files: Sequence[Attachment] = (),
+) -> HttpResponse:
     """With htmx the reasons alone; otherwise the page, with what was written still there."""
     if _is_partial(request):
         return render(request, "chat/problems.html", {"problems": problems}, status=422)
@@ -165,35 +194,47 @@ def _refused(request: HttpRequest, chat: ChatSession, problems: list[str]) -> Ht
     if composer.is_bound:
         composer.errors.clear()
         composer.add_error(None, problems)
-        return _page(request, chat, 422, composer=composer)
+        return _page(request, chat, 422, files, composer=composer)
     for problem in problems:
         messages.error(request, problem)
     return redirect("chat:session", chat.pk)
 
 
-def _act(request: HttpRequest, chat: ChatSession, action: Callable[[], object]) -> HttpResponse:
+def _act(
+    request: HttpRequest,
+    chat: ChatSession,
+    action: Callable[[], object],
+    files: Sequence[Attachment] = (),
+) -> HttpResponse:
     """Do it, and answer as the caller expects."""
     try:
         action()
     except ValidationError as error:
-        return _refused(request, chat, list(error.messages))
+        return _refused(request, chat, list(error.messages), files)
     except StillAnswering:
-        return _refused(request, chat, [_("Wait for the running answer, or stop it first.")])
+        return _refused(request, chat, [_("Wait for the running answer, or stop it first.")], files)
     except KeyUnreadable:
-        return _refused(request, chat, [_("The provider's stored key cannot be read.")])
+        return _refused(request, chat, [_("The provider's stored key cannot be read.")], files)
     return HttpResponse(status=204) if _is_partial(request) else redirect("chat:session", chat.pk)
 
 
 @require_POST
 def ask(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     chat, user = _chat(request, session_id), current_user(request)
-    form = ComposerForm(request.POST, models=services.usable_models(user))
-    if not form.is_valid():
-        return _refused(request, chat, _problems(form))
+    files, problems = _files(request, user)
+    form = ComposerForm(request.POST, models=services.usable_models(user), has_files=bool(files))
+    if problems or not form.is_valid():
+        return _refused(request, chat, problems or _problems(form), files)
     model, content = form.cleaned_data["model"], form.cleaned_data["content"]
     if chat.model_id != model.pk:
         services.change_session(session=chat, actor=user, request=request, model=model)
-    return _act(request, chat, lambda: services.ask(session=chat, actor=user, content=content))
+    ids = [file.pk for file in files]
+    return _act(
+        request,
+        chat,
+        lambda: services.ask(session=chat, actor=user, content=content, attachments=ids),
+        files,
+    )
 
 
 @require_POST
