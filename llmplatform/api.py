@@ -21,6 +21,7 @@ from accounts.notice_api import channels_router, notices_router
 from chat.api import (
     attachments_router,
     collections_router,
+    comparisons_router,
     feedback_router,
     inbox_router,
     origins_router,
@@ -137,6 +138,7 @@ api.add_router("feedback/reviewers", reviewers_router)
 api.add_router("feedback/collections", collections_router)
 api.add_router("feedback/datasets", origins_router)
 api.add_router("feedback", feedback_router)
+api.add_router("comparisons", comparisons_router)
 api.add_router("chat/attachments", attachments_router)
 api.add_router("prompts", prompts_router)
 

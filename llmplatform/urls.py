@@ -26,6 +26,7 @@ urlpatterns = [
     path("nodes/", include("training.node_urls")),
     path("chat/", include("chat.urls")),
     path("feedback/", include("chat.feedback_urls")),
+    path("compare/", include("chat.comparison_urls")),
     path("prompts/", include("prompts.urls")),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
