@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from chat import reaping
+from chat import collecting, reaping, withdrawing
 from chat.models import ChatImport
 
 FILL_S = 40.0
@@ -11,6 +11,13 @@ FILL_S = 40.0
 @shared_task(name="chat.tasks.reap")
 def reap() -> None:
     reaping.reap_lost()
+
+
+@shared_task(name="chat.tasks.tend_examples")
+def tend_examples() -> None:
+    """What is asked for and takes longer than a request may."""
+    withdrawing.leave_all()
+    collecting.collect_waiting()
 
 
 @shared_task(name="chat.tasks.fill_search")

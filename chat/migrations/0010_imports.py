@@ -10,7 +10,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0008_search'),
+        ('chat', '0009_feedback'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
