@@ -2,9 +2,14 @@
 
 from celery import shared_task
 
-from chat import reaping
+from chat import forgetting, reaping
 
 
 @shared_task(name="chat.tasks.reap")
 def reap() -> None:
     reaping.reap_lost()
+
+
+@shared_task(name="chat.tasks.forget", expires=600)
+def forget() -> None:
+    forgetting.forget_deleted()
