@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from chat.models import ChatSession, Message
+from chat.models.folders import NAME_CHARS as FOLDER_NAME_CHARS
 from chat.showing import advice_of
 from llmplatform.schemas import Amount, Answer, Schema, Str
 
@@ -35,6 +36,7 @@ class SessionIn(Schema):
     title: Str = Field("", max_length=200)
     system_prompt: Str = Field("", max_length=PROMPT_MAX_CHARS)
     parameters: Parameters | None = None
+    folder_id: int | None = None
 
 
 class SessionPatch(Schema):
@@ -43,6 +45,8 @@ class SessionPatch(Schema):
     system_prompt: Str | None = Field(None, max_length=PROMPT_MAX_CHARS)
     parameters: Parameters | None = None
     is_pinned: bool | None = None
+    is_archived: bool | None = None
+    folder_id: int | None = Field(None, description="Null takes it out of its folder.")
 
 
 class SessionOut(Answer):
@@ -53,12 +57,32 @@ class SessionOut(Answer):
     system_prompt: str
     parameters: dict[str, Any]
     is_pinned: bool
+    is_archived: bool
+    folder_id: int | None
+    title_source: str = Field(description="Whose words the title is: question, model or person.")
     created_at: datetime
     updated_at: datetime
 
     @staticmethod
     def resolve_model(session: ChatSession) -> str | None:
         return str(session.model) if session.model else None
+
+
+class FolderIn(Schema):
+    name: Str = Field(min_length=1, max_length=FOLDER_NAME_CHARS)
+
+
+class FolderOut(Answer):
+    id: int
+    name: str
+    created_at: datetime
+
+
+class DeletedOut(Answer):
+    id: UUID
+    title: str
+    deleted_at: datetime
+    updated_at: datetime
 
 
 class MessageIn(Schema):

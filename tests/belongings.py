@@ -10,7 +10,7 @@ from io import BytesIO
 
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
 from chat import services as chats
-from chat.models import ChatSession, Message, MessageRole, MessageStatus
+from chat.models import ChatFolder, ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
 from providers import aliases
 from providers import services as providers
@@ -221,6 +221,18 @@ def _chat(owner: User) -> Parameters:
     return {"session_id": _messages(owner)[0].pk}
 
 
+def _deleted_chat(owner: User) -> Parameters:
+    session = _messages(owner)[0]
+    chats.delete_session(session=session, actor=owner)
+    return {"session_id": session.pk}
+
+
+def _folder(owner: User) -> Parameters:
+    folder = ChatFolder.objects.create(owner=owner, name=CANARY)
+    chats.create_session(owner=owner, model=None, title=CANARY, folder=folder)
+    return {"folder_id": folder.pk}
+
+
 def _question(owner: User) -> Parameters:
     session, question, _answer = _messages(owner)
     return {"session_id": session.pk, "message_id": question.pk}
@@ -261,6 +273,10 @@ BELONGINGS: dict[str, Make] = {
     "chat/<uuid:session_id>/": _chat,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
+    "chat/folders/<int:folder_id>/": _folder,
+    "api/v1/chat/folders/<int:folder_id>": _folder,
+    "chat/deleted/<uuid:session_id>/": _deleted_chat,
+    "api/v1/chat/deleted/<uuidstr:session_id>": _deleted_chat,
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,

@@ -1,5 +1,7 @@
 """API: what hangs below `chat/`."""
 
+from chat.api.deleted import deleted_router
+from chat.api.folders import folders_router
 from chat.api.sessions import sessions_router
 
-__all__ = ["sessions_router"]
+__all__ = ["deleted_router", "folders_router", "sessions_router"]

@@ -175,14 +175,6 @@ def test_the_models_prompt_and_parameters_hold_unless_the_session_says_otherwise
     assert answer.content == "one" and answer.finish_reason == "length"
 
 
-def test_deleting_ends_and_audits(session: ChatSession, alice: User) -> None:
-    services.ask(session=session, actor=alice, content="/long 500")
-    services.delete_session(session=session, actor=alice)
-    assert generator.wait(5)
-    assert not Message.objects.exists()
-    assert AuditEvent.objects.filter(action="chat.delete", actor=alice).exists()
-
-
 def test_changes_are_audited_without_the_words(session: ChatSession, alice: User) -> None:
     services.change_session(
         session=session, actor=alice, system_prompt="private words", title="Renamed"

@@ -6,8 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,19 +13,19 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
-from accounts.models import User
 from chat import exporting, services
 from chat.errors import StillAnswering
-from chat.forms import ComposerForm, ModelForm, SettingsForm, TitleForm
+from chat.forms import ComposerForm, ModelForm, SettingsForm
 from chat.models import ChatSession, Message
 from chat.showing import shown_turns
 from chat.threads import Tree
+from chat.views.folders import folder_chats
+from chat.views.places import chat_of
+from chat.views.side_list import folder_in, side_list
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.text import number_of
 from providers.models import ProviderModel
-from training.models import ModelVersion
 
-SESSIONS_PER_PAGE = 40
 TURNS_PER_PAGE = 60
 
 
@@ -39,33 +37,13 @@ def _problems(form: Form) -> list[str]:
     return [str(problem) for problems in form.errors.values() for problem in problems]
 
 
-def _sessions(request: HttpRequest, user: User) -> dict[str, Any]:
-    """What the list of sessions needs."""
-    wanted = request.GET.get("q", "").strip()[:200]
-    running = Message.objects.streaming().filter(session=OuterRef("pk"))
-    rows = ChatSession.objects.for_user(user).annotate(is_answering=Exists(running))
-    if wanted:
-        rows = rows.search(wanted)
-    version = _version(request, user)
-    if version is not None:
-        rows = rows.answered_by(version.pk)
-    page = Paginator(rows, SESSIONS_PER_PAGE).get_page(request.GET.get("page"))
-    return {"page": page, "q": wanted, "version": version}
-
-
-def _version(request: HttpRequest, user: User) -> ModelVersion | None:
-    """`?version=`: only the chats that this model version answered in."""
-    wanted = request.GET.get("version", "")
-    if not wanted:
-        return None
-    return owned_or_404(ModelVersion.objects.for_user(user).select_related("family"), pk=wanted)
-
-
 def _page(
     request: HttpRequest, chat: ChatSession | None, status: int = 200, **forms: Form
 ) -> HttpResponse:
     user = current_user(request)
-    context = _sessions(request, user) | {"chat": chat}
+    context = side_list(request) | {"chat": chat}
+    if context["has_folders"] and chat is not None and chat.folder is not None:
+        context |= folder_chats(chat.folder)
     if _is_partial(request) and request.headers.get("HX-Target") == "sessions":
         return render(request, "chat/sessions.html", context)
     models = list(services.usable_models(user))
@@ -130,7 +108,11 @@ def index(request: HttpRequest) -> HttpResponse:
         data = composer.cleaned_data
         try:
             answer = services.open_with(
-                owner=user, request=request, **data, **settings_form.changes
+                owner=user,
+                request=request,
+                folder=folder_in(request),
+                **data,
+                **settings_form.changes,
             )
             return redirect("chat:session", answer.session_id)
         except ValidationError as error:
@@ -138,11 +120,6 @@ def index(request: HttpRequest) -> HttpResponse:
         except KeyUnreadable:
             composer.add_error(None, _("The provider's stored key cannot be read."))
     return _page(request, None, 422, composer=composer, settings=settings_form)
-
-
-def _chat(request: HttpRequest, session_id: uuid.UUID) -> ChatSession:
-    rows = ChatSession.objects.for_user(current_user(request)).select_related("model__provider")
-    return owned_or_404(rows, pk=session_id)
 
 
 def _message(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> Message:
@@ -153,7 +130,7 @@ def _message(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID)
 
 @require_safe
 def session(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    return _page(request, _chat(request, session_id))
+    return _page(request, chat_of(request, session_id))
 
 
 def _refused(request: HttpRequest, chat: ChatSession, problems: list[str]) -> HttpResponse:
@@ -186,7 +163,7 @@ def _act(request: HttpRequest, chat: ChatSession, action: Callable[[], object]) 
 
 @require_POST
 def ask(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat, user = _chat(request, session_id), current_user(request)
+    chat, user = chat_of(request, session_id), current_user(request)
     form = ComposerForm(request.POST, models=services.usable_models(user))
     if not form.is_valid():
         return _refused(request, chat, _problems(form))
@@ -236,13 +213,13 @@ def show(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> 
 
 @require_POST
 def stop(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat = _chat(request, session_id)
+    chat = chat_of(request, session_id)
     return _act(request, chat, lambda: services.stop(session=chat))
 
 
 @require_POST
 def settings(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat = _chat(request, session_id)
+    chat = chat_of(request, session_id)
     form = SettingsForm(request.POST)
     if not form.is_valid():
         return _page(request, chat, 422, settings=form)
@@ -254,7 +231,7 @@ def settings(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def choose_model(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat, user = _chat(request, session_id), current_user(request)
+    chat, user = chat_of(request, session_id), current_user(request)
     form = ModelForm(request.POST, models=services.usable_models(user))
     if not form.is_valid():
         return _refused(request, chat, _problems(form))
@@ -267,40 +244,8 @@ def choose_model(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 
 
 @require_safe
-def actions(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    """What can be done with a chat: the menu of its row in the list, fetched when it opens."""
-    return render(request, "chat/actions.html", {"chat": _chat(request, session_id)})
-
-
-@require_POST
-def rename(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat, form = _chat(request, session_id), TitleForm(request.POST)
-    if not form.is_valid():
-        return _refused(request, chat, _problems(form))
-    title = form.cleaned_data["title"]
-    user = current_user(request)
-    services.change_session(session=chat, actor=user, request=request, title=title)
-    return redirect("chat:session", chat.pk)
-
-
-@require_POST
-def pin(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat, user = _chat(request, session_id), current_user(request)
-    services.change_session(session=chat, actor=user, request=request, is_pinned=not chat.is_pinned)
-    return redirect("chat:session", chat.pk)
-
-
-@require_POST
-def delete(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat = _chat(request, session_id)
-    services.delete_session(session=chat, actor=current_user(request), request=request)
-    messages.success(request, _("The chat is deleted."))
-    return redirect("chat:index")
-
-
-@require_safe
 def export(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat, kind = _chat(request, session_id), request.GET.get("format", "md")
+    chat, kind = chat_of(request, session_id), request.GET.get("format", "md")
     if kind not in exporting.FORMATS:
         raise Http404
     has_thoughts = request.GET.get("thoughts", "yes") != "no"

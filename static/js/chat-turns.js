@@ -17,6 +17,7 @@ export function applyState(event) {
   for (const place of document.querySelectorAll("[data-chat-title]")) {
     if (event.title) place.textContent = event.title;
   }
+  if (event.title) document.title = document.title.replace(/^.*(?= · )/, () => event.title);
   keepingPlace(() => {
     const kept = new Set(event.order);
     for (const old of turns.querySelectorAll("[data-message]")) {
