@@ -1,20 +1,88 @@
 """History becomes the messages a model is sent."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from uuid import UUID
 
-from chat.models import ChatSession, Message
+from django.core.exceptions import ValidationError
+from django.db.models import prefetch_related_objects
+from django.utils.translation import gettext as _
+
+from chat import attachments
+from chat.models import Attachment, ChatSession, Message
+from chat.text_files import fenced
+from providers.models import ProviderModel
+from providers.services import estimated_prompt_tokens
 from providers.types import ChatMessage
 
 CONTINUE = "Continue your last answer exactly where it stopped. Do not repeat what is there."
+# Of a long conversation the newest: providers refuse hundreds, and each costs about a page of text.
+MAX_IMAGES = 20
 
 
 def build(
     session: ChatSession, history: Sequence[Message], *, is_continued: bool = False
 ) -> list[ChatMessage]:
-    """System prompt, then the turns. Thoughts are never sent back; empty answers are left out."""
+    """System prompt, then the turns with their files. Thoughts are never sent back; empty answers
+    are left out. Raises ValidationError where the model cannot read the files of the last question,
+    or where they do not fit."""
     prompt = session.system_prompt or (session.model.system_prompt if session.model else "")
     messages = [ChatMessage("system", prompt)] if prompt.strip() else []
+    questions = [message for message in history if message.is_question]
+    prefetch_related_objects(questions, "attachments")
+    files = {message.pk: list(message.attachments.all()) for message in questions}
+    sent = _sent_images(session.model, questions, files)
     for message in history:
-        if message.is_question or message.content.strip():
+        if message.is_question:
+            messages.append(_question(message, files[message.pk], sent))
+        elif message.content.strip():
             messages.append(ChatMessage(message.role, message.content))
+    if any(files.values()):
+        _check_size(session.model, messages)
     return [*messages, ChatMessage("user", CONTINUE)] if is_continued else messages
+
+
+def sees(model: ProviderModel | None) -> bool:
+    return model is not None and "vision" in model.types
+
+
+def _sent_images(
+    model: ProviderModel | None,
+    questions: Sequence[Message],
+    files: Mapping[UUID, Sequence[Attachment]],
+) -> set[UUID]:
+    """Which images go as images; a model that was chosen later may not read the earlier ones."""
+    images = [[each.pk for each in files[asked.pk] if each.is_image] for asked in questions]
+    if sees(model):
+        return set([pk for pks in images for pk in pks][-MAX_IMAGES:])
+    if images and images[-1]:
+        text = _("%(model)s does not read images. Choose a model with vision, or remove the image.")
+        raise ValidationError({"attachments": [text % {"model": model or _("The model")}]})
+    return set()
+
+
+def _question(message: Message, files: Sequence[Attachment], sent: set[UUID]) -> ChatMessage:
+    """Text files come before the question, as models read them best."""
+    parts, images = [], []
+    for file in files:
+        url = attachments.data_url(file) if file.pk in sent else None
+        text = None if file.is_image else attachments.text(file)
+        if url is not None:
+            images.append(url)
+        elif text is not None:
+            parts.append(fenced(file.name, text))
+        else:
+            parts.append(f"[{file.kind} not included: {file.name}]")
+    return ChatMessage(message.role, "\n\n".join([*parts, message.content]).strip(), tuple(images))
+
+
+def _check_size(model: ProviderModel | None, messages: Sequence[ChatMessage]) -> None:
+    """A provider's own refusal would not say that it was the file."""
+    limit = model.context_tokens if model else None
+    wanted = estimated_prompt_tokens(messages)
+    if limit and wanted > limit:
+        text = _(
+            "With its files the conversation has about %(wanted)s tokens; %(model)s reads "
+            "%(limit)s. Attach less, or choose a model that reads more."
+        )
+        words = {"wanted": f"{wanted:,}", "limit": f"{limit:,}", "model": model}
+        raise ValidationError({"attachments": [text % words]})

@@ -25,6 +25,7 @@ def as_markdown(session: ChatSession, *, has_thoughts: bool = True) -> str:
         if message.thinking_content and has_thoughts:
             lines = message.thinking_content.strip().splitlines()
             parts.append("\n".join(f"> {line}" for line in lines))
+        parts += [f"- {_('File')}: {file.name}" for file in message.attachments.all()]
         parts.append(message.content)
     return "\n\n".join(part for part in parts if part.strip()) + "\n"
 
@@ -33,6 +34,7 @@ def as_json(session: ChatSession, *, has_thoughts: bool = True) -> str:
     """Every message, versions that are not shown included; `shown` is the path."""
     shown = [str(message.pk) for message in Tree.of(session).path_to(session.tip_id)]
     messages = session.messages.order_by("position", "created_at", "pk")
+    messages = messages.prefetch_related("attachments")
     content: dict[str, Any] = {
         "session": SessionOut.from_orm(session).model_dump(mode="json"),
         "shown": shown,

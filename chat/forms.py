@@ -52,11 +52,22 @@ class ComposerForm(ModelForm):
     content = forms.CharField(
         label=_("Message"),
         strip=False,
-        error_messages={"required": _("Write a message first.")},
+        required=False,
         widget=forms.Textarea(
             attrs={"rows": 1, "data-composer-text": "", "placeholder": _("Ask anything")}
         ),
     )
+
+    def __init__(self, *args: Any, has_files: bool = False, **kwargs: Any) -> None:
+        """`has_files`: files go with it, so that it may be empty."""
+        super().__init__(*args, **kwargs)
+        self._has_files = has_files
+
+    def clean_content(self) -> str:
+        content = str(self.cleaned_data["content"])
+        if not content and not self._has_files:
+            raise forms.ValidationError(_("Write a message first."))
+        return content
 
 
 class SettingsForm(forms.Form):

@@ -1,16 +1,20 @@
-"""Answers whose process died. A worker looks for them, and loads nothing for it that only answering
-needs.
+"""Answers whose process died, and files that nobody sends. A worker looks for them, and loads
+nothing for it that only answering needs.
 """
 
 import logging
+from datetime import timedelta
 from functools import partial
 
 from django.db import transaction
+from django.utils import timezone
 
 from chat.events import tell_changed
-from chat.models import ChatSession, Message, MessageStatus
+from chat.models import Attachment, ChatSession, Message, MessageStatus
 
 logger = logging.getLogger(__name__)
+
+UNSENT_KEPT = timedelta(days=1)
 
 
 def reap_lost() -> int:
@@ -27,3 +31,10 @@ def reap_lost() -> int:
     if reaped:
         logger.warning("%d answers were interrupted: their process is gone", reaped)
     return reaped
+
+
+def forget_unsent() -> int:
+    """Files that were chosen and never sent; how many."""
+    rows = Attachment.objects.unsent().filter(created_at__lt=timezone.now() - UNSENT_KEPT)
+    count, _by_model = rows.delete()
+    return count

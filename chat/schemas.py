@@ -6,7 +6,8 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from chat.models import ChatSession, Message
+from chat.attachments import MAX_PER_MESSAGE
+from chat.models import Attachment, ChatSession, Message
 from chat.models.folders import NAME_CHARS as FOLDER_NAME_CHARS
 from chat.showing import advice_of
 from llmplatform.schemas import Amount, Answer, Schema, Str
@@ -88,13 +89,27 @@ class DeletedOut(Answer):
 class MessageIn(Schema):
     model_config = ConfigDict(str_strip_whitespace=False)
 
-    content: Str = Field(min_length=1, max_length=200_000)
+    content: Str = Field(max_length=200_000, description="May be empty beside attachments.")
     stream: bool = False
+    attachments: list[UUID] = Field(
+        [], max_length=MAX_PER_MESSAGE, description="Ids of `chat/attachments`, in this order."
+    )
 
 
 class ErrorOut(Answer):
     code: str
     message: str
+
+
+class AttachmentOut(Answer):
+    id: UUID
+    kind: str = Field(description="`image` or `text`.")
+    name: str
+    media_type: str
+    size_bytes: int
+    width: int | None
+    height: int | None
+    created_at: datetime
 
 
 class MessageOut(Answer):
@@ -122,7 +137,13 @@ class MessageOut(Answer):
     duration_ms: int | None
     finish_reason: str
     error: ErrorOut | None
+    attachments: list[AttachmentOut] = Field(description="Of a question, in their order.")
     created_at: datetime
+
+    @staticmethod
+    def resolve_attachments(message: Message) -> list[Attachment]:
+        # Answers have none, and are shown where the database may not be asked.
+        return list(message.attachments.all()) if message.is_question else []
 
     @staticmethod
     def resolve_tokens(message: Message) -> int | None:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
+from chat import attachments as files
 from chat import context
 from chat.errors import StillAnswering
 from chat.events import tell_changed
@@ -127,20 +128,28 @@ def purge_sessions(
 
 
 def ask(
-    *, session: ChatSession, actor: User, content: str, instead_of: Message | None = None
+    *,
+    session: ChatSession,
+    actor: User,
+    content: str,
+    instead_of: Message | None = None,
+    attachments: Sequence[uuid.UUID] = (),
 ) -> Message:
     """Store a question and start its answer, which is returned while it is written.
 
-    `instead_of`: a question of which this is a new version. Raises ValidationError, StillAnswering.
+    `instead_of`: a question of which this is a new version, with its files. `attachments`: unsent
+    ones of `actor`. Raises ValidationError, StillAnswering.
     """
-    text = _checked(content)
+    has_files = bool(attachments) or (instead_of and instead_of.attachments.exists())
+    text = _checked(content, may_be_empty=bool(has_files))
     target = _target(session, actor)
     with transaction.atomic():
         locked = _claim(session)
         parent_id = instead_of.parent_id if instead_of else locked.tip_id
         history = Tree.of(locked).path_to(parent_id)
         if not locked.title:
-            ChatSession.objects.filter(pk=locked.pk).update(title=title_of(text))
+            title = title_of(text) or files.title_of(attachments)
+            ChatSession.objects.filter(pk=locked.pk).update(title=title)
         question = Message.objects.create(
             session=locked,
             parent_id=parent_id,
@@ -149,14 +158,24 @@ def ask(
             content=text,
             revision=locked.revision,
         )
+        if instead_of:
+            files.copy(source=instead_of, target=question, owner=actor)
+        files.attach(message=question, owner=actor, ids=attachments)
         return _answer(locked, actor, target, [*history, question])
 
 
-def open_with(*, owner: User, content: str, request: HttpRequest | None, **fields: Any) -> Message:
+def open_with(
+    *,
+    owner: User,
+    content: str,
+    request: HttpRequest | None,
+    attachments: Sequence[uuid.UUID] = (),
+    **fields: Any,
+) -> Message:
     """A new session with its first question asked; neither exists when either is refused."""
     with transaction.atomic():
         session = create_session(owner=owner, request=request, **fields)
-        return ask(session=session, actor=owner, content=content)
+        return ask(session=session, actor=owner, content=content, attachments=attachments)
 
 
 def ask_again(*, answer: Message, actor: User) -> Message:
@@ -204,8 +223,8 @@ def stop(*, session: ChatSession) -> int:
     return len(running)
 
 
-def _checked(content: str) -> str:
-    if not content.strip():
+def _checked(content: str, *, may_be_empty: bool) -> str:
+    if not content.strip() and not may_be_empty:
         raise ValidationError({"content": [_("Write a message first.")]})
     if len(content) > CONTENT_MAX_CHARS:
         limit = _("The message is longer than %(count)d characters.") % {"count": CONTENT_MAX_CHARS}

@@ -12,4 +12,6 @@ def reap() -> None:
 
 @shared_task(name="chat.tasks.forget", expires=600)
 def forget() -> None:
+    """What nobody sends, and what was deleted long ago."""
+    reaping.forget_unsent()
     forgetting.forget_deleted()

@@ -39,7 +39,8 @@ class Tree:
 
     @classmethod
     def of(cls, session: ChatSession) -> Self:
-        return cls(session.messages.order_by("position", "created_at", "pk"))
+        rows = session.messages.order_by("position", "created_at", "pk")
+        return cls(rows.prefetch_related("attachments"))
 
     def path_to(self, message_id: uuid.UUID | None) -> list[Message]:
         """From the first question to this message."""

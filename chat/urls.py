@@ -1,12 +1,13 @@
 """`/chat/`."""
 
-from django.urls import path
+from django.urls import include, path
 
 from chat.views import chats, deleted, folders, organising
 
 app_name = "chat"
 urlpatterns = [
     path("", chats.index, name="index"),
+    path("attachments/", include("chat.attachment_urls")),
     path("<uuid:session_id>/", chats.session, name="session"),
     path("<uuid:session_id>/messages/", chats.ask, name="ask"),
     path("<uuid:session_id>/stop/", chats.stop, name="stop"),

@@ -26,6 +26,7 @@ from providers.reserving import reserved as reserved
 from providers.streaming import resolve_chat_target as resolve_chat_target
 from providers.streaming import stream_chat as stream_chat
 from providers.streaming import target_of as target_of
+from providers.tokens import estimated_prompt_tokens as estimated_prompt_tokens
 from providers.trials import TestResult as TestResult
 from providers.trials import Trial as Trial
 from providers.trials import check_connection as check_connection

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from io import BytesIO
 
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
+from chat import attachments
 from chat import services as chats
 from chat.models import ChatFolder, ChatSession, Message, MessageRole, MessageStatus
 from prompts import services as prompts
@@ -233,6 +234,11 @@ def _folder(owner: User) -> Parameters:
     return {"folder_id": folder.pk}
 
 
+def _attachment(owner: User) -> Parameters:
+    content = BytesIO(f"{CANARY} {owner.pk}".encode())
+    return {"attachment_id": attachments.keep(owner=owner, file=content, name=f"{CANARY}.txt").pk}
+
+
 def _question(owner: User) -> Parameters:
     session, question, _answer = _messages(owner)
     return {"session_id": session.pk, "message_id": question.pk}
@@ -277,6 +283,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/chat/folders/<int:folder_id>": _folder,
     "chat/deleted/<uuid:session_id>/": _deleted_chat,
     "api/v1/chat/deleted/<uuidstr:session_id>": _deleted_chat,
+    "chat/attachments/<uuid:attachment_id>/": _attachment,
+    "api/v1/chat/attachments/<uuidstr:attachment_id>": _attachment,
     "ws/chat/<uuid:session_id>/": _chat,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,

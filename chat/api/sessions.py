@@ -132,7 +132,7 @@ def list_messages(request: HttpRequest, session_id: UUID, paging: Query[Paging])
 @sessions_router.post("{uuid:session_id}/messages", response=MessageOut)
 async def ask(request: HttpRequest, session_id: UUID, body: MessageIn) -> Any:
     """The finished answer, or its events as they come. Leaving does not end the generation."""
-    answer = await sync_to_async(_ask)(request, session_id, body.content)
+    answer = await sync_to_async(_ask)(request, session_id, body)
     if body.stream:
         return _event_stream(answering.server_sent_events(answer))
     try:
@@ -141,10 +141,13 @@ async def ask(request: HttpRequest, session_id: UUID, body: MessageIn) -> Any:
         raise Http404 from error
 
 
-def _ask(request: HttpRequest, session_id: UUID, content: str) -> Message:
+def _ask(request: HttpRequest, session_id: UUID, body: MessageIn) -> Message:
     try:
         return services.ask(
-            session=_session(request, session_id), actor=current_user(request), content=content
+            session=_session(request, session_id),
+            actor=current_user(request),
+            content=body.content,
+            attachments=body.attachments,
         )
     except StillAnswering as error:
         message = _("Wait for the running answer, or stop it first.")

@@ -1,5 +1,6 @@
 """What chats are made of."""
 
+from chat.models.attachments import Attachment, AttachmentKind, AttachmentQuerySet
 from chat.models.comparisons import (
     COLUMNS_MAX,
     COLUMNS_MIN,
@@ -27,6 +28,9 @@ __all__ = [
     "COLUMNS_MAX",
     "COLUMNS_MIN",
     "LOST_AFTER",
+    "Attachment",
+    "AttachmentKind",
+    "AttachmentQuerySet",
     "ChatFolder",
     "ChatSession",
     "ChatSessionQuerySet",

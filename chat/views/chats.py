@@ -1,7 +1,7 @@
 """Chat pages. Actions work as plain forms; with htmx they answer 204 and the socket shows them."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -13,10 +13,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
-from chat import exporting, services
+from accounts.models import User
+from chat import attachments, exporting, services
+from chat.context import sees
 from chat.errors import StillAnswering
 from chat.forms import ComposerForm, ModelForm, SettingsForm
-from chat.models import ChatSession, Message
+from chat.models import Attachment, ChatSession, Message
 from chat.showing import shown_turns
 from chat.threads import Tree
 from chat.views.folders import folder_chats
@@ -38,7 +40,11 @@ def _problems(form: Form) -> list[str]:
 
 
 def _page(
-    request: HttpRequest, chat: ChatSession | None, status: int = 200, **forms: Form
+    request: HttpRequest,
+    chat: ChatSession | None,
+    status: int = 200,
+    files: Sequence[Attachment] = (),
+    **forms: Form,
 ) -> HttpResponse:
     user = current_user(request)
     context = side_list(request) | {"chat": chat}
@@ -47,7 +53,9 @@ def _page(
     if _is_partial(request) and request.headers.get("HX-Target") == "sessions":
         return render(request, "chat/sessions.html", context)
     models = list(services.usable_models(user))
-    context |= {"has_models": bool(models), "new_chat": chat is None}
+    context |= {"has_models": bool(models), "new_chat": chat is None, "files": files}
+    context["seeing"] = [model.pk for model in models if sees(model)]
+    context["limits"] = attachments.LIMITS
     context["composer"] = forms.get("composer") or ComposerForm(
         models=models, initial=_initial(request, chat, models)
     )
@@ -102,10 +110,13 @@ def index(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, None)
     user = current_user(request)
-    composer = ComposerForm(request.POST, models=services.usable_models(user))
+    files, problems = _files(request, user)
+    composer = ComposerForm(
+        request.POST, models=services.usable_models(user), has_files=bool(files or problems)
+    )
     settings_form = SettingsForm(request.POST, form_id="composer")
-    if composer.is_valid() and settings_form.is_valid():
-        data = composer.cleaned_data
+    if composer.is_valid() and settings_form.is_valid() and not problems:
+        data = composer.cleaned_data | {"attachments": [file.pk for file in files]}
         try:
             answer = services.open_with(
                 owner=user,
@@ -116,10 +127,22 @@ def index(request: HttpRequest) -> HttpResponse:
             )
             return redirect("chat:session", answer.session_id)
         except ValidationError as error:
-            composer.add_error(None, error)
+            problems = list(error.messages)
         except KeyUnreadable:
-            composer.add_error(None, _("The provider's stored key cannot be read."))
-    return _page(request, None, 422, composer=composer, settings=settings_form)
+            problems = [_("The provider's stored key cannot be read.")]
+    if problems:
+        composer.add_error(None, problems)
+    return _page(request, None, 422, files, composer=composer, settings=settings_form)
+
+
+def _files(request: HttpRequest, user: User) -> tuple[list[Attachment], list[str]]:
+    """What goes with a question, and why something cannot."""
+    ids = request.POST.getlist("attachments")
+    try:
+        uploaded = request.FILES.getlist("files")
+        return attachments.chosen(owner=user, ids=ids, files=uploaded), []
+    except ValidationError as error:
+        return attachments.waiting(user, ids), list(error.messages)
 
 
 def _message(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> Message:
@@ -133,7 +156,12 @@ def session(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     return _page(request, chat_of(request, session_id))
 
 
-def _refused(request: HttpRequest, chat: ChatSession, problems: list[str]) -> HttpResponse:
+def _refused(
+    request: HttpRequest,
+    chat: ChatSession,
+    problems: list[str],
+    files: Sequence[Attachment] = (),
+) -> HttpResponse:
     """With htmx the reasons alone; otherwise the page, with what was written still there."""
     if _is_partial(request):
         return render(request, "chat/problems.html", {"problems": problems}, status=422)
@@ -142,35 +170,47 @@ def _refused(request: HttpRequest, chat: ChatSession, problems: list[str]) -> Ht
     if composer.is_bound:
         composer.errors.clear()
         composer.add_error(None, problems)
-        return _page(request, chat, 422, composer=composer)
+        return _page(request, chat, 422, files, composer=composer)
     for problem in problems:
         messages.error(request, problem)
     return redirect("chat:session", chat.pk)
 
 
-def _act(request: HttpRequest, chat: ChatSession, action: Callable[[], object]) -> HttpResponse:
+def _act(
+    request: HttpRequest,
+    chat: ChatSession,
+    action: Callable[[], object],
+    files: Sequence[Attachment] = (),
+) -> HttpResponse:
     """Do it, and answer as the caller expects."""
     try:
         action()
     except ValidationError as error:
-        return _refused(request, chat, list(error.messages))
+        return _refused(request, chat, list(error.messages), files)
     except StillAnswering:
-        return _refused(request, chat, [_("Wait for the running answer, or stop it first.")])
+        return _refused(request, chat, [_("Wait for the running answer, or stop it first.")], files)
     except KeyUnreadable:
-        return _refused(request, chat, [_("The provider's stored key cannot be read.")])
+        return _refused(request, chat, [_("The provider's stored key cannot be read.")], files)
     return HttpResponse(status=204) if _is_partial(request) else redirect("chat:session", chat.pk)
 
 
 @require_POST
 def ask(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     chat, user = chat_of(request, session_id), current_user(request)
-    form = ComposerForm(request.POST, models=services.usable_models(user))
-    if not form.is_valid():
-        return _refused(request, chat, _problems(form))
+    files, problems = _files(request, user)
+    form = ComposerForm(request.POST, models=services.usable_models(user), has_files=bool(files))
+    if problems or not form.is_valid():
+        return _refused(request, chat, problems or _problems(form), files)
     model, content = form.cleaned_data["model"], form.cleaned_data["content"]
     if chat.model_id != model.pk:
         services.change_session(session=chat, actor=user, request=request, model=model)
-    return _act(request, chat, lambda: services.ask(session=chat, actor=user, content=content))
+    ids = [file.pk for file in files]
+    return _act(
+        request,
+        chat,
+        lambda: services.ask(session=chat, actor=user, content=content, attachments=ids),
+        files,
+    )
 
 
 @require_POST

@@ -1,5 +1,6 @@
 // Enter sends (never while an input method composes), Shift+Enter breaks the line. What was written
 // stays until the server has taken it.
+import { forgetFiles, hasFiles, isSending } from "./chat-files.js";
 import { toEnd } from "./chat-scroll.js";
 
 const form = document.querySelector("[data-composer]");
@@ -19,7 +20,8 @@ text?.addEventListener("keydown", (event) => {
   const isComposing = event.isComposing || event.keyCode === ENTER_OF_AN_INPUT_METHOD;
   if (event.key !== "Enter" || event.shiftKey || isComposing) return;
   event.preventDefault();
-  if (text.value.trim() && !chat.hasAttribute("data-answering")) form.requestSubmit(form.querySelector("[data-send]"));
+  if (isSending() || chat.hasAttribute("data-answering")) return;
+  if (text.value.trim() || hasFiles()) form.requestSubmit(form.querySelector("[data-send]"));
 });
 
 // A page form that is on its way is not sent again.
@@ -35,6 +37,7 @@ document.body.addEventListener("htmx:afterRequest", (event) => {
   if (event.detail.xhr.status !== 204) return;
   if (event.detail.elt === form) {
     text.value = "";
+    forgetFiles();
     grow();
     toEnd();
   }

@@ -1,0 +1,204 @@
+"""Verbs about files that go with a question: keep, take off, send, copy, give back."""
+
+import base64
+import shutil
+import uuid
+from collections.abc import Iterable, Sequence
+from pathlib import PurePath
+from typing import Any, BinaryIO, cast
+
+from django.core.exceptions import ValidationError
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.http import HttpResponse
+from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from accounts.models import User
+from chat import pictures, text_files
+from chat.models import Attachment, AttachmentKind, Message
+from llmplatform.text import DECEIVING, UNSTORABLE
+
+MAX_PER_MESSAGE = 10
+# Of one person at the same time; reaping.py forgets what nobody sends.
+MAX_UNSENT = 50
+HEAD_BYTES = 16
+LIMITS = {
+    "count": MAX_PER_MESSAGE,
+    "image_bytes": pictures.MAX_BYTES,
+    "text_bytes": text_files.MAX_BYTES,
+}
+
+
+def keep(*, owner: User, file: BinaryIO, name: str) -> Attachment:
+    """Check a file by what is in it, and keep what a model will be sent. Raises ValidationError."""
+    if Attachment.objects.for_user(owner).unsent().count() >= MAX_UNSENT:
+        raise ValidationError(_("Too many files wait to be sent. Send or remove some first."))
+    attachment = Attachment(owner=owner, name=_clean(name))
+    head = file.read(HEAD_BYTES)
+    file.seek(0)
+    contents = _picture(attachment, file) if pictures.is_picture(head) else _text(attachment, file)
+    with transaction.atomic():
+        attachment.save()
+        _write(attachment, contents)
+    return attachment
+
+
+def _clean(name: str) -> str:
+    """Without folders and without what makes a name look like another; the end is kept."""
+    last = PurePath(name.replace("\\", "/")).name
+    return DECEIVING.sub("", UNSTORABLE.sub("", last)).strip()[-200:] or "file"
+
+
+def _read(file: BinaryIO, max_bytes: int) -> bytes:
+    content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        limit = max_bytes // 1024**2
+        raise ValidationError(_("A text file may have %(mb)d MB at most.") % {"mb": limit})
+    return content
+
+
+def _picture(attachment: Attachment, file: BinaryIO) -> dict[str, bytes]:
+    file.seek(0, 2)
+    if file.tell() > pictures.MAX_BYTES:
+        limit = pictures.MAX_BYTES // 1024**2
+        raise ValidationError(_("An image may have %(mb)d MB at most.") % {"mb": limit})
+    file.seek(0)
+    found = pictures.prepared(file)
+    attachment.kind, attachment.media_type = AttachmentKind.IMAGE, found.media_type
+    attachment.width, attachment.height = found.width, found.height
+    attachment.size_bytes = len(found.content)
+    return {"content": found.content, "small": found.small}
+
+
+def _text(attachment: Attachment, file: BinaryIO) -> dict[str, bytes]:
+    text = text_files.decoded(_read(file, text_files.MAX_BYTES)).encode()
+    attachment.kind, attachment.media_type = AttachmentKind.TEXT, "text/plain"
+    attachment.size_bytes = len(text)
+    return {"content": text}
+
+
+def _write(attachment: Attachment, contents: dict[str, bytes]) -> None:
+    """Nothing is left where writing fails."""
+    try:
+        attachment.folder.mkdir(parents=True)
+        for name, content in contents.items():
+            path = attachment.folder / name
+            path.write_bytes(content)
+            path.chmod(0o600)
+    except OSError as error:
+        shutil.rmtree(attachment.folder, ignore_errors=True)
+        raise ValidationError(_("The file could not be stored. Try again later.")) from error
+
+
+def chosen(
+    *, owner: User, ids: Iterable[str], files: Iterable["UploadedFile[Any]"]
+) -> list[Attachment]:
+    """What a composer sends: files that were sent before it, and files that come with it, as they
+    do without scripts. Raises ValidationError."""
+    before = waiting(owner, ids)
+    now = [
+        keep(owner=owner, file=cast(BinaryIO, each.file), name=each.name or "")
+        for each in list(files)[:MAX_PER_MESSAGE]
+    ]
+    return [*before, *now]
+
+
+def waiting(user: User, ids: Iterable[str]) -> list[Attachment]:
+    """Those of a person's that a form names and that are not sent, in its order."""
+    wanted = list(filter(None, map(_uuid, ids)))
+    rows = Attachment.objects.for_user(user).unsent().in_bulk(wanted[:MAX_PER_MESSAGE])
+    return [rows[pk] for pk in wanted if pk in rows]
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
+
+
+def attach(*, message: Message, owner: User, ids: Sequence[uuid.UUID]) -> None:
+    """Send them with this question. Raises ValidationError unless all are there and unsent."""
+    wanted = list(dict.fromkeys(ids))
+    if len(wanted) > MAX_PER_MESSAGE:
+        text = ngettext(
+            "A message takes %(count)s file.", "A message takes %(count)s files.", MAX_PER_MESSAGE
+        )
+        raise ValidationError({"attachments": [text % {"count": MAX_PER_MESSAGE}]})
+    mine = Attachment.objects.for_user(owner).unsent()
+    for position, pk in enumerate(wanted):
+        if not mine.filter(pk=pk).update(message=message, position=position):
+            gone = _("A file is not there any more. Attach it again.")
+            raise ValidationError({"attachments": [gone]})
+
+
+def title_of(ids: Sequence[uuid.UUID]) -> str:
+    """What a chat is called that begins with files alone."""
+    first = Attachment.objects.filter(pk__in=ids[:1]).first()
+    return first.name if first else ""
+
+
+def copy(*, source: Message, target: Message, owner: User) -> None:
+    """The same files with another message, which outlive each other."""
+    for original in source.attachments.all():
+        folder = original.folder
+        clone = Attachment.objects.get(pk=original.pk)
+        clone.pk, clone.message, clone.owner = uuid.uuid4(), target, owner
+        clone._state.adding = True
+        names = [name for name in ("content", "small") if (folder / name).is_file()]
+        clone.save()
+        _write(clone, {name: (folder / name).read_bytes() for name in names})
+
+
+def remove(*, attachment: Attachment) -> None:
+    """One that is not sent."""
+    Attachment.objects.unsent().filter(pk=attachment.pk).delete()
+
+
+def data_url(attachment: Attachment) -> str | None:
+    """A picture as providers take it; None without its file."""
+    try:
+        content = base64.b64encode(attachment.content.read_bytes()).decode()
+    except OSError:
+        return None
+    return f"data:{attachment.media_type};base64,{content}"
+
+
+def text(attachment: Attachment) -> str | None:
+    """None without its file."""
+    try:
+        return attachment.content.read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def answer(attachment: Attachment, *, small: bool = False) -> HttpResponse | None:
+    """For a browser, which must take it for nothing else; None without its file."""
+    is_small = small and attachment.is_image
+    try:
+        content = (attachment.small if is_small else attachment.content).read_bytes()
+    except OSError:
+        return None
+    media_type = "image/webp" if is_small else attachment.media_type
+    if not attachment.is_image:
+        media_type += "; charset=utf-8"
+    headers = {
+        "Content-Disposition": str(
+            content_disposition_header(not attachment.is_image, _shown_name(attachment))
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+        # What is under this name never changes; who may see it may.
+        "Cache-Control": "private, max-age=3600",
+    }
+    return HttpResponse(content, content_type=media_type, headers=headers)
+
+
+def _shown_name(attachment: Attachment) -> str:
+    """A picture may have become another kind than its name says."""
+    if not attachment.is_image:
+        return attachment.name
+    ending = "jpg" if attachment.media_type == "image/jpeg" else "png"
+    return f"{PurePath(attachment.name).stem or 'image'}.{ending}"
