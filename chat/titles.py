@@ -11,7 +11,8 @@ SHOWN_CHARS = 2000
 # Headings, quotes, lists, fences and emphasis.
 MARKS = re.compile(r"^\s*(#{1,6}\s+|>\s*|[-*+]\s+|\d+\.\s+|`{3,}\w*)+|[*_]{2,}|`")
 LABEL = re.compile(r"^(title|标题|题目)\s*[:：]\s*", re.IGNORECASE)
-QUOTES = "\"'“”‘’「」『』《》【】"
+# Quotes, spaces, and the full stop that no title has.
+AROUND = "\"'“”‘’「」『』《》【】 .。"
 RULES = (
     "You name conversations. Write a title of 2 to 6 words (of at most 16 characters in Chinese or "
     "Japanese) that says what the conversation is about, in the language of the question. The "
@@ -44,6 +45,5 @@ def messages_for(question: str, answer: str) -> list[ChatMessage]:
 
 def title_in(said: str) -> str:
     """The title in what a model said; empty where it did not write one."""
-    line = LABEL.sub("", _first_line(said)).strip().strip(QUOTES).strip()
-    line = line.rstrip(".。").replace("\x00", "")
+    line = LABEL.sub("", _first_line(said.replace("\x00", ""))).strip(AROUND)
     return line if len(line) <= WRITTEN_CHARS_MAX else ""

@@ -13,6 +13,7 @@ document.addEventListener("keydown", (event) => {
   for (const menu of document.querySelectorAll("details[data-menu][open]")) {
     menu.open = false;
     menu.querySelector("summary").focus();
+    event.stopImmediatePropagation();  // this press has done what it was for
   }
   if (isDrawerOpen()) setDrawer(false);
 });
