@@ -2,10 +2,10 @@
 
 import functools
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from importlib import import_module
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs
 
 from django.conf import settings
@@ -20,6 +20,7 @@ from ninja.security import HttpBearer, SessionAuth
 
 from accounts.models import ApiKey, User
 from accounts.models.tokens import KEY_PREFIX, digest
+from accounts.page_sessions import live_page_sessions
 from accounts.tokens import user_of_access_token
 from llmplatform.errors import ApiError
 
@@ -31,6 +32,7 @@ View = Callable[..., HttpResponse]
 LAST_USED_RESOLUTION = timedelta(minutes=1)
 
 __all__ = [
+    "Caller",
     "admin_required",
     "api_auth",
     "authenticate_token",
@@ -39,6 +41,8 @@ __all__ = [
     "key_of",
     "login_not_required",
     "owned_or_404",
+    "signed_in",
+    "socket_caller",
     "socket_user",
     "user_of_page_session",
 ]
@@ -109,15 +113,36 @@ def key_of(request: HttpRequest) -> ApiKey | None:
     return getattr(request, "api_key", None)
 
 
-def socket_user(scope: Mapping[str, Any]) -> User | None:
-    """Who a socket speaks for, checked against the database now.
+class Caller(NamedTuple):
+    """What a socket was opened with: an access token, or a page session's key."""
 
-    `?token=<access token>` where there is one, else the page session: both may have ended since.
-    """
+    token: str
+    session_key: str
+
+
+def socket_caller(scope: Mapping[str, Any]) -> Caller:
+    """`?token=<access token>` where there is one, else the page session."""
     token = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
-    if token:
-        return user_of_access_token(token)
-    return user_of_page_session(scope["session"].session_key)
+    return Caller(token, "" if token else scope["session"].session_key or "")
+
+
+def socket_user(scope: Mapping[str, Any]) -> User | None:
+    """Who a socket speaks for, checked against the database now: it may have ended since."""
+    caller = socket_caller(scope)
+    if caller.token:
+        return user_of_access_token(caller.token)
+    return user_of_page_session(caller.session_key)
+
+
+def signed_in(callers: Iterable[Caller]) -> set[Caller]:
+    """Those of many that may still speak for somebody, as `socket_user` would say of each."""
+    wanted = set(callers)
+    live = live_page_sessions({caller.session_key for caller in wanted if not caller.token})
+    return {
+        caller
+        for caller in wanted
+        if caller.session_key in live or (caller.token and user_of_access_token(caller.token))
+    }
 
 
 def user_of_page_session(session_key: str | None) -> User | None:

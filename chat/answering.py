@@ -7,14 +7,13 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from asgiref.sync import sync_to_async
-from channels.layers import get_channel_layer
 from django.db import connections
 
-from chat.events import group_of
+from chat.events import heard
 from chat.following import Follower, News, SessionGone
 from chat.models import Message
 from chat.schemas import MessageOut
@@ -41,45 +40,33 @@ async def _read(follower: Follower) -> News:
     return await sync_to_async(work)()
 
 
-@asynccontextmanager
-async def _nudges(session_id: object) -> AsyncIterator[Any]:
-    """A channel that hears of the session."""
-    layer = get_channel_layer()
-    channel = await layer.new_channel()
-    await layer.group_add(group_of(session_id), channel)
-    try:
-        yield layer, channel
-    finally:
-        with suppress(OSError):
-            await layer.group_discard(group_of(session_id), channel)
-
-
 async def _news(session_id: Any) -> AsyncIterator[News | None]:
     """What changes in a session; None now and then when nothing does. Raises SessionGone."""
     follower = Follower(session_id)
-    async with _nudges(session_id) as (layer, channel):
+    waiting: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    with heard(session_id, waiting.put_nowait):
         yield await _read(follower)
         read_at = time.monotonic()
         while True:
-            nudge = await _next(layer, channel)
-            text = follower.take(nudge) if nudge and nudge["type"] == "chat.text" else None
+            nudge = await _next(waiting)
+            is_text = nudge is not None and nudge["type"] == "text"
+            text = follower.take(nudge) if nudge is not None and is_text else None
             if text is not None:
                 yield News(texts=(text,))
                 continue
             is_due = time.monotonic() - read_at >= LOOK_EVERY_BEHIND_S
-            if nudge is None or nudge["type"] != "chat.text" or (follower.is_behind and is_due):
+            if not is_text or (follower.is_behind and is_due):
                 news = await _read(follower)
                 read_at = time.monotonic()
                 yield news if news.changes or news.texts else None
 
 
-async def _next(layer: Any, channel: str) -> dict[str, Any] | None:
+async def _next(waiting: asyncio.Queue[dict[str, Any]]) -> dict[str, Any] | None:
     """A nudge, or None after a while without."""
     try:
-        nudge: dict[str, Any] = await asyncio.wait_for(layer.receive(channel), LOOK_EVERY_S)
+        return await asyncio.wait_for(waiting.get(), LOOK_EVERY_S)
     except TimeoutError:
         return None
-    return nudge
 
 
 async def server_sent_events(answer: Message) -> AsyncIterator[str]:

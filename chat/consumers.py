@@ -10,17 +10,18 @@ from urllib.parse import parse_qs
 
 from django.db import DatabaseError
 
-from accounts.access import socket_user
+from accounts.access import socket_caller, socket_user
 from accounts.models import User
-from chat.events import group_of
+from chat.events import heard
 from chat.following import Follower, News, SessionGone, TextNews
+from chat.lookout import lookout
 from chat.models import ChatSession
 from chat.watching import PageView, TextView, View
 from llmplatform.sockets import (
     NOT_FOUND,
     TRY_AGAIN,
     UNAUTHENTICATED,
-    Watcher,
+    Listener,
     in_database,
     language_of,
 )
@@ -28,96 +29,99 @@ from llmplatform.text import number_of
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 1.0
-LOOK_EVERY_IDLE_S = 3.0
-LOOK_EVERY_BEHIND_S = 0.25
-CHECK_EVERY_S = 3.0
+# Where text is missing that a nudge did not bring.
+LOOK_BEHIND_S = 0.25
+LOOK_QUIET_S = 1.0
+HEARD_MAX = 500
 
 
-class ChatConsumer(Watcher):
-    """Query: `format=html&lang=` for pages, `since=<revision>` for what is known already."""
+class ChatConsumer(Listener):
+    """Query: `format=html&lang=` for pages, `since=<revision>` for what is known already.
+
+    One task tells the watcher everything; who else has something for it leaves it there.
+    """
 
     _pages_watching: ClassVar[set["ChatConsumer"]] = set()
 
     async def connect(self) -> None:
         # Refused after accepting: a browser cannot read the code of a refused handshake.
         await self.accept()
-        self._session_id = uuid.UUID(str(self.scope["url_route"]["kwargs"]["session_id"]))
-        self._lock = asyncio.Lock()
+        self.session_id = uuid.UUID(str(self.scope["url_route"]["kwargs"]["session_id"]))
+        self.caller = socket_caller(self.scope)
+        self._task: asyncio.Task[None] | None = None
+        self._heard: list[dict[str, Any]] = []
         self._pending: dict[str, TextNews] = {}
-        self._has_pending = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
-        self._looked_at = 0.0
+        self._must_look, self._has_news = True, asyncio.Event()
+        self._told_at = 0.0
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         self._view = _view_of(query)
-        self._follower = Follower(self._session_id, _number(query.get("since", [""])[0]))
-        if not await self.may_stay(lambda: _refusal(self.scope, self._session_id)):
-            return
-        await self.channel_layer.group_add(group_of(self._session_id), self.channel_name)
-        await self._look()
-        self._tasks = [asyncio.create_task(self._watch()), asyncio.create_task(self._flush())]
+        self._follower = Follower(self.session_id, _number(query.get("since", [""])[0]))
+        if await self.may_stay(lambda: _refusal(self.scope, self.session_id)):
+            self._task = asyncio.create_task(self._follow())
 
     async def disconnect(self, code: int) -> None:
-        self._pages_watching.discard(self)
-        for task in self._tasks:
-            task.cancel()
-        with contextlib.suppress(OSError):
-            await self.channel_layer.group_discard(group_of(self._session_id), self.channel_name)
+        if self._task is not None:
+            self._task.cancel()
 
-    async def chat_text(self, nudge: dict[str, Any]) -> None:
-        async with self._lock:
-            news = self._follower.take(nudge)
-            if news is not None:
-                await self._collect(news)
-            elif self._follower.is_behind and self._is_read_due(LOOK_EVERY_BEHIND_S):
-                await self._read()
+    def seen(self, revision: int | None) -> None:
+        """What `chat.lookout` saw in the database."""
+        is_quiet = time.monotonic() - self._told_at >= LOOK_QUIET_S
+        if revision != self._follower.revision or (self._follower.is_text_running and is_quiet):
+            self._look()
 
-    async def chat_changed(self, nudge: dict[str, Any]) -> None:
-        await self._look()
+    def _look(self) -> None:
+        self._must_look = True
+        self._has_news.set()
 
-    async def _watch(self) -> None:
-        """Look without a nudge, and check now and then that the person may still see it."""
-        checked_at = time.monotonic()
+    def _hear(self, nudge: dict[str, Any]) -> None:
+        if nudge["type"] == "text" and len(self._heard) < HEARD_MAX:
+            self._heard.append(nudge)
+        else:
+            self._must_look = True
+        self._has_news.set()
+
+    async def _follow(self) -> None:
+        with contextlib.suppress(OSError), heard(self.session_id, self._hear):
+            lookout().join(self)
+            try:
+                await self._tell_all()
+            except SessionGone:
+                await self.end(NOT_FOUND)
+            except DatabaseError:
+                logger.warning("a session cannot be read", exc_info=True)
+                await self.end(TRY_AGAIN)
+            finally:
+                lookout().leave(self)
+                self._pages_watching.discard(self)
+
+    async def _tell_all(self) -> None:
+        """The first words at once; the busier the process, the more at a time. Raises OSError where
+        the watcher has left: the end of the connection is on its way."""
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            now = time.monotonic()
-            if now - checked_at >= CHECK_EVERY_S:
-                checked_at = now
-                if not await self.may_stay(lambda: _signed_out(self.scope)):
-                    return
-            pause = LOOK_EVERY_S if self._follower.is_text_running else LOOK_EVERY_IDLE_S
-            if self._is_read_due(pause):
-                await self._look()
-
-    def _is_read_due(self, pause_s: float) -> bool:
-        return time.monotonic() - self._looked_at >= pause_s
-
-    async def _tell(self, event: dict[str, Any]) -> None:
-        """A watcher that has left is not an error: the end of the connection is on its way."""
-        with contextlib.suppress(OSError):
-            await self.tell(event)
-
-    async def _look(self) -> None:
-        async with self._lock:
-            await self._read()
+            self._has_news.clear()
+            if self._must_look:
+                await self._read()
+            heard, self._heard = self._heard, []
+            for nudge in heard:
+                self._collect(self._follower.take(nudge))
+            if self._follower.is_behind:
+                asyncio.get_running_loop().call_later(LOOK_BEHIND_S, self._look)
+            pending, self._pending = self._pending, {}
+            for news in pending.values():
+                await self.tell(self._view.text(news))
+            pause_s = self._view.pause_s(len(self._pages_watching)) if pending else 0
+            if pause_s:
+                await asyncio.sleep(pause_s)
+            await self._has_news.wait()
 
     async def _read(self) -> None:
-        self._looked_at = time.monotonic()
-        try:
-            news, state = await in_database(self._read_now)()
-        except SessionGone:
-            await self.end(NOT_FOUND)
-            return
-        except DatabaseError:
-            logger.warning("a session cannot be read", exc_info=True)
-            await self.end(TRY_AGAIN)
-            return
+        self._must_look, self._told_at = False, time.monotonic()
+        news, state = await in_database(self._read_now)()
         if state is not None:
-            self._pending.clear()
-            await self._tell(state)
+            await self.tell(state)
             self._note_running()
         for text in news.texts:
-            await self._collect(text)
+            self._collect(text)
 
     def _read_now(self) -> tuple[News, dict[str, Any] | None]:
         news = self._follower.read()
@@ -129,27 +133,12 @@ class ChatConsumer(Watcher):
         else:
             self._pages_watching.discard(self)
 
-    async def _collect(self, news: TextNews) -> None:
-        self._looked_at = time.monotonic()
-        if self._view.pause_s(1) == 0:
-            await self._tell(self._view.text(news))
+    def _collect(self, news: TextNews | None) -> None:
+        if news is None:
             return
-        before = self._pending.get(news.id, TextNews(news.id))
-        self._pending[news.id] = TextNews(
-            news.id, before.thinking + news.thinking, before.content + news.content
-        )
-        self._has_pending.set()
-
-    async def _flush(self) -> None:
-        """Send collected text, the first at once; the busier the process, the more at a time."""
-        while True:
-            await self._has_pending.wait()
-            async with self._lock:
-                self._has_pending.clear()
-                pending, self._pending = self._pending, {}
-                for news in pending.values():
-                    await self._tell(self._view.text(news))
-            await asyncio.sleep(self._view.pause_s(len(self._pages_watching)))
+        self._told_at = time.monotonic()
+        before = self._pending.get(news.id)
+        self._pending[news.id] = news if before is None else before + news
 
 
 def _refusal(scope: Any, session_id: uuid.UUID) -> int:
@@ -159,11 +148,6 @@ def _refusal(scope: Any, session_id: uuid.UUID) -> int:
         return UNAUTHENTICATED
     is_theirs = ChatSession.objects.for_user(user).filter(pk=session_id).exists()
     return 0 if is_theirs else NOT_FOUND
-
-
-def _signed_out(scope: Any) -> int:
-    """As `_refusal`, for a session that is theirs."""
-    return 0 if socket_user(scope) is not None else UNAUTHENTICATED
 
 
 def _view_of(query: dict[str, list[str]]) -> View:

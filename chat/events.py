@@ -1,27 +1,30 @@
-"""How watchers hear of changes: nudges through the channel layer. Formats: docs/events.md.
+"""How watchers hear of changes in a session. What they are sent then: docs/events.md."""
 
-Losing a nudge costs a second: the database is the truth, and watchers look there by themselves.
-"""
-
-import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from asgiref.sync import async_to_sync
-from channels.layers import get_channel_layer
+from llmplatform.nudges import Hear, News, nudges
 
-logger = logging.getLogger(__name__)
+CHANGED: dict[str, Any] = {"type": "changed"}
 
 
-def group_of(session_id: object) -> str:
+def _topic(session_id: object) -> str:
     return f"chat.{session_id}"
 
 
 def text_nudge(
-    message_id: object, *, thinking_at: int, thinking: str, content_at: int, content: str
-) -> dict[str, Any]:
+    session_id: object,
+    message_id: object,
+    *,
+    thinking_at: int,
+    thinking: str,
+    content_at: int,
+    content: str,
+) -> News:
     """New text of a running answer; `*_at` is how much of it was there before, in characters."""
-    return {
-        "type": "chat.text",
+    return _topic(session_id), {
+        "type": "text",
         "id": str(message_id),
         "thinking_at": thinking_at,
         "thinking": thinking,
@@ -30,19 +33,17 @@ def text_nudge(
     }
 
 
-CHANGED: dict[str, Any] = {"type": "chat.changed"}
-
-
-async def send(session_id: object, nudge: dict[str, Any]) -> None:
-    layer = get_channel_layer()
-    if layer is None:
-        return
-    try:
-        await layer.group_send(group_of(session_id), nudge)
-    except OSError:
-        logger.warning("the channel layer does not answer; watchers will poll")
+def changed(session_id: object) -> News:
+    """Something other than the text of a running answer has changed."""
+    return _topic(session_id), CHANGED
 
 
 def tell_changed(session_id: object) -> None:
-    """Something other than the text of a running answer has changed."""
-    async_to_sync(send)(session_id, CHANGED)
+    nudges.send_soon([changed(session_id)])
+
+
+@contextmanager
+def heard(session_id: object, hear: Hear) -> Iterator[None]:
+    """While it lasts, `hear` is called, in this event loop, with each nudge about the session."""
+    with nudges.heard(_topic(session_id), hear):
+        yield

@@ -23,6 +23,9 @@ class TextNews:
     thinking: str = ""
     content: str = ""
 
+    def __add__(self, later: "TextNews") -> "TextNews":
+        return TextNews(self.id, self.thinking + later.thinking, self.content + later.content)
+
 
 @dataclass(frozen=True)
 class Changes:

@@ -20,11 +20,12 @@ import uvloop
 from django.db import DatabaseError
 
 from chat import naming, saving
-from chat.events import CHANGED, send, text_nudge
+from chat.events import changed, text_nudge
 from chat.models import MessageStatus
 from chat.running import Generation
+from llmplatform.nudges import nudges
 from providers.errors import ProviderError
-from providers.services import reserved, stream_chat
+from providers.services import keep_connections, reserved, stream_chat
 from providers.types import ChatRequest, Event, Target
 
 logger = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class Generator:
         with self._lock:
             if self._loop is None:
                 self._loop = uvloop.new_event_loop()
+                self._loop.call_soon(keep_connections)
                 run = self._loop.run_forever
                 threading.Thread(target=run, name="generations", daemon=True).start()
             return self._loop
@@ -168,7 +170,7 @@ class Generator:
             except DatabaseError:
                 logger.warning("an answer could not be saved yet", exc_info=attempt == 0)
                 await asyncio.sleep(SAVE_PAUSE_S)
-        await send(generation.session_id, CHANGED)
+        await nudges.send([changed(generation.session_id)])
         self._name(generation)
 
     def _name(self, generation: Generation) -> None:
@@ -189,16 +191,20 @@ class Generator:
     async def _in_database(self, work: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._database, work, *args)
 
-    async def _tell(self, generation: Generation) -> None:
-        news = generation.untold()
-        if news is not None:
-            await send(generation.session_id, text_nudge(generation.message_id, **news))
+    async def _tell(self, *generations: Generation) -> None:
+        """What is new of them, in one go."""
+        await nudges.send(
+            [
+                text_nudge(generation.session_id, generation.message_id, **news)
+                for generation in generations
+                if (news := generation.untold()) is not None
+            ]
+        )
 
     async def _publish(self) -> None:
         while True:
             await asyncio.sleep(max(PUBLISH_EVERY_S, len(self._running) / PUBLISH_PER_S))
-            for generation, _task in list(self._running.values()):
-                await self._tell(generation)
+            await self._tell(*(generation for generation, _task in self._running.values()))
 
     async def _keep(self) -> None:
         """Write new text and heartbeats; end what somebody asked to stop, or deleted."""

@@ -15,11 +15,12 @@ from django.db import DatabaseError, transaction
 
 from accounts.models import User
 from chat import titles
-from chat.events import CHANGED, send
+from chat.events import changed
 from chat.models import ChatSession, ChatSettings, Message, MessageStatus, TitleSource, TitleWriter
 from chat.running import Generation
 from chat.saving import without_connection
 from llmplatform.encryption import KeyUnreadable
+from llmplatform.nudges import nudges
 from providers.errors import LimitReached, NoSuchModel, ProviderError, TimedOut
 from providers.services import Measurement, record_call, reserved, resolve_chat_target
 from providers.types import ChatRequest, Event, Target, TextDelta, TextReplaced
@@ -68,7 +69,7 @@ async def name_chat(generation: Generation, *, ask: Ask, in_database: InDatabase
         finally:
             is_named = await in_database(keep, naming)
         if is_named:
-            await send(naming.session_id, CHANGED)
+            await nudges.send([changed(naming.session_id)])
     except DatabaseError:
         logger.warning("a chat could not be named", exc_info=True)
     except Exception:

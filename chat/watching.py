@@ -27,7 +27,7 @@ class View(Protocol):
     def text(self, news: TextNews) -> dict[str, Any]: ...
 
     def pause_s(self, watchers: int) -> float:
-        """How long to collect text before it is sent."""
+        """How long to collect text before more is sent."""
 
 
 class TextView:

@@ -1,8 +1,4 @@
-"""What the sockets of pages and programs share: whoever watches is told things, and asks nothing.
-
-A word costs no thread that looks for old connections of the database, as Channels has one do before
-each: ours are given back where they are used.
-"""
+"""What all sockets share: whoever watches is told things, and asks nothing."""
 
 import contextlib
 import logging
@@ -13,6 +9,7 @@ from typing import Any
 import orjson
 from channels.consumer import get_handler_name
 from channels.db import database_sync_to_async
+from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import DatabaseError
@@ -53,6 +50,20 @@ class Watcher(AsyncWebsocketConsumer):
     async def end(self, code: int) -> None:
         with contextlib.suppress(OSError):
             await self.close(code)  # type: ignore[no-untyped-call]
+
+
+class Listener(Watcher):
+    """One that hears of news by `llmplatform.nudges`, and has no channel of Channels' own: that
+    costs a task for each socket, and three for each word."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scope, self.base_send = scope, send
+        with contextlib.suppress(StopConsumer):
+            while True:
+                await self.dispatch(await receive())
+
+    async def tell(self, event: dict[str, Any]) -> None:
+        await self.base_send({"type": "websocket.send", "text": orjson.dumps(event).decode()})
 
 
 def language_of(query: dict[str, list[str]]) -> str | None:

@@ -3,15 +3,16 @@ timeouts, and again where that may help."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from itertools import count
 from typing import TypeVar
-
-import httpx
+from weakref import WeakKeyDictionary
 
 from providers.access_tokens import ACCESS_TOKENS
 from providers.errors import ProviderError
-from providers.http import limited, make_client, sent
+from providers.gateway.http1 import Answer
+from providers.gateway.upstream import Upstream
+from providers.http import fetch, make_client
 from providers.retrying import may_pass, pause_s
 from providers.types import HttpRequest, Target
 
@@ -19,31 +20,58 @@ T = TypeVar("T")
 Build = Callable[[Target], HttpRequest]
 
 
+_kept: WeakKeyDictionary[asyncio.AbstractEventLoop, Upstream] = WeakKeyDictionary()
+
+
+def keep_connections() -> None:
+    """For an event loop that lasts: connections are used again, and by many at a time."""
+    _kept.setdefault(asyncio.get_running_loop(), Upstream())
+
+
 @asynccontextmanager
-async def asked(target: Target, build: Build, *, read_s: float) -> AsyncIterator[httpx.Response]:
-    """The open 2xx answer to what `build` makes for the signed-in target. Raises ProviderError.
+async def _connections() -> AsyncIterator[Upstream]:
+    """Those that this event loop keeps, else some for this question alone."""
+    kept = _kept.get(asyncio.get_running_loop())
+    if kept is not None:
+        yield kept
+        return
+    own = Upstream()
+    try:
+        yield own
+    finally:
+        await own.close()
 
-    `read_s`: the longest silence.
-    """
-    async with (
-        make_client(
-            is_managed=target.is_managed, patience=target.patience, read_s=read_s
-        ) as client,
-        AsyncExitStack() as stack,
-    ):
 
-        async def once(signed_in: Target) -> httpx.Response:
-            return await stack.enter_async_context(sent(client, build(signed_in)))
+@asynccontextmanager
+async def asked(target: Target, build: Build, *, is_stream: bool) -> AsyncIterator[Answer]:
+    """The open 2xx answer to what `build` makes for the signed-in target. Raises ProviderError."""
+    async with _connections() as connections:
 
-        yield await _repeated(
+        async def once(signed_in: Target) -> Answer:
+            return await connections.ask(
+                build(signed_in),
+                is_managed=target.is_managed,
+                is_stream=is_stream,
+                patience=target.patience,
+            )
+
+        answer = await _repeated(
             lambda: ACCESS_TOKENS.signed_in(target, once), retries=target.patience.retries
         )
+        with answer:
+            yield answer
 
 
 async def fetched(target: Target, build: Build) -> bytes:
-    """The whole body of the answer. Raises ProviderError."""
-    async with asked(target, build, read_s=target.patience.read_s) as response:
-        return await limited(response)
+    """The whole body of the answer to a look-up. Raises ProviderError."""
+    async with make_client(is_managed=target.is_managed, patience=target.patience) as client:
+
+        async def once(signed_in: Target) -> bytes:
+            return await fetch(client, build(signed_in))
+
+        return await _repeated(
+            lambda: ACCESS_TOKENS.signed_in(target, once), retries=target.patience.retries
+        )
 
 
 async def _repeated(work: Callable[[], Awaitable[T]], *, retries: int) -> T:

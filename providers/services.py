@@ -1,5 +1,6 @@
 """What other apps ask of this one: the verbs of its modules, by the names that they keep."""
 
+from providers.asking import keep_connections as keep_connections
 from providers.charging import Charge as Charge
 from providers.connections import change_provider as change_provider
 from providers.connections import change_unsaved as change_unsaved

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
@@ -10,7 +9,7 @@ from dataclasses import replace
 from accounts.models import User
 from providers.adapters.echo import EchoAdapter
 from providers.asking import asked
-from providers.errors import NoSuchModel, ProviderError, TimedOut
+from providers.errors import NoSuchModel, ProviderError
 from providers.models import ProviderModel
 from providers.registry import ADAPTERS
 from providers.retrying import may_help
@@ -64,16 +63,10 @@ async def _answer(target: Target, request: ChatRequest) -> AsyncGenerator[Event,
             yield event
         return
     reader = adapter.reader(is_stream=request.is_stream, target=target)
-    patience = target.patience
-    until = time.monotonic() + patience.answer_s
     async with asked(
-        target,
-        lambda signed_in: adapter.chat(signed_in, request),
-        read_s=patience.read_s if request.is_stream else patience.answer_s,
-    ) as response:
-        async for data in response.aiter_bytes():
-            if time.monotonic() > until:
-                raise TimedOut
+        target, lambda signed_in: adapter.chat(signed_in, request), is_stream=request.is_stream
+    ) as answer:
+        while data := await answer.piece():
             for event in reader.feed(data):
                 yield event
         for event in reader.finish():

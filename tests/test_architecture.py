@@ -28,6 +28,8 @@ SHARED = {
             "encryption",
             "env",
             "errors",
+            "layers",
+            "nudges",
             "schemas",
             "spreadsheets",
         ),

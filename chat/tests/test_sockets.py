@@ -12,10 +12,11 @@ from django.test import Client
 from accounts.models import User
 from accounts.services import deactivate
 from accounts.tokens import open_session
-from chat import consumers, services
+from chat import consumers, lookout, services
 from chat.models import ChatSession, Message
 from chat.rendering import render
 from llmplatform.asgi import application
+from llmplatform.nudges import nudges
 
 in_thread = database_sync_to_async
 
@@ -128,9 +129,9 @@ async def test_a_second_socket_picks_up_where_it_is(session: ChatSession, alice:
 async def test_it_works_without_nudges(
     session: ChatSession, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("chat.events.get_channel_layer", lambda: None)
-    monkeypatch.setattr(consumers, "LOOK_EVERY_IDLE_S", 0.2)
-    monkeypatch.setattr(consumers, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(nudges, "_deliver", lambda news: None)
+    monkeypatch.setattr(lookout, "LOOK_EVERY_S", 0.2)
+    monkeypatch.setattr(consumers, "LOOK_QUIET_S", 0.2)
     socket = await opened(session, alice)
     await ask(session, "/long 10")
     events = await socket.until_done()
@@ -191,8 +192,8 @@ async def test_programs_send_no_origin(session: ChatSession, alice: User) -> Non
 async def test_a_deactivated_user_is_closed(
     session: ChatSession, alice: User, admin_user: User, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "LOOK_EVERY_S", 0.1)
-    monkeypatch.setattr(consumers, "CHECK_EVERY_S", 0.2)
+    monkeypatch.setattr(lookout, "LOOK_EVERY_S", 0.1)
+    monkeypatch.setattr(lookout, "CHECK_EVERY_S", 0.2)
     if way == "token":
         socket = await opened(session, alice)
     else:
@@ -209,7 +210,7 @@ async def test_a_deactivated_user_is_closed(
 
 
 def test_checks_are_frequent_enough() -> None:
-    assert consumers.CHECK_EVERY_S + 2 * consumers.LOOK_EVERY_S <= 5
+    assert lookout.CHECK_EVERY_S + 2 * lookout.LOOK_EVERY_S <= 5
 
 
 @pytest.mark.parametrize("comes_later", [False, True])
@@ -219,11 +220,11 @@ async def test_a_database_that_is_away_sends_watchers_to_come_again(
     def is_away(*args: Any) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(consumers, "CHECK_EVERY_S", 0)
-    if comes_later:
+    monkeypatch.setattr(lookout, "CHECK_EVERY_S", 0)
+    if not comes_later:
         monkeypatch.setattr(consumers, "socket_user", is_away)
     socket = await opened(session, alice)
-    monkeypatch.setattr(consumers, "socket_user", is_away)
+    monkeypatch.setattr(lookout, "signed_in", is_away)
     assert await socket.close_code() == 1013
     await socket.disconnect()
 
