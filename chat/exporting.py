@@ -32,7 +32,7 @@ def as_markdown(session: ChatSession, *, has_thoughts: bool = True) -> str:
 
 def as_json(session: ChatSession, *, has_thoughts: bool = True) -> str:
     """Every message, versions that are not shown included; `shown` is the path."""
-    shown = [str(message.pk) for message in Tree.of(session).path_to(session.tip_id)]
+    shown = [str(node.pk) for node in Tree.of(session).nodes_to(session.tip_id)]
     messages = session.messages.order_by("position", "created_at", "pk")
     messages = messages.prefetch_related("attachments")
     content: dict[str, Any] = {

@@ -73,21 +73,19 @@ class Follower:
             raise SessionGone
         if session.revision == self.revision and self._is_started:
             return News(texts=(*self._running_texts(), *self._catch_up()))
-        turns = Tree.of(session).turns(session.tip_id)
+        tree = Tree.of(session)
+        path = tree.nodes_to(session.tip_id)
         # A running answer is repeated with a change: its text may have moved on unseen.
-        new = tuple(
-            turn
-            for turn in turns
-            if turn.message.revision > self.revision or turn.message.is_streaming
-        )
+        new = [node for node in path if node.revision > self.revision or node.is_streaming]
+        turns = tuple(tree.turns(new))
         self.revision, self._is_started = session.revision, True
         self._told = {
             str(turn.message.pk): (len(turn.message.thinking_content), len(turn.message.content))
             for turn in turns
             if turn.message.is_streaming
         }
-        order = tuple(str(turn.message.pk) for turn in turns)
-        changes = Changes(session.revision, session.title, order, new)
+        order = tuple(str(node.pk) for node in path)
+        changes = Changes(session.revision, session.title, order, turns)
         return News(changes=changes, texts=self._catch_up())
 
     def _running_texts(self) -> tuple[TextNews, ...]:

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from chat.events import tell_changed
 from chat.models import Attachment, ChatSession, Message, MessageStatus
+from chat.search import index
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +26,10 @@ def reap_lost() -> int:
             mine = Message.objects.lost().filter(pk=message_id)
             if mine.update(status=MessageStatus.INTERRUPTED):
                 revision = ChatSession.objects.bump(session_id)
-                Message.objects.filter(pk=message_id).update(revision=revision)
+                rows = Message.objects.filter(pk=message_id)
+                rows.update(revision=revision)
+                index.remove(message=message_id)
+                index.add(rows.select_related("session"))
                 transaction.on_commit(partial(tell_changed, session_id))
                 reaped += 1
     if reaped:

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from chat.models import ChatSession, Message, MessageStatus
 from chat.running import Generation
+from chat.search import index
 from providers.services import Charge, charge_of, record_call
 
 IDS_PER_QUERY = 500
@@ -108,7 +109,10 @@ def finish(generation: Generation) -> None:
         mine = Message.objects.filter(pk=generation.message_id, run=generation.run).filter(
             Q(status=MessageStatus.STREAMING) | Q(status=MessageStatus.INTERRUPTED)
         )
+        index.remove(message=generation.message_id)
         mine.update(revision=revision or 0, **_outcome(generation, charge), **_text(generation))
+        rows = Message.objects.filter(pk=generation.message_id)
+        index.add(rows.select_related("session").defer("thinking_content"))
         _record(generation, charge, at)
     generation.is_saved = True
 

@@ -1,7 +1,7 @@
 """What the chat API reads and writes."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from chat.attachments import MAX_PER_MESSAGE
 from chat.models import Attachment, ChatSession, Message
 from chat.models.folders import NAME_CHARS as FOLDER_NAME_CHARS
+from chat.search.finding import Hit
 from chat.showing import advice_of
 from llmplatform.schemas import Amount, Answer, Schema, Str
 
@@ -67,6 +68,26 @@ class SessionOut(Answer):
     @staticmethod
     def resolve_model(session: ChatSession) -> str | None:
         return str(session.model) if session.model else None
+
+
+class HitOut(Answer):
+    message_id: UUID
+    snippet: str
+    marks: list[tuple[int, int]] = Field(description="Start and end of each found word in it.")
+
+
+class ListedSessionOut(SessionOut):
+    hit: HitOut | None = Field(
+        None, description="With `q`: the newest message with its words; null where the title has."
+    )
+
+    @classmethod
+    def of(cls, hit: Hit) -> Self:
+        listed = cls.from_orm(hit.chat)
+        if hit.message_id is not None and hit.snippet is not None:
+            marks = list(hit.snippet.marks)
+            listed.hit = HitOut(message_id=hit.message_id, snippet=hit.snippet.text, marks=marks)
+        return listed
 
 
 class FolderIn(Schema):

@@ -20,6 +20,7 @@ from chat.events import tell_changed
 from chat.generation import generator
 from chat.models import ChatSession, Message, MessageRole, MessageStatus, TitleSource
 from chat.running import Generation
+from chat.search import index
 from chat.threads import Tree
 from chat.titles import title_of
 from providers.errors import BudgetReached, NoSuchModel
@@ -158,6 +159,7 @@ def ask(
             content=text,
             revision=locked.revision,
         )
+        index.add([question])
         if instead_of:
             files.copy(source=instead_of, target=question, owner=actor)
         files.attach(message=question, owner=actor, ids=attachments)
@@ -198,6 +200,7 @@ def go_on(*, answer: Message, actor: User) -> Message:
         locked = _claim(answer.session)
         path = Tree.of(locked).path_to(answer.pk)
         answer.refresh_from_db()
+        index.remove(message=answer)
         messages = context.build(locked, path, is_continued=True)
         _start(locked, actor, target, answer, messages)
     return answer
@@ -208,10 +211,11 @@ def show_version(*, message: Message) -> None:
     with transaction.atomic():
         locked = _claim(message.session)
         tree = Tree.of(locked)
-        leaf = tree.newest_leaf(message)
-        shown = [each.pk for each in tree.path_to(leaf.pk) if each.position >= message.position]
+        leaf = tree.newest_leaf(message.pk)
+        path = tree.nodes_to(leaf.pk)
+        shown = [each.pk for each in path if each.position >= message.position]
         Message.objects.filter(pk__in=shown).update(revision=locked.revision)
-        ChatSession.objects.filter(pk=locked.pk).update(tip=leaf)
+        ChatSession.objects.filter(pk=locked.pk).update(tip=leaf.pk)
         _tell(locked.pk)
 
 

@@ -4,10 +4,20 @@ from celery import shared_task
 
 from chat import forgetting, reaping
 
+FILL_S = 40.0
+
 
 @shared_task(name="chat.tasks.reap")
 def reap() -> None:
     reaping.reap_lost()
+
+
+@shared_task(name="chat.tasks.fill_search")
+def fill_search() -> None:
+    """Messages that are older than the index; at once done where there are none."""
+    from chat.search import filling
+
+    filling.fill(FILL_S)
 
 
 @shared_task(name="chat.tasks.forget", expires=600)

@@ -1,11 +1,27 @@
 """The tree of a conversation's messages, and the path of it that is shown."""
 
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
-from chat.models import ChatSession, Message
+from chat.models import ChatSession, Message, MessageStatus
+
+IDS_PER_QUERY = 1000
+
+
+class Node(NamedTuple):
+    """A message without its text. `position` is how many come before it."""
+
+    pk: uuid.UUID
+    parent_id: uuid.UUID | None
+    position: int
+    revision: int
+    status: str
+
+    @property
+    def is_streaming(self) -> bool:
+        return self.status == MessageStatus.STREAMING
 
 
 @dataclass(frozen=True)
@@ -29,36 +45,53 @@ class Turn:
 
 
 class Tree:
-    """Every message of one session."""
+    """The messages of one session; texts are read of those that are asked for."""
 
-    def __init__(self, messages: Iterable[Message]) -> None:
-        self._by_id = {message.pk: message for message in messages}
-        self._children: dict[uuid.UUID | None, list[Message]] = {}
-        for message in self._by_id.values():
-            self._children.setdefault(message.parent_id, []).append(message)
+    def __init__(self, nodes: Iterable[Node]) -> None:
+        self._by_id = {node.pk: node for node in nodes}
+        self._children: dict[uuid.UUID | None, list[Node]] = {}
+        for node in self._by_id.values():
+            self._children.setdefault(node.parent_id, []).append(node)
 
     @classmethod
-    def of(cls, session: ChatSession) -> Self:
+    def of(cls, session: ChatSession, *, since: int = 0) -> Self:
+        """Without those before the position `since`: paths begin there."""
         rows = session.messages.order_by("position", "created_at", "pk")
-        return cls(rows.prefetch_related("attachments"))
+        rows = rows.filter(position__gte=since) if since else rows
+        return cls(map(Node._make, rows.values_list(*Node._fields)))
 
-    def path_to(self, message_id: uuid.UUID | None) -> list[Message]:
+    def nodes_to(self, message_id: uuid.UUID | None) -> list[Node]:
         """From the first question to this message."""
-        path: list[Message] = []
-        message = self._by_id.get(message_id) if message_id else None
-        while message is not None:
-            path.append(message)
-            message = self._by_id.get(message.parent_id) if message.parent_id else None
+        path: list[Node] = []
+        node = self._by_id.get(message_id) if message_id else None
+        while node is not None:
+            path.append(node)
+            node = self._by_id.get(node.parent_id) if node.parent_id else None
         return path[::-1]
 
-    def turns(self, tip_id: uuid.UUID | None) -> list[Turn]:
+    def path_to(self, message_id: uuid.UUID | None) -> list[Message]:
+        """From the first question to this message, with their texts."""
+        return read(self.nodes_to(message_id))
+
+    def turns(self, nodes: Sequence[Node]) -> list[Turn]:
         return [
             Turn(message, tuple(each.pk for each in self._children[message.parent_id]))
-            for message in self.path_to(tip_id)
+            for message in read(nodes)
         ]
 
-    def newest_leaf(self, message: Message) -> Message:
-        """Where the conversation went on last below `message`."""
-        while children := self._children.get(message.pk):
-            message = children[-1]
-        return message
+    def newest_leaf(self, message_id: uuid.UUID) -> Node:
+        """Where the conversation went on last below this message."""
+        node = self._by_id[message_id]
+        while children := self._children.get(node.pk):
+            node = children[-1]
+        return node
+
+
+def read(nodes: Sequence[Node]) -> list[Message]:
+    """Those messages, but for what was deleted meanwhile."""
+    found: dict[uuid.UUID, Message] = {}
+    for start in range(0, len(nodes), IDS_PER_QUERY):
+        ids = [node.pk for node in nodes[start : start + IDS_PER_QUERY]]
+        rows = Message.objects.order_by().filter(pk__in=ids).prefetch_related("attachments")
+        found |= {row.pk: row for row in rows}
+    return [found[node.pk] for node in nodes if node.pk in found]

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chat.models import ChatSession
+from chat.search.finding import find
+from chat.search.pages import page_of
 from llmplatform.navigation import GROUPS, Entry
 from prompts.models import Prompt
 from providers.models import Provider
@@ -30,7 +32,6 @@ KINDS: tuple[tuple[str | Promise, type[Model], str, str], ...] = (
     (_("Models"), ModelVersion, "name", "models:detail"),
     (_("Base models"), BaseModel, "name", "models:base"),
     (_("Datasets"), Dataset, "name", "datasets:detail"),
-    (_("Chat"), ChatSession, "title", "chat:session"),
     (_("Prompts"), Prompt, "title", "prompts:detail"),
     (_("Providers"), Provider, "name", "providers:detail"),
 )
@@ -39,16 +40,19 @@ MOST_OF_A_KIND = 5
 
 @dataclass(frozen=True)
 class Item:
+    """`text`: what of its contents was searched for."""
+
     label: str
     url: str
     group: str
+    text: str = ""
 
 
 def found(user: User, words: str) -> list[Item]:
     """Without `words`: the pages and what one can start."""
     wanted = words.strip()
     named = [item for item in _entries(user) if wanted.casefold() in item.label.casefold()]
-    return [*named, *(_things(user, wanted) if wanted else ())]
+    return [*named, *_things(user, wanted), *_chats(user, wanted)] if wanted else named
 
 
 def _entries(user: User) -> Iterator[Item]:
@@ -58,6 +62,14 @@ def _entries(user: User) -> Iterator[Item]:
                 yield Item(str(entry.label), reverse(entry.url_name), str(group.label))
     for entry in STARTS:
         yield Item(str(entry.label), reverse(entry.url_name), gettext("Begin"))
+
+
+def _chats(user: User, words: str) -> Iterator[Item]:
+    """By their titles, and by what was said in them."""
+    chats = ChatSession.objects.for_user(user)
+    for hit in find(chats, owner=user, text=words, count=MOST_OF_A_KIND).items:
+        text = hit.snippet.text if hit.snippet else ""
+        yield Item(str(hit.chat), page_of(hit, words), gettext("Chat"), text)
 
 
 def _things(user: User, words: str) -> Iterator[Item]:

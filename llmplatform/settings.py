@@ -223,6 +223,7 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
     },
     "accounts.forget": {"task": "accounts.tasks.forget", "schedule": 3600},
     "chat.reap": {"task": "chat.tasks.reap", "schedule": 15, "options": {"expires": 15}},
+    "chat.search": {"task": "chat.tasks.fill_search", "schedule": 60, "options": {"expires": 50}},
     "chat.forget": {"task": "chat.tasks.forget", "schedule": 3600},
     "training.forget": {"task": "training.tasks.forget", "schedule": 3600},
 }

@@ -18,6 +18,7 @@ from chat.errors import StillAnswering
 from chat.following import SessionGone
 from chat.models import ChatFolder, ChatSession, Message
 from chat.schemas import (
+    ListedSessionOut,
     MessageIn,
     MessageOut,
     SessionIn,
@@ -25,7 +26,8 @@ from chat.schemas import (
     SessionPatch,
     StopOut,
 )
-from chat.threads import Tree
+from chat.search.finding import find
+from chat.threads import Tree, read
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from llmplatform.text import number_of
@@ -64,7 +66,7 @@ def _session(request: HttpRequest, session_id: UUID) -> ChatSession:
     return owned_or_404(rows, pk=session_id)
 
 
-@sessions_router.get("", response=Page[SessionOut])
+@sessions_router.get("", response=Page[ListedSessionOut])
 def list_sessions(
     request: HttpRequest,
     paging: Query[Paging],
@@ -72,12 +74,21 @@ def list_sessions(
     folder_id: int | None = None,
     archived: bool = False,
 ) -> Any:
-    """`archived=true` lists those in the archive instead; deleted ones are `chat/deleted`."""
-    rows = ChatSession.objects.for_user(current_user(request)).listed(is_archived=archived)
+    """`q`: words that are all in the title or in one message; each chat tells where (`hit`). Then
+    `count` is larger than what was read as long as there is more: nobody counts all of them.
+
+    `archived=true` lists those in the archive instead; deleted ones are `chat/deleted`.
+    """
+    user = current_user(request)
+    rows = ChatSession.objects.for_user(user).listed(is_archived=archived)
     rows = rows.select_related("model__provider")
     if folder_id is not None:
-        rows = rows.filter(folder=_folder(current_user(request), folder_id))
-    return paginate(rows.search(q[:200]) if q else rows, paging)
+        rows = rows.filter(folder=_folder(user, folder_id))
+    if not q:
+        return paginate(rows, paging)
+    found = find(rows, owner=user, text=q, start=paging.offset, count=paging.limit)
+    items = [ListedSessionOut.of(hit) for hit in found.items]
+    return {"items": items, "count": paging.offset + len(items) + found.has_more}
 
 
 @sessions_router.post("", response={201: SessionOut})
@@ -125,8 +136,8 @@ def delete_session(request: HttpRequest, session_id: UUID) -> Any:
 def list_messages(request: HttpRequest, session_id: UUID, paging: Query[Paging]) -> Any:
     """The conversation as it is shown; versions that are not shown are in the export."""
     session = _session(request, session_id)
-    path = Tree.of(session).path_to(session.tip_id)
-    return {"items": path[paging.offset : paging.offset + paging.limit], "count": len(path)}
+    path = Tree.of(session).nodes_to(session.tip_id)
+    return {"items": read(path[paging.offset : paging.offset + paging.limit]), "count": len(path)}
 
 
 @sessions_router.post("{uuid:session_id}/messages", response=MessageOut)

@@ -12,6 +12,7 @@ from chat.models.comparisons import (
     Vote,
 )
 from chat.models.folders import ChatFolder
+from chat.models.search import FIRST_ID, SearchEntry, SearchFill, word_of
 from chat.models.sessions import (
     LOST_AFTER,
     ChatSession,
@@ -27,6 +28,7 @@ from chat.models.settings import ChatSettings, TitleWriter
 __all__ = [
     "COLUMNS_MAX",
     "COLUMNS_MIN",
+    "FIRST_ID",
     "LOST_AFTER",
     "Attachment",
     "AttachmentKind",
@@ -44,7 +46,10 @@ __all__ = [
     "MessageRole",
     "MessageStatus",
     "Outcome",
+    "SearchEntry",
+    "SearchFill",
     "TitleSource",
     "TitleWriter",
     "Vote",
+    "word_of",
 ]

@@ -39,12 +39,12 @@ class ChatSessionQuerySet(models.QuerySet["ChatSession"]):
 
     def listed(self, *, is_archived: bool = False) -> Self:
         """Those in the list of chats, or in the list of archived ones."""
-        return self.filter(is_archived=is_archived)
+        # Not as `NOT is_archived`, for which SQLite leaves the order of the index.
+        return self.filter(is_archived__in=[is_archived])
 
-    def search(self, text: str) -> Self:
-        """Those whose title or any message contains `text`."""
-        hits = Message.objects.filter(session=OuterRef("pk"), content__icontains=text)
-        return self.filter(Q(title__icontains=text) | Exists(hits))
+    def with_answering(self) -> Self:
+        """Each says whether an answer is being written: always at the tip, if anywhere."""
+        return self.annotate(is_answering=Q(tip__status=MessageStatus.STREAMING, tip__isnull=False))
 
     def answered_by(self, version_id: int) -> Self:
         """Those with an answer by this model version, shown or not."""

@@ -32,7 +32,8 @@ def folder(alice: User) -> ChatFolder:
 
 
 def listed(client: Client, query: str = "") -> list[str]:
-    return [str(row) for row in client.get(f"/chat/{query}").context["page"]]
+    page = client.get(f"/chat/{query}").context["page"]
+    return [str(row) for row in page] if "q=" not in query else [str(hit.chat) for hit in page.hits]
 
 
 def move(client: Client, chat: ChatSession, **data: str) -> Any:

@@ -10,8 +10,8 @@ from django.test import Client
 from accounts.models import AuditEvent, User
 from chat.generation import generator
 from chat.models import ChatSession, Message
-from chat.views.chats import TURNS_PER_PAGE
 from chat.views.side_list import SESSIONS_PER_PAGE
+from chat.windows import TURNS_PER_PAGE
 from providers.models import Provider, ProviderModel
 
 ClientFor = Callable[[User], Client]
@@ -191,7 +191,7 @@ def test_the_list_is_searched_and_paged(
     assert len(client.get("/chat/").context["page"]) == SESSIONS_PER_PAGE
     assert len(client.get("/chat/?page=2").context["page"]) == 3
     partial = client.get("/chat/?q=chat+42", headers=HTMX | {"HX-Target": "sessions"})
-    assert len(partial.context["page"]) == 1 and b"<html" not in partial.content
+    assert len(partial.context["page"].hits) == 1 and b"<html" not in partial.content
 
 
 def test_a_long_chat_is_shown_in_pages(

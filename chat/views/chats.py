@@ -20,15 +20,13 @@ from chat.errors import StillAnswering
 from chat.forms import ComposerForm, ModelForm, SettingsForm
 from chat.models import Attachment, ChatSession, Message
 from chat.showing import shown_turns
-from chat.threads import Tree
 from chat.views.folders import folder_chats
 from chat.views.places import chat_of
 from chat.views.side_list import folder_in, side_list
+from chat.windows import window
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.text import number_of
 from providers.models import ProviderModel
-
-TURNS_PER_PAGE = 60
 
 
 def _is_partial(request: HttpRequest) -> bool:
@@ -91,16 +89,17 @@ def _settings(chat: ChatSession | None) -> dict[str, Any]:
 
 
 def _turns(request: HttpRequest, chat: ChatSession) -> dict[str, Any]:
-    """The newest turns, or those before `?before=`."""
-    turns = Tree.of(chat).turns(chat.tip_id)
+    """The newest turns, those before `?before=`, or those around the message `?at=`."""
+    at = request.GET.get("at", "")
+    message = owned_or_404(chat.messages.all(), pk=at) if at else None
     before = number_of(request.GET.get("before", ""), 8)
-    end = len(turns) if before is None else min(before, len(turns))
-    start = max(0, end - TURNS_PER_PAGE)
+    shown = window(chat, before=before, at=message.pk if message else None)
     return {
-        "turns": shown_turns(turns[start:end]),
-        "earlier": start if start > 0 else None,
-        "is_end": end == len(turns),
-        "is_answering": any(turn.message.is_streaming for turn in turns),
+        "turns": shown_turns(shown.turns),
+        "earlier": shown.start if shown.start > 0 else None,
+        "is_end": shown.is_end,
+        "is_answering": shown.is_answering,
+        "unshown": shown.unshown,
     }
 
 

@@ -13,7 +13,6 @@ from chat import folders
 from chat.forms import FolderForm
 from chat.models import ChatFolder, ChatSession
 from chat.views.places import back, folder_of, say
-from chat.views.side_list import with_answering
 
 # In the side list; the page of the folder has them all.
 SHOWN = 30
@@ -62,5 +61,5 @@ def chats(request: HttpRequest, folder_id: int) -> HttpResponse:
 
 def folder_chats(folder: ChatFolder) -> dict[str, object]:
     rows = ChatSession.objects.for_user(folder.owner).listed().filter(folder=folder)
-    found = list(with_answering(rows)[: SHOWN + 1])
+    found = list(rows.with_answering()[: SHOWN + 1])
     return {"folder_chats": found[:SHOWN], "has_more": len(found) > SHOWN}

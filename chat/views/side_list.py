@@ -4,13 +4,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from chat.models import ChatFolder, ChatSession, Message
+from chat.models import ChatFolder, ChatSession, ChatSessionQuerySet
+from chat.search.pages import found_page
 from chat.views.places import folder_of
+from llmplatform.text import number_of
 from training.models import ModelVersion
 
 SESSIONS_PER_PAGE = 40
@@ -26,7 +27,7 @@ def side_list(request: HttpRequest) -> dict[str, Any]:
     wanted = request.GET.get("q", "").strip()[:200]
     version, folder = _version(request, user), folder_in(request)
     is_archived = request.GET.get("view") == ARCHIVED
-    rows = with_answering(ChatSession.objects.for_user(user))
+    rows = ChatSession.objects.for_user(user).with_answering()
     if version is not None:
         rows = rows.answered_by(version.pk)
     else:
@@ -34,10 +35,9 @@ def side_list(request: HttpRequest) -> dict[str, Any]:
     has_folders = not (wanted or version or folder or is_archived)
     if folder is not None or has_folders:
         rows = rows.filter(folder=folder)
-    page = Paginator(rows.search(wanted) if wanted else rows, SESSIONS_PER_PAGE)
     kept = {"folder": folder.pk} if folder else {"view": ARCHIVED} if is_archived else {}
     return {
-        "page": page.get_page(request.GET.get("page")),
+        "page": _page(rows, user, wanted, request.GET.get("page", "")),
         "q": wanted,
         "version": version,
         "folder": folder,
@@ -48,9 +48,10 @@ def side_list(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def with_answering(rows: QuerySet[ChatSession]) -> Any:
-    running = Message.objects.streaming().filter(session=OuterRef("pk"))
-    return rows.annotate(is_answering=Exists(running))
+def _page(rows: ChatSessionQuerySet, user: User, wanted: str, number: str) -> Any:
+    if wanted:
+        return found_page(rows, owner=user, text=wanted, number=number_of(number, 4) or 1)
+    return Paginator(rows, SESSIONS_PER_PAGE).get_page(number)
 
 
 def folder_in(request: HttpRequest) -> ChatFolder | None:

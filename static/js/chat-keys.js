@@ -15,7 +15,7 @@ const ALT = { arrowup: () => step(-1), arrowdown: () => step(1) };
 
 // To the chat above or below in the list; without one, to its beginning or its end.
 function step(by) {
-  const links = [...document.querySelectorAll(".session-link")].filter((link) => link.offsetParent);
+  const links = [...document.querySelectorAll(".session-link, .found-link")].filter((link) => link.offsetParent);
   const now = links.findIndex((link) => link.ariaCurrent);
   const next = now < 0 ? links.at(by > 0 ? 0 : -1) : links[now + by];
   next?.click();

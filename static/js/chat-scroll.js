@@ -10,6 +10,13 @@ export function toEnd() {
   scroller.scrollTop = scroller.scrollHeight;
 }
 
+// Shows this part of the conversation; its reader is not at the end.
+export function toPlace(element) {
+  isFollowing = false;
+  element.scrollIntoView({ block: element.offsetHeight < scroller.clientHeight ? "center" : "start" });
+  show();
+}
+
 // Changes the conversation with `change`, and keeps the reader's place.
 export function keepingPlace(change) {
   change();

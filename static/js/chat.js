@@ -5,14 +5,16 @@ import "./chat-keys.js";
 import "./chat-panels.js";
 import "./chat-copy.js";
 import { decorate } from "./chat-code.js";
-import { toEnd } from "./chat-scroll.js";
+import { found } from "./chat-found.js";
+import { toEnd, toPlace } from "./chat-scroll.js";
 import { watch } from "./chat-socket.js";
 import { applyDelta, applyState } from "./chat-turns.js";
 
 const chat = document.querySelector("[data-chat]");
 
 decorate(document);
-toEnd();
+const place = found();
+if (place) toPlace(place); else toEnd();
 if (chat?.dataset.chatId) {
   watch(chat, (event) => {
     if (event.type === "state") applyState(event);

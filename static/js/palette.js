@@ -1,4 +1,4 @@
-// Ctrl/⌘ K: go anywhere, start anything. The server answers {items: [{label, url, group}]} for ?q=.
+// Ctrl/⌘ K: go anywhere, start anything. The server answers {items: [{label, url, group, text}]} for ?q=.
 const palette = document.querySelector("[data-palette]");
 const input = palette?.querySelector("input");
 const list = palette?.querySelector("[role=listbox]");
@@ -33,6 +33,12 @@ function option(item, index) {
   group.className = "soft small";
   group.textContent = item.group;
   link.append(item.label, group);
+  if (item.text) {
+    const text = document.createElement("span");
+    text.className = "palette-text soft small truncate";
+    text.textContent = item.text;
+    link.append(text);
+  }
   return link;
 }
 
