@@ -1,8 +1,15 @@
-"""API: what hangs below `chat/`."""
+"""API: what hangs below `chat/` and `comparisons/`."""
 
 from chat.api.attachments import attachments_router
+from chat.api.comparisons import comparisons_router
 from chat.api.deleted import deleted_router
 from chat.api.folders import folders_router
 from chat.api.sessions import sessions_router
 
-__all__ = ["attachments_router", "deleted_router", "folders_router", "sessions_router"]
+__all__ = [
+    "attachments_router",
+    "comparisons_router",
+    "deleted_router",
+    "folders_router",
+    "sessions_router",
+]

@@ -5,7 +5,7 @@ import { showList, toggleList } from "./chat-panels.js";
 const KEY_OF_AN_INPUT_METHOD = 229;
 
 const CTRL_SHIFT = {
-  o: () => document.querySelector("[data-new-chat]").click(),
+  o: () => document.querySelector("[data-new-chat]")?.click(),
   f: () => { showList(); document.querySelector("#sessions-search").select(); },
   s: toggleList,
   c: () => [...document.querySelectorAll(".message-assistant [data-copy-message]")].at(-1)?.click(),
