@@ -123,3 +123,12 @@ class TitleForm(forms.Form):
 
 class FolderForm(forms.Form):
     name = forms.CharField(label=_("Name of the folder"), max_length=FOLDER_NAME_CHARS)
+
+
+class ImportForm(forms.Form):
+    file = forms.FileField(
+        label=_("File"),
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".zip,.json"}),
+        error_messages={"required": _("Choose a file.")},
+    )

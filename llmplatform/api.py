@@ -20,9 +20,15 @@ from accounts.api import audit_router, auth_router, keys_router
 from accounts.notice_api import channels_router, notices_router
 from chat.api import (
     attachments_router,
+    collections_router,
     comparisons_router,
     deleted_router,
+    feedback_router,
     folders_router,
+    imports_router,
+    inbox_router,
+    origins_router,
+    reviewers_router,
     sessions_router,
 )
 from llmplatform.encryption import KeyUnreadable
@@ -132,8 +138,14 @@ api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)
 api.add_router("chat/folders", folders_router)
 api.add_router("chat/deleted", deleted_router)
+api.add_router("feedback/inbox", inbox_router)
+api.add_router("feedback/reviewers", reviewers_router)
+api.add_router("feedback/collections", collections_router)
+api.add_router("feedback/datasets", origins_router)
+api.add_router("feedback", feedback_router)
 api.add_router("comparisons", comparisons_router)
 api.add_router("chat/attachments", attachments_router)
+api.add_router("chat/imports", imports_router)
 api.add_router("prompts", prompts_router)
 
 

@@ -13,6 +13,7 @@ from chat.generation import generator
 from chat.models import ChatSession, Message, MessageStatus
 from chat.reaping import reap_lost
 from chat.threads import Tree
+from chat.titles import title_of
 from providers.models import ProviderModel
 from providers.types import ChatMessage
 
@@ -145,7 +146,7 @@ def test_a_living_answer_is_not_reaped(session: ChatSession) -> None:
     ],
 )
 def test_titles(question: str, title: str) -> None:
-    assert services.title_of(question) == title
+    assert title_of(question) == title
 
 
 def test_what_is_sent_to_the_model(session: ChatSession) -> None:
