@@ -97,7 +97,8 @@ def test_asking_on_and_one_anew(echoes: list[ProviderModel], alice: User, sign_i
             && !document.querySelector('[data-answering]')"""
     )
     column(page, 2).get_by_role("button", name=re.compile("Continue with Osprey")).click()
-    page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"))
+    page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"), wait_until="commit")
+    page.locator(".answer").nth(1).wait_for()
     assert page.locator(".answer").count() == 2
     assert ChatSession.objects.for_user(alice).count() == 1
 
