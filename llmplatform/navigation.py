@@ -32,6 +32,7 @@ GROUPS: tuple[Group, ...] = (
     Group(
         _("Build"),
         (
+            Entry(_("Feedback"), "feedback:mine", "thumb"),
             Entry(_("Datasets"), "datasets:list", "dataset"),
             Entry(_("Training"), "training:list", "training"),
             Entry(_("Models"), "models:list", "model"),

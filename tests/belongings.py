@@ -9,8 +9,9 @@ from collections.abc import Callable
 from io import BytesIO
 
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
-from chat import attachments
+from chat import attachments, collecting, feedback
 from chat import services as chats
+from chat.importing import work as importing
 from chat.models import (
     ChatSession,
     Comparison,
@@ -236,6 +237,14 @@ def _attachment(owner: User) -> Parameters:
     return {"attachment_id": attachments.keep(owner=owner, file=content, name=f"{CANARY}.txt").pk}
 
 
+def _chat_import(owner: User) -> Parameters:
+    content = b'[{"mapping": {}, "title": "canary-of-the-owner"}]'
+    row = importing.begin(
+        owner=owner, file=BytesIO(content), file_name=CANARY, size_bytes=len(content)
+    )
+    return {"import_id": row.pk}
+
+
 def _question(owner: User) -> Parameters:
     session, question, _answer = _messages(owner)
     return {"session_id": session.pk, "message_id": question.pk}
@@ -244,6 +253,19 @@ def _question(owner: User) -> Parameters:
 def _answer(owner: User) -> Parameters:
     session, _question, answer = _messages(owner)
     return {"session_id": session.pk, "message_id": answer.pk}
+
+
+def _feedback(owner: User) -> Parameters:
+    _session, _question, answer = _messages(owner)
+    given = feedback.give(message=answer, user=owner, verdict="up", note=CANARY)
+    assert given is not None
+    return {"feedback_id": given.pk}
+
+
+def _collection(owner: User) -> Parameters:
+    _feedback(owner)
+    made = collecting.create(owner=owner, name=CANARY, purpose="sft", is_own=True)
+    return {"collection_id": made.pk}
 
 
 def _comparison(owner: User) -> Parameters:
@@ -289,7 +311,18 @@ BELONGINGS: dict[str, Make] = {
     "chat/<uuid:session_id>/": _chat,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
+    "feedback/<int:feedback_id>/": _feedback,
+    "feedback/messages/<uuid:message_id>/": _answer,
+    "feedback/collections/<int:collection_id>/": _collection,
+    "feedback/datasets/<int:dataset_id>/": _dataset,
+    "api/v1/feedback/inbox/<int:feedback_id>": _feedback,
+    "api/v1/feedback/messages/<uuid:message_id>": _answer,
+    "api/v1/feedback/messages/<uuidstr:message_id>": _answer,
+    "api/v1/feedback/collections/<int:collection_id>": _collection,
+    "api/v1/feedback/datasets/<int:dataset_id>/": _dataset,
     "chat/attachments/<uuid:attachment_id>/": _attachment,
+    "chat/imports/<uuid:import_id>/": _chat_import,
+    "api/v1/chat/imports/<uuidstr:import_id>": _chat_import,
     "api/v1/chat/attachments/<uuidstr:attachment_id>": _attachment,
     "ws/chat/<uuid:session_id>/": _chat,
     "compare/<uuid:comparison_id>/": _comparison,
@@ -324,6 +357,8 @@ NOBODYS: dict[str, Parameters] = {
     "providers/prices/<int:price_id>/remove/": {"price_id": 1},
     "api/v1/prices/<int:price_id>": {"price_id": 1},
     "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
+    "feedback/reviewers/<int:user_id>/remove/": {"user_id": 1},
+    "api/v1/feedback/reviewers/<int:user_id>": {"user_id": 1},
     "nodes/<int:node_id>/drain/": {"node_id": 1},
     "nodes/<int:node_id>/undrain/": {"node_id": 1},
     "api/v1/nodes/<int:node_id>/drain": {"node_id": 1},
