@@ -129,7 +129,11 @@ async def test_who_comes_back_gets_what_is_missing(
     state = await second.until("state")
     assert [message["role"] for message in state["messages"]] == ["assistant"]
     await second.until_done(3)
-    rows = await in_thread(lambda: list(Message.objects.filter(role="assistant")))()
+
+    def answers() -> list[Message]:
+        return list(Message.objects.filter(role="assistant"))
+
+    rows = await in_thread(answers)()
     for column in (1, 2, 3):
         assert second.text_of(column) == rows[0].content == rows[1].content == rows[2].content
     await second.disconnect()
