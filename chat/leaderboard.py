@@ -123,27 +123,32 @@ def _standings(
 ) -> list[Standing]:
     if not known:
         return []
-    place = {model: index for index, model in enumerate(known)}
     decided = [each for each in rounds if each.outcome != Outcome.ALL_BAD]
-    values = strengths(
-        len(known),
-        [
-            Choice(
-                tuple(place[model] for model in each.among),
-                None if each.best is None else place[each.best],
-            )
-            for each in decided
-        ],
-    )
     tallies: dict[int, Counter[str]] = defaultdict(Counter)
     for each in rounds:
         for pk in each.among:
             tallies[pk][_result(each, pk)] += 1
     together = next(iter(connected(each.among for each in decided)), set())
+    well_known = {pk for pk in together if tallies[pk].total() >= VOTES_MIN}
+    values = _values(decided, known, well_known)
     return [
-        Standing(model, tallies[pk], values[place[pk]], pk not in together)
-        for pk, model in models.items()
+        Standing(model, tallies[pk], values[pk], pk not in together) for pk, model in models.items()
     ]
+
+
+def _values(
+    decided: Sequence[Round], known: Sequence[int], well_known: set[int]
+) -> dict[int, Strength]:
+    place = {model: index for index, model in enumerate(known)}
+    choices = [
+        Choice(
+            tuple(place[model] for model in each.among),
+            None if each.best is None else place[each.best],
+        )
+        for each in decided
+    ]
+    found = strengths(len(known), choices, average={place[model] for model in well_known})
+    return dict(zip(known, found, strict=True))
 
 
 def _result(vote: Round, pk: int) -> str:

@@ -6,7 +6,7 @@ choice for each. Strengths maximise the likelihood; the Fisher information gives
 """
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -44,13 +44,21 @@ class Strength:
     """Expected against an average model of the same list, 0 to 1."""
 
 
-def strengths(n: int, choices: Iterable[Choice], *, prior: float = PRIOR_DRAWS) -> list[Strength]:
-    """Of `n` models."""
+def strengths(
+    n: int,
+    choices: Iterable[Choice],
+    *,
+    average: Collection[int] = (),
+    prior: float = PRIOR_DRAWS,
+) -> list[Strength]:
+    """Of `n` models. `average`: those that an average one is made of, or else all. One about whom
+    little is known would blur the average, and with it what is known of the others."""
     counted = Counter(choices)
     values, covariance = _fitted(n, list(counted.items()), prior)
-    # What is known is how models differ: the mean is taken out of both.
-    centre = np.eye(n) - 1 / n
-    values, covariance = centre @ values, centre @ covariance @ centre
+    # What is known is how models differ from one another: the average is taken out of both.
+    counts = np.array([index in average or not average for index in range(n)])
+    centre = np.eye(n) - counts / counts.sum()
+    values, covariance = centre @ values, centre @ covariance @ centre.T
     spread = CONFIDENCE * np.sqrt(np.maximum(np.diag(covariance), 0))
     return [
         Strength(

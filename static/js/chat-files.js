@@ -13,6 +13,7 @@ export const isSending = () => sending > 0;
 export const hasFiles = () => Boolean(chips?.querySelector("input[name=attachments]"));
 
 export function forgetFiles() {
+  if (!chips) return;
   chips.replaceChildren();
   lookAtModel();
 }
@@ -76,7 +77,8 @@ function isOfFiles(event) {
   return [...(event.dataTransfer?.types ?? [])].includes("Files");
 }
 
-if (form) {
+// A comparison's question takes none.
+if (input) {
   input.removeAttribute("name");
   input.addEventListener("change", () => { add(input.files); input.value = ""; });
   model.addEventListener("change", lookAtModel);
