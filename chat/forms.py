@@ -132,3 +132,8 @@ class ImportForm(forms.Form):
         widget=forms.FileInput(attrs={"accept": ".zip,.json"}),
         error_messages={"required": _("Choose a file.")},
     )
+
+
+class ShareForm(forms.Form):
+    has_thoughts = forms.BooleanField(label=_("Show the thoughts"), required=False)
+    has_system_prompt = forms.BooleanField(label=_("Show the system prompt"), required=False)

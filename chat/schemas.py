@@ -223,3 +223,41 @@ class ImportOut(Answer):
         if not row.error_code:
             return None
         return {"code": row.error_code, "message": texts.problem(row.error_code, row.error_values)}
+
+
+class ShareIn(Schema):
+    session_id: UUID
+    has_system_prompt: bool = False
+    has_thoughts: bool = True
+
+
+class ShareOut(Answer):
+    id: UUID = Field(description="The link: `/chat/shared/<id>/`.")
+    session_id: UUID
+    has_system_prompt: bool
+    has_thoughts: bool
+    created_at: datetime
+    updated_at: datetime = Field(description="What readers see is of then.")
+
+
+class SharedMessageOut(Answer):
+    id: UUID
+    role: str
+    content: str
+    thinking_content: str
+    model: str = Field(validation_alias="model_label")
+    attachments: list[AttachmentOut]
+    created_at: datetime
+
+    @staticmethod
+    def resolve_attachments(message: Message) -> list[Attachment]:
+        return list(message.attachments.all()) if message.is_question else []
+
+
+class SharedChatOut(Answer):
+    id: UUID
+    title: str
+    shared_by: str
+    updated_at: datetime
+    system_prompt: str = Field(description="Empty unless its owner shows it.")
+    messages: list[SharedMessageOut]

@@ -9,6 +9,7 @@ urlpatterns = [
     path("", chats.index, name="index"),
     path("attachments/", include("chat.attachment_urls")),
     path("imports/", include("chat.import_urls")),
+    path("", include("chat.share_urls")),
     path("<uuid:session_id>/", chats.session, name="session"),
     path("<uuid:session_id>/messages/", chats.ask, name="ask"),
     path("<uuid:session_id>/stop/", chats.stop, name="stop"),

@@ -30,6 +30,8 @@ from chat.api import (
     origins_router,
     reviewers_router,
     sessions_router,
+    shared_router,
+    shares_router,
 )
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields, error_body
@@ -146,6 +148,8 @@ api.add_router("feedback", feedback_router)
 api.add_router("comparisons", comparisons_router)
 api.add_router("chat/attachments", attachments_router)
 api.add_router("chat/imports", imports_router)
+api.add_router("chat/shares", shares_router)
+api.add_router("chat/shared", shared_router)
 api.add_router("prompts", prompts_router)
 
 

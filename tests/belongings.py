@@ -7,9 +7,10 @@ Put CANARY into every name and text: nobody else may ever see it.
 
 from collections.abc import Callable
 from io import BytesIO
+from uuid import uuid4
 
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
-from chat import attachments, collecting, feedback
+from chat import attachments, collecting, feedback, sharing
 from chat import services as chats
 from chat.importing import work as importing
 from chat.models import (
@@ -271,6 +272,10 @@ def _chat_import(owner: User) -> Parameters:
     return {"import_id": row.pk}
 
 
+def _share(owner: User) -> Parameters:
+    return {"share_id": sharing.share(session=_messages(owner)[0], actor=owner).pk}
+
+
 def _question(owner: User) -> Parameters:
     session, question, _answer = _messages(owner)
     return {"session_id": session.pk, "message_id": question.pk}
@@ -355,6 +360,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/feedback/datasets/<int:dataset_id>/": _dataset,
     "chat/attachments/<uuid:attachment_id>/": _attachment,
     "chat/imports/<uuid:import_id>/": _chat_import,
+    "chat/shares/<uuid:share_id>/": _share,
+    "api/v1/chat/shares/<uuidstr:share_id>": _share,
     "api/v1/chat/imports/<uuidstr:import_id>": _chat_import,
     "api/v1/chat/attachments/<uuidstr:attachment_id>": _attachment,
     "ws/chat/<uuid:session_id>/": _chat,
@@ -383,8 +390,16 @@ BELONGINGS: dict[str, Make] = {
     "models/evaluations/<uuid:evaluation_id>/": _evaluation,
     "api/v1/training/evaluations/<evaluation_id>": _evaluation,
 }
+SHARED: Parameters = {"share_id": uuid4(), "attachment_id": uuid4()}
 # Routes whose parameter names nobody's object, and a value for it.
 NOBODYS: dict[str, Parameters] = {
+    # A link is for everybody who is signed in and has it: chat/tests/test_shares.py.
+    "chat/shared/<uuid:share_id>/": SHARED,
+    "chat/shared/<uuid:share_id>/copy/": SHARED,
+    "chat/shared/<uuid:share_id>/files/<uuid:attachment_id>/": SHARED,
+    "api/v1/chat/shared/<uuidstr:share_id>": SHARED,
+    "api/v1/chat/shared/<uuidstr:share_id>/copy": SHARED,
+    "api/v1/chat/shared/<uuidstr:share_id>/files/<uuidstr:attachment_id>": SHARED,
     "providers/new/<slug:slug>/": {"slug": "echo"},
     "providers/prices/<int:price_id>/": {"price_id": 1},
     "providers/prices/<int:price_id>/remove/": {"price_id": 1},

@@ -9,6 +9,7 @@ from chat.api.folders import folders_router
 from chat.api.imports import imports_router
 from chat.api.reviewing import inbox_router, reviewers_router
 from chat.api.sessions import sessions_router
+from chat.api.shares import shared_router, shares_router
 
 __all__ = [
     "attachments_router",
@@ -22,4 +23,6 @@ __all__ = [
     "origins_router",
     "reviewers_router",
     "sessions_router",
+    "shared_router",
+    "shares_router",
 ]

@@ -41,6 +41,7 @@ from chat.models.sessions import (
     TitleSource,
 )
 from chat.models.settings import ChatSettings, TitleWriter
+from chat.models.shares import ChatShare, ChatShareQuerySet
 
 __all__ = [
     "COLUMNS_MAX",
@@ -57,6 +58,8 @@ __all__ = [
     "ChatSession",
     "ChatSessionQuerySet",
     "ChatSettings",
+    "ChatShare",
+    "ChatShareQuerySet",
     "CollectedRow",
     "CollectedRowQuerySet",
     "Collection",

@@ -1,0 +1,132 @@
+"""Verbs about shared chats: share, bring up to date, revoke, read, take a copy."""
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.services import audit
+from chat import attachments
+from chat.models import Attachment, ChatSession, ChatShare, Message, TitleSource
+from chat.search import index
+from chat.services import usable_models
+from chat.threads import Tree
+
+COPIED = (
+    *("position", "role", "content", "thinking_content", "thinking_ms", "status", "error_code"),
+    *("model_label", "finish_reason", "created_at"),
+)
+
+
+def share_of(session: ChatSession) -> ChatShare | None:
+    """The link to a chat, while there is one."""
+    return ChatShare.objects.filter(session=session, revoked_at=None).first()
+
+
+def share(
+    *,
+    session: ChatSession,
+    actor: User,
+    has_system_prompt: bool = False,
+    has_thoughts: bool = True,
+    request: HttpRequest | None = None,
+) -> ChatShare:
+    """Let colleagues with the link read what is shown now; a chat has one link, which stays the
+    same when it is brought up to date. Raises ValidationError."""
+    options = {"has_system_prompt": has_system_prompt, "has_thoughts": has_thoughts}
+    with transaction.atomic():
+        ChatSession.objects.select_for_update().get(pk=session.pk)
+        until = _settled_leaf(session)
+        row = share_of(session)
+        if row is None:
+            row = ChatShare(owner=actor, session=session)
+        row.until, row.updated_at = until, timezone.now()
+        row.has_system_prompt, row.has_thoughts = has_system_prompt, has_thoughts
+        action = "chat.share" if row._state.adding else "chat.share_update"
+        row.save()
+        audit(actor=actor, action=action, target=row, after=_told(row) | options, request=request)
+    return row
+
+
+def _settled_leaf(session: ChatSession) -> Message:
+    """The last message that will not change any more."""
+    path = Tree.of(session).path_to(session.tip_id)
+    while path and path[-1].is_streaming:
+        path.pop()
+    if not path:
+        raise ValidationError(_("There is nothing to share yet."))
+    return path[-1]
+
+
+def _told(row: ChatShare) -> dict[str, Any]:
+    return {"chat": str(row.session_id)}
+
+
+def revoke(*, row: ChatShare, actor: User, request: HttpRequest | None = None) -> None:
+    """The link leads nowhere from now on. What was copied stays with those who did."""
+    with transaction.atomic():
+        mine = ChatShare.objects.filter(pk=row.pk, revoked_at=None)
+        if mine.update(revoked_at=timezone.now()):
+            audit(
+                actor=actor, action="chat.unshare", target=row, before=_told(row), request=request
+            )
+
+
+def messages_of(row: ChatShare) -> list[Message]:
+    """What a reader sees: the path to the leaf, with thoughts if they are shown."""
+    path = Tree.of(row.session).path_to(row.until_id)
+    if not row.has_thoughts:
+        for message in path:
+            message.thinking_content, message.thinking_ms = "", None
+    return path
+
+
+def attachment_of(row: ChatShare, attachment_id: uuid.UUID) -> Attachment | None:
+    """One of what a reader sees; None for any other."""
+    shown = [message.pk for message in messages_of(row)]
+    rows = Attachment.objects.filter(pk=attachment_id, message__session=row.session_id)
+    found = rows.first()
+    return found if found is not None and found.message_id in shown else None
+
+
+def copy(*, row: ChatShare, reader: User, request: HttpRequest | None = None) -> ChatSession:
+    """A chat of the reader's own that goes on from what they see."""
+    source, model_id = row.session, row.session.model_id
+    usable = model_id is not None and usable_models(reader).filter(pk=model_id).exists()
+    with transaction.atomic():
+        session = ChatSession.objects.create(
+            owner=reader,
+            title=source.title,
+            title_source=TitleSource.PERSON,
+            model_id=model_id if usable else None,
+            system_prompt=source.system_prompt if row.has_system_prompt else "",
+        )
+        made = _copied(messages_of(row), session)
+        ChatSession.objects.filter(pk=session.pk).update(tip=made[-1])
+        audit(
+            actor=reader,
+            action="chat.share_copy",
+            target=row,
+            after={"chat": str(session.pk)},
+            request=request,
+        )
+    return session
+
+
+def _copied(path: Sequence[Message], session: ChatSession) -> list[Message]:
+    made: list[Message] = []
+    for original in path:
+        fields = {name: getattr(original, name) for name in COPIED}
+        parent_id = made[-1].pk if made else None
+        made.append(Message(session=session, parent_id=parent_id, **fields))
+    Message.objects.bulk_create(made)
+    index.add(made)
+    for original, clone in zip(path, made, strict=True):
+        attachments.copy(source=original, target=clone, owner=session.owner)
+    return made
