@@ -7,7 +7,9 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from chat.attachments import MAX_PER_MESSAGE
-from chat.models import Attachment, ChatSession, Message
+from chat.importing import texts
+from chat.models import Attachment, ChatImport, ChatSession, Message
+from chat.models.folders import NAME_CHARS as FOLDER_NAME_CHARS
 from chat.search.finding import Hit
 from chat.showing import advice_of
 from llmplatform.schemas import Amount, Answer, Schema, Str
@@ -37,6 +39,7 @@ class SessionIn(Schema):
     title: Str = Field("", max_length=200)
     system_prompt: Str = Field("", max_length=PROMPT_MAX_CHARS)
     parameters: Parameters | None = None
+    folder_id: int | None = None
 
 
 class SessionPatch(Schema):
@@ -45,6 +48,8 @@ class SessionPatch(Schema):
     system_prompt: Str | None = Field(None, max_length=PROMPT_MAX_CHARS)
     parameters: Parameters | None = None
     is_pinned: bool | None = None
+    is_archived: bool | None = None
+    folder_id: int | None = Field(None, description="Null takes it out of its folder.")
 
 
 class SessionOut(Answer):
@@ -55,6 +60,9 @@ class SessionOut(Answer):
     system_prompt: str
     parameters: dict[str, Any]
     is_pinned: bool
+    is_archived: bool
+    folder_id: int | None
+    title_source: str = Field(description="Whose words the title is: question, model or person.")
     created_at: datetime
     updated_at: datetime
 
@@ -81,6 +89,23 @@ class ListedSessionOut(SessionOut):
             marks = list(hit.snippet.marks)
             listed.hit = HitOut(message_id=hit.message_id, snippet=hit.snippet.text, marks=marks)
         return listed
+
+
+class FolderIn(Schema):
+    name: Str = Field(min_length=1, max_length=FOLDER_NAME_CHARS)
+
+
+class FolderOut(Answer):
+    id: int
+    name: str
+    created_at: datetime
+
+
+class DeletedOut(Answer):
+    id: UUID
+    title: str
+    deleted_at: datetime
+    updated_at: datetime
 
 
 class MessageIn(Schema):
@@ -155,3 +180,46 @@ class MessageOut(Answer):
 
 class StopOut(Answer):
     stopped: int
+
+
+class ImportedChatOut(Answer):
+    title: str
+    messages: int
+    at: datetime | None
+    state: str = Field(description="`new`, `grown` (gets what was said since), or `known`.")
+    source: str = Field(description="`chatgpt`, `openwebui` or `own`.")
+
+
+class SkippedChatOut(Answer):
+    title: str
+    part: str = Field(description="Of a ZIP, the file it stands in.")
+    line: int
+    code: str
+    message: str
+
+
+class ImportOut(Answer):
+    id: UUID
+    file_name: str
+    size_bytes: int
+    status: str = Field(description="`queued`, `running`, `ready`, `done` or `failed`.")
+    is_started: bool
+    percent: int
+    counts: dict[str, int]
+    listed: list[ImportedChatOut] = Field(description="The first 200.")
+    skipped: list[SkippedChatOut] = Field(description="The first 200.")
+    error: ErrorOut | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @staticmethod
+    def resolve_skipped(row: ChatImport) -> list[dict[str, Any]]:
+        return [
+            {**each, "message": texts.reason(each["code"], each["values"])} for each in row.skipped
+        ]
+
+    @staticmethod
+    def resolve_error(row: ChatImport) -> dict[str, str] | None:
+        if not row.error_code:
+            return None
+        return {"code": row.error_code, "message": texts.problem(row.error_code, row.error_values)}

@@ -94,9 +94,11 @@ class ShownTurn:
 
 
 def with_versions(turns: Iterable[Turn]) -> list[ShownTurn]:
-    """Reads which versions answered, in no query where none was trained here."""
+    """Reads which versions answered, in no query where none was trained here, and feedback."""
     found = [ShownTurn(turn) for turn in turns]
-    prefetch_related_objects([shown.message for shown in found], "model_version__family")
+    messages = [shown.message for shown in found]
+    prefetch_related_objects(messages, "model_version__family")
+    prefetch_related_objects([each for each in messages if not each.is_question], "feedback")
     return found
 
 

@@ -2,7 +2,8 @@
 
 from celery import shared_task
 
-from chat import reaping
+from chat import collecting, forgetting, reaping, withdrawing
+from chat.models import ChatImport
 
 FILL_S = 40.0
 
@@ -10,6 +11,13 @@ FILL_S = 40.0
 @shared_task(name="chat.tasks.reap")
 def reap() -> None:
     reaping.reap_lost()
+
+
+@shared_task(name="chat.tasks.tend_examples")
+def tend_examples() -> None:
+    """What is asked for and takes longer than a request may."""
+    withdrawing.leave_all()
+    collecting.collect_waiting()
 
 
 @shared_task(name="chat.tasks.fill_search")
@@ -20,7 +28,20 @@ def fill_search() -> None:
     filling.fill(FILL_S)
 
 
-@shared_task(name="chat.tasks.forget")
+@shared_task(name="chat.tasks.forget", expires=600)
 def forget() -> None:
-    """What nobody sends."""
+    """What nobody sends or starts, and what was deleted long ago."""
+    from chat.importing import work  # only here: a worker is smaller without it
+
     reaping.forget_unsent()
+    work.forget_old()
+    forgetting.forget_deleted()
+
+
+@shared_task(name="chat.tasks.look_at_imports", expires=30)
+def look_at_imports() -> None:
+    """Processes for imports that wait."""
+    if ChatImport.objects.filter(status__in=("queued", "running")).exists():
+        from chat.importing import work
+
+        work.look()

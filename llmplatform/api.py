@@ -18,7 +18,19 @@ from ninja.openapi.schema import OpenAPISchema
 from accounts.access import api_auth
 from accounts.api import audit_router, auth_router, keys_router
 from accounts.notice_api import channels_router, notices_router
-from chat.api import attachments_router, sessions_router
+from chat.api import (
+    attachments_router,
+    collections_router,
+    comparisons_router,
+    deleted_router,
+    feedback_router,
+    folders_router,
+    imports_router,
+    inbox_router,
+    origins_router,
+    reviewers_router,
+    sessions_router,
+)
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields, error_body
 from llmplatform.field_errors import in_words
@@ -124,7 +136,16 @@ api.add_router("training", jobs_router)
 api.add_router("training", queue_router)
 api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)
+api.add_router("chat/folders", folders_router)
+api.add_router("chat/deleted", deleted_router)
+api.add_router("feedback/inbox", inbox_router)
+api.add_router("feedback/reviewers", reviewers_router)
+api.add_router("feedback/collections", collections_router)
+api.add_router("feedback/datasets", origins_router)
+api.add_router("feedback", feedback_router)
+api.add_router("comparisons", comparisons_router)
 api.add_router("chat/attachments", attachments_router)
+api.add_router("chat/imports", imports_router)
 api.add_router("prompts", prompts_router)
 
 

@@ -25,12 +25,14 @@ GROUPS: tuple[Group, ...] = (
         _("Work"),
         (
             Entry(_("Chat"), "chat:index", "chat"),
+            Entry(_("Compare"), "compare:index", "compare"),
             Entry(_("Prompts"), "prompts:list", "prompt"),
         ),
     ),
     Group(
         _("Build"),
         (
+            Entry(_("Feedback"), "feedback:mine", "thumb"),
             Entry(_("Datasets"), "datasets:list", "dataset"),
             Entry(_("Training"), "training:list", "training"),
             Entry(_("Models"), "models:list", "model"),

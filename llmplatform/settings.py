@@ -182,7 +182,8 @@ else:
             "OPTIONS": {"MAX_ENTRIES": 100_000},
         }
     }
-    CHANNEL_LAYERS = {"default": {"BACKEND": "llmplatform.layers.ProcessChannelLayer"}}
+    # One web process, which hears of everything by itself: llmplatform/nudges.py
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 QDRANT_URL = read_text("QDRANT_URL")
 QDRANT_API_KEY = read_text("QDRANT_API_KEY")
 
@@ -222,7 +223,17 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "options": {"expires": 20},
     },
     "accounts.forget": {"task": "accounts.tasks.forget", "schedule": 3600},
+    "chat.tend_examples": {
+        "task": "chat.tasks.tend_examples",
+        "schedule": 60,
+        "options": {"expires": 60},
+    },
     "chat.reap": {"task": "chat.tasks.reap", "schedule": 15, "options": {"expires": 15}},
+    "chat.look_at_imports": {
+        "task": "chat.tasks.look_at_imports",
+        "schedule": 15,
+        "options": {"expires": 15},
+    },
     "chat.search": {"task": "chat.tasks.fill_search", "schedule": 60, "options": {"expires": 50}},
     "chat.forget": {"task": "chat.tasks.forget", "schedule": 3600},
     "training.forget": {"task": "training.tasks.forget", "schedule": 3600},

@@ -25,6 +25,8 @@ urlpatterns = [
     path("queue/", include("training.queue_urls")),
     path("nodes/", include("training.node_urls")),
     path("chat/", include("chat.urls")),
+    path("feedback/", include("chat.feedback_urls")),
+    path("compare/", include("chat.comparison_urls")),
     path("prompts/", include("prompts.urls")),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),

@@ -9,9 +9,20 @@ from collections.abc import Callable
 from io import BytesIO
 
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
-from chat import attachments
+from chat import attachments, collecting, feedback
 from chat import services as chats
-from chat.models import ChatSession, Message, MessageRole, MessageStatus
+from chat.importing import work as importing
+from chat.models import (
+    ChatFolder,
+    ChatSession,
+    Comparison,
+    ComparisonColumn,
+    ComparisonTag,
+    Message,
+    MessageRole,
+    MessageStatus,
+    Vote,
+)
 from prompts import services as prompts
 from providers import aliases
 from providers import services as providers
@@ -222,9 +233,29 @@ def _chat(owner: User) -> Parameters:
     return {"session_id": _messages(owner)[0].pk}
 
 
+def _deleted_chat(owner: User) -> Parameters:
+    session = _messages(owner)[0]
+    chats.delete_session(session=session, actor=owner)
+    return {"session_id": session.pk}
+
+
+def _folder(owner: User) -> Parameters:
+    folder = ChatFolder.objects.create(owner=owner, name=CANARY)
+    chats.create_session(owner=owner, model=None, title=CANARY, folder=folder)
+    return {"folder_id": folder.pk}
+
+
 def _attachment(owner: User) -> Parameters:
     content = BytesIO(f"{CANARY} {owner.pk}".encode())
     return {"attachment_id": attachments.keep(owner=owner, file=content, name=f"{CANARY}.txt").pk}
+
+
+def _chat_import(owner: User) -> Parameters:
+    content = b'[{"mapping": {}, "title": "canary-of-the-owner"}]'
+    row = importing.begin(
+        owner=owner, file=BytesIO(content), file_name=CANARY, size_bytes=len(content)
+    )
+    return {"import_id": row.pk}
 
 
 def _question(owner: User) -> Parameters:
@@ -235,6 +266,32 @@ def _question(owner: User) -> Parameters:
 def _answer(owner: User) -> Parameters:
     session, _question, answer = _messages(owner)
     return {"session_id": session.pk, "message_id": answer.pk}
+
+
+def _feedback(owner: User) -> Parameters:
+    _session, _question, answer = _messages(owner)
+    given = feedback.give(message=answer, user=owner, verdict="up", note=CANARY)
+    assert given is not None
+    return {"feedback_id": given.pk}
+
+
+def _collection(owner: User) -> Parameters:
+    _feedback(owner)
+    made = collecting.create(owner=owner, name=CANARY, purpose="sft", is_own=True)
+    return {"collection_id": made.pk}
+
+
+def _comparison(owner: User) -> Parameters:
+    """Of columns without a model, as `_messages`; with a vote, so that every part shows it."""
+    comparison = Comparison.objects.create(owner=owner, title=CANARY, system_prompt=CANARY)
+    for number in (1, 2):
+        session, _question, _answer = _messages(owner)
+        ComparisonColumn.objects.create(comparison=comparison, number=number, session=session)
+    ComparisonTag.objects.create(comparison=comparison, name=CANARY)
+    Vote.objects.create(
+        comparison=comparison, voter=owner, outcome="tie", answered=[1, 2], note=CANARY
+    )
+    return {"comparison_id": comparison.pk}
 
 
 BELONGINGS: dict[str, Make] = {
@@ -267,9 +324,27 @@ BELONGINGS: dict[str, Make] = {
     "chat/<uuid:session_id>/": _chat,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
+    "chat/folders/<int:folder_id>/": _folder,
+    "api/v1/chat/folders/<int:folder_id>": _folder,
+    "chat/deleted/<uuid:session_id>/": _deleted_chat,
+    "api/v1/chat/deleted/<uuidstr:session_id>": _deleted_chat,
+    "feedback/<int:feedback_id>/": _feedback,
+    "feedback/messages/<uuid:message_id>/": _answer,
+    "feedback/collections/<int:collection_id>/": _collection,
+    "feedback/datasets/<int:dataset_id>/": _dataset,
+    "api/v1/feedback/inbox/<int:feedback_id>": _feedback,
+    "api/v1/feedback/messages/<uuid:message_id>": _answer,
+    "api/v1/feedback/messages/<uuidstr:message_id>": _answer,
+    "api/v1/feedback/collections/<int:collection_id>": _collection,
+    "api/v1/feedback/datasets/<int:dataset_id>/": _dataset,
     "chat/attachments/<uuid:attachment_id>/": _attachment,
+    "chat/imports/<uuid:import_id>/": _chat_import,
+    "api/v1/chat/imports/<uuidstr:import_id>": _chat_import,
     "api/v1/chat/attachments/<uuidstr:attachment_id>": _attachment,
     "ws/chat/<uuid:session_id>/": _chat,
+    "compare/<uuid:comparison_id>/": _comparison,
+    "ws/compare/<uuid:comparison_id>/": _comparison,
+    "api/v1/comparisons/<uuidstr:comparison_id>": _comparison,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,
     "training/<uuid:job_id>/swanlab/": _local_run,
@@ -299,6 +374,8 @@ NOBODYS: dict[str, Parameters] = {
     "providers/prices/<int:price_id>/remove/": {"price_id": 1},
     "api/v1/prices/<int:price_id>": {"price_id": 1},
     "api/v1/training/hub-tokens/<hub>": {"hub": "huggingface"},
+    "feedback/reviewers/<int:user_id>/remove/": {"user_id": 1},
+    "api/v1/feedback/reviewers/<int:user_id>": {"user_id": 1},
     "nodes/<int:node_id>/drain/": {"node_id": 1},
     "nodes/<int:node_id>/undrain/": {"node_id": 1},
     "api/v1/nodes/<int:node_id>/drain": {"node_id": 1},

@@ -34,6 +34,7 @@ from training.formats.items import Item
 from training.formats.pictures import COLUMN, check_marks
 from training.formats.problems import Problem
 from training.models import Dataset, DatasetWork, WorkKind
+from training.withdrawn import taken_back
 
 PASTED_RECORDS = 1000
 LISTED_NUMBERS = 50
@@ -151,6 +152,11 @@ def _ask(
 def restore(*, dataset: Dataset, actor: User, request: HttpRequest | None = None) -> Dataset:
     """Go back: a new version that is what `dataset` is. Takes no room on the disk."""
     _with_file(dataset)
+    if taken_back(dataset):
+        text = _(
+            "People have taken back records of this version, so it cannot be the newest again."
+        )
+        raise ValidationError({"dataset": [text]})
     kept = {
         field.attname: getattr(dataset, field.attname)
         for field in Dataset._meta.concrete_fields
@@ -223,7 +229,7 @@ def _changed(
     work: DatasetWork, source: Dataset, progress: Progress
 ) -> tuple[Iterator[Item], dict[str, Any], int]:
     """The records of the new version, what is told of the change, and how many they are about."""
-    items = datasets.stored_items(source.file)
+    items = datasets.kept_items(source)
     asked = work.request
     if work.kind == WorkKind.EDIT:
         number = asked["number"]
@@ -242,7 +248,7 @@ def _changed(
     if other is None:
         raise ValidationError(_("The dataset that was to be added is gone."))
     told = {"count": other.records, "from": str(other)}
-    joined = itertools.chain(items, datasets.stored_items(_with_file(other).file))
+    joined = itertools.chain(items, datasets.kept_items(_with_file(other)))
     return joined, told, source.records + other.records
 
 

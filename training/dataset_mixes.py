@@ -17,6 +17,7 @@ from training.formats.detection import layout_of
 from training.formats.items import Item
 from training.formats.layouts import Layout
 from training.models import Dataset, DatasetWork, WorkKind
+from training.withdrawn import taken_back
 
 MAX_SOURCES = 20
 MAX_WEIGHT = 20.0
@@ -90,7 +91,10 @@ def _items(source: Source, target: Layout, seed: int) -> Iterator[Item]:
     dataset = source.dataset
     layout = layout_of(dataset.format, dataset.layout)
     times = _times(dataset.records, source.weight, seed)
+    gone = taken_back(dataset)
     for item, count in zip(datasets.stored_items(dataset.file), times, strict=False):
+        if item.line in gone:
+            continue
         if count and layout != target:
             item = Item(item.line, rewritten(layout, item.value, target.format))
         for _time in range(count):

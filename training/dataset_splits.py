@@ -98,7 +98,7 @@ def _write(
         parent=source,
         change=told,
     )
-    items = progress.counted(datasets.stored_items(source.file))
+    items = progress.counted(datasets.kept_items(source))
     datasets.store(
         made,
         (item for item in items if is_in[item.line - 1]),

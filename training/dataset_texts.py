@@ -255,7 +255,20 @@ def change_text(change: Mapping[str, Any]) -> str:
     if kind == "mix":
         sources = [f"{each['name']} × {each['weight']:g}" for each in change["sources"]]
         return _("A mix: %(sources)s.") % {"sources": ", ".join(sources)}
+    if kind == "collect":
+        return _("Collected from rated and corrected answers.")
+    if kind == "withdrawal":
+        return _withdrawn_text(change["count"])
     return ""
+
+
+def _withdrawn_text(count: int) -> str:
+    text = ngettext(
+        "%(count)d record is left out: the person it came from has taken it back.",
+        "%(count)d records are left out: the people they came from have taken them back.",
+        count,
+    )
+    return text % {"count": count}
 
 
 def _excluded_text(change: Mapping[str, Any]) -> str:

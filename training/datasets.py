@@ -32,6 +32,7 @@ from training.formats.reading import SUFFIXES, Reading, read_items
 from training.formats.shaping import ColumnMap, shaped
 from training.formats.sifting import LATE_COLUMNS, REPORTED_REJECTIONS, Sifted, sift
 from training.models import Dataset
+from training.withdrawn import taken_back
 
 NAME_CHARS = 100
 FILE_NAME_CHARS = 200
@@ -241,7 +242,7 @@ def fill_placeholders(
     )
     return store(
         filled,
-        _filled(dataset.file, chosen),
+        _filled(dataset, chosen),
         layout_of(dataset.format, dataset.layout),
         album=album_of(dataset),
         action="dataset.fill",
@@ -250,8 +251,8 @@ def fill_placeholders(
     )
 
 
-def _filled(file: Path, values: Mapping[str, str]) -> Iterator[Item]:
-    for item in stored_items(file):
+def _filled(dataset: Dataset, values: Mapping[str, str]) -> Iterator[Item]:
+    for item in kept_items(dataset):
         yield Item(item.line, _replaced(item.value, values))
 
 
@@ -260,6 +261,12 @@ def stored_items(file: Path) -> Iterator[Item]:
     with file.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             yield Item(number, orjson.loads(line))
+
+
+def kept_items(dataset: Dataset) -> Iterator[Item]:
+    """The stored records that may go into another version: nobody has taken them back."""
+    gone = taken_back(dataset)
+    return (item for item in stored_items(dataset.file) if item.line not in gone)
 
 
 def _replaced(value: Any, values: Mapping[str, str]) -> Any:

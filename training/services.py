@@ -16,8 +16,19 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from training import checks, dispatch, forecasts, lifecycle, llamafactory, mirroring, pausing
+from training.dataset_lineage import Usage as Usage
+from training.dataset_lineage import usage_of as usage_of
 from training.errors import StateConflict
 from training.estimate import Estimate, estimate
+from training.examples import example_hash as example_hash
+from training.examples import holds as holds
+from training.examples import leave_out as leave_out
+from training.examples import problem_with_example as problem_with_example
+from training.examples import receive_examples as receive_examples
+from training.examples import record_hashes as record_hashes
+from training.examples import take_back as take_back
+from training.examples import versions_holding as versions_holding
+from training.examples import welcome_back as welcome_back
 from training.models import (
     BaseModel,
     Dataset,

@@ -79,6 +79,24 @@ def test_reloading_goes_on_where_it_is(echo: ProviderModel, alice: User, sign_in
     assert sentences == [str(n) for n in range(1, 61)]
 
 
+def test_twenty_reloads_show_what_an_undisturbed_tab_shows(
+    echo: ProviderModel, alice: User, sign_in: SignIn
+) -> None:
+    calm = sign_in(alice)
+    start(calm, "/long 600")
+    answer(calm).get_by_text("Sentence 2 of 600.").wait_for()
+    page = calm.context.new_page()
+    for _time in range(20):
+        page.goto(calm.url)
+        answer(page).locator("p").first.wait_for()
+    assert Message.objects.streaming().exists(), "it has ended before the last reload"
+    for each in (calm, page):
+        wait_until_done(each)
+    shown = [answer(each).locator(".answer").inner_html() for each in (calm, page)]
+    assert shown[0] == shown[1]
+    assert answer(page).locator(".answer").inner_text().endswith("Sentence 600 of 600.")
+
+
 def test_a_lost_connection_loses_nothing(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
     page = sign_in(alice)
     sockets: list[Any] = []
@@ -211,9 +229,9 @@ def test_managing_sessions(echo: ProviderModel, alice: User, sign_in: SignIn) ->
     page.get_by_role("dialog").get_by_role("button", name="Rename").click()
     page.locator("h1", has_text="新名称").wait_for()
     page.get_by_label("Search chats").fill("no such words")
-    page.get_by_text("No chat contains this.").wait_for()
+    page.get_by_text("No chat contains all of this.").wait_for()
     page.get_by_label("Search chats").fill("renamed")
-    page.locator(".session-link", has_text="新名称").wait_for()
+    page.locator(".found-link", has_text="新名称").wait_for()
     page.get_by_label("Actions", exact=True).click()
     places = [page.url]
 
@@ -226,10 +244,9 @@ def test_managing_sessions(echo: ProviderModel, alice: User, sign_in: SignIn) ->
 
     page.route("**/delete/", answer_late)
     page.locator(".conversation-head").get_by_role("button", name="Delete").click()
-    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     page.get_by_text("The chat is deleted.").wait_for()
     assert len(places) == 2 and places[0] == places[1]
-    assert not ChatSession.objects.exists()
+    assert not ChatSession.objects.for_user(alice).exists()
 
 
 def test_copying(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:

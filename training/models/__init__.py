@@ -34,6 +34,7 @@ from training.models.story import (
     NoteKind,
     Sample,
 )
+from training.models.withdrawals import WithdrawnRecord
 from training.models.workloads import (
     LEASE,
     Desired,
@@ -100,6 +101,7 @@ __all__ = [
     "Sweep",
     "TrainingJob",
     "Transition",
+    "WithdrawnRecord",
     "WorkKind",
     "WorkStatus",
     "Workload",
