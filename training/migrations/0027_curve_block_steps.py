@@ -18,7 +18,7 @@ def look_again(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("training", "0025_transition_names")]
+    dependencies = [("training", "0026_withdrawn_records")]
 
     operations = [
         migrations.AddField("curveblock", "steps", models.JSONField(default=list)),
