@@ -1,5 +1,6 @@
-"""`python -m benchmarks._long_run <job id> ...`: the first job gets a million points and a log of
-200 MB, the others a thousand points each; all have ended. PLATFORM_DATA names the platform."""
+"""`python -m benchmarks._long_run <job id> ...`: the first job gets a million points, 200,000
+samples of its hardware and a log of 200 MB, the others a thousand points each; all have ended.
+PLATFORM_DATA names the platform."""
 
 import math
 import os
@@ -7,12 +8,14 @@ import random
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 
 import django
 
 POINTS, POINTS_OF_OTHERS = 1_000_000, 1_000
 LOG_BYTES, PIECE_BYTES = 200 * 1024**2, 1024**2
 EVAL_EVERY = 1_000
+SAMPLES, SAMPLE_EVERY_S = 200_000, 5
 
 
 def _log() -> Iterator[bytes]:
@@ -38,7 +41,7 @@ def main(*job_ids: str) -> None:
     from django.utils import timezone
 
     from training import curve_blocks
-    from training.models import Metric, TrainingJob
+    from training.models import HardwareSample, Metric, TrainingJob
     from training.shim.recording import Recorder
 
     began = timezone.now() - timedelta(days=12)
@@ -55,6 +58,12 @@ def main(*job_ids: str) -> None:
             at = began + timedelta(seconds=step)
             yield Metric(workload=job, step=step, epoch=step / count, values=values, at=at)
 
+    def samples(job: TrainingJob) -> Iterator[HardwareSample]:
+        for number in range(SAMPLES):
+            at = began + timedelta(seconds=number * SAMPLE_EVERY_S)
+            gpu = {"index": 0, "percent": 90, "used_bytes": 2**35, "total_bytes": 2**36}
+            yield HardwareSample(workload=job, at=at, step=number, cpu_percent=99, gpus=[gpu])
+
     for number, job in enumerate(TrainingJob.objects.filter(pk__in=job_ids)):
         count = POINTS if str(job.pk) == job_ids[0] else POINTS_OF_OTHERS
         TrainingJob.objects.filter(pk=job.pk).update(
@@ -62,10 +71,11 @@ def main(*job_ids: str) -> None:
             finished_at=timezone.now(), parameters=job.parameters | {"logging_steps": 1},
         )  # fmt: skip
         rows = points(job, count)
-        while part := [row for row, _n in zip(rows, range(5000), strict=False)]:
+        while part := list(islice(rows, 5000)):
             Metric.objects.bulk_create(part)
         curve_blocks.roll_up(job.pk)
         if count == POINTS:
+            HardwareSample.objects.bulk_create(samples(job), batch_size=5000)
             recorder = Recorder(job, job.fence)
             for piece in _log():
                 recorder.add_log(piece)

@@ -8,9 +8,13 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
+import orjson
 from django.db import IntegrityError, transaction
+from django.db.models import F, Min, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from training.models import CurveBlock, HardwareSample, Metric
+from training.step_runs import Run, runs_of
 
 BLOCK_POINTS = 512
 # Fewer points than this are told as they are.
@@ -44,6 +48,7 @@ def _make_block(workload_id: UUID, rows: Sequence[Metric]) -> None:
         first_step=min(steps),
         last_step=max(steps),
         series={name: extremes(points) for name, points in series_of(rows).items()},
+        steps=runs_of(sorted({row.step for row in rows if "loss" in row.values})),
     )
 
 
@@ -106,16 +111,34 @@ def overview(
     known = blocks.count() * BLOCK_POINTS
     found: Series = {}
     if known > RAW_MAX:
-        for series in blocks.values_list("series", flat=True).iterator():
+        for series in _decoded(blocks):
             for name, each in series.items():
                 found.setdefault(name, []).extend(each)
         rows = rows.filter(pk__gt=_rolled_up(workload_id))
-    newest = list(rows.order_by("pk").iterator(chunk_size=2000))
+    newest = list(rows.order_by("pk"))
     for name, each in series_of(newest).items():
         found.setdefault(name, []).extend(each)
-    cut = {name: thin(_within(each, first, last), points) for name, each in found.items()}
+    if first or last is not None:
+        found = {name: _within(each, first, last) for name, each in found.items()}
+    cut = {name: thin(each, points) for name, each in found.items()}
     cursor = _points(workload_id).order_by("-pk").values_list("pk", flat=True).first() or 0
     return cut, newest[-1].pk if newest else cursor
+
+
+def _decoded(blocks: QuerySet[CurveBlock]) -> list[Series]:
+    """The series of all; to decode each by itself would take most of the time of a long curve."""
+    texts = blocks.annotate(text=Cast("series", TextField())).values_list("text", flat=True)
+    found: list[Series] = orjson.loads(f"[{','.join(texts)}]")
+    return found
+
+
+def told_steps(workload_id: UUID) -> list[Run]:
+    """Those whose loss was told, as runs; a step may be in more than one."""
+    blocks = CurveBlock.objects.filter(workload_id=workload_id)
+    runs: list[Run] = [run for each in blocks.values_list("steps", flat=True) for run in each]
+    newest = _points(workload_id).filter(pk__gt=_rolled_up(workload_id)).order_by()
+    values = newest.values_list("step", "values").iterator()
+    return runs + runs_of(sorted({step for step, each in values if "loss" in each}))
 
 
 def _within(points: list[Point], first: int, last: int | None) -> list[Point]:
@@ -125,13 +148,15 @@ def _within(points: list[Point], first: int, last: int | None) -> list[Point]:
 def hardware_overview(workload_id: UUID, points: int) -> tuple[list[dict[str, Any]], int]:
     """About so many samples over the whole run, and the id of the last one."""
     rows = HardwareSample.objects.filter(workload_id=workload_id).order_by("pk")
-    ids = list(rows.values_list("pk", flat=True))
-    if not ids:
+    ids = rows.values_list("pk", flat=True)
+    first, last = ids.first(), ids.last()
+    if first is None or last is None:
         return [], 0
-    stride = math.ceil(len(ids) / points)
-    wanted = {*ids[::stride], ids[-1]}
-    found: list[HardwareSample] = []
-    for start in range(0, len(wanted), 500):
-        part = sorted(wanted)[start : start + 500]
-        found += rows.filter(pk__in=part)
-    return [row.as_row() for row in found], ids[-1]
+    found = rows
+    if last - first >= points:
+        # The first of each stretch: a long run has hundreds of thousands.
+        stretch = F("pk") - F("pk") % math.ceil((last - first + 1) / points)
+        firsts = rows.order_by().annotate(stretch=stretch).values("stretch")
+        wanted = {*firsts.annotate(first=Min("pk")).values_list("first", flat=True), last}
+        found = found.filter(pk__in=sorted(wanted))
+    return [row.as_row() for row in found], last

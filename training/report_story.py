@@ -7,15 +7,14 @@ from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, F, Max, Min
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from training.models import Metric, Status, TrainingJob, Transition
+from training import curve_blocks
+from training.models import Status, TrainingJob, Transition
+from training.step_runs import coverage
 from training.templatetags.training_text import short
 
-# Up to so many points each one is looked at; of longer runs the steps are counted.
-READ_MAX = 20_000
 HOLES_SHOWN = 20
 
 
@@ -111,23 +110,12 @@ def queued_seconds(job: TrainingJob, transitions: Sequence[Transition]) -> float
 
 def continuity_of(workload_id: UUID, every: int) -> Continuity | None:
     """None without points. `every`: a point is due each so many steps."""
-    rows = Metric.objects.filter(workload_id=workload_id)
-    due = rows.alias(rest=F("step") % every).filter(rest=0)
-    found = due.aggregate(count=Count("step", distinct=True), first=Min("step"), last=Max("step"))
-    if found["count"] > READ_MAX:
-        steps = None if found["count"] == found["last"] // every else due.values_list("step")
-        missing = _missing({step for (step,) in steps.iterator()}, every) if steps else ()
-        return Continuity(found["first"], found["last"], found["count"], missing)
-    values = rows.order_by("step").values_list("step", "values").iterator()
-    told = sorted({step for step, each in values if "loss" in each})
+    told = curve_blocks.told_steps(workload_id)
     if not told:
         return None
-    return Continuity(told[0], told[-1], len(told), _missing(set(told), every))
-
-
-def _missing(told: set[int], every: int) -> tuple[int, ...]:
-    wanted = set(range(every, max(told, default=0) + 1, every))
-    return tuple(sorted(wanted - told)[:HOLES_SHOWN])
+    found = coverage(told, every, HOLES_SHOWN)
+    first, last = min(run[0] for run in told), max(run[1] for run in told)
+    return Continuity(first, last, found.count, found.missing)
 
 
 def resume_sentence(row: dict[str, Any]) -> str:

@@ -35,7 +35,8 @@ class CurveBlock(models.Model):
     """Many points in a lump, so that the charts of a long run need not read each of them.
 
     `series`: {name: [[step, at, value], ...]}, the lowest and the highest value in their order.
-    Blocks follow one another without a gap; what came after the last one has none yet.
+    `steps`: those whose loss was told, as runs (step_runs.py). Blocks follow one another without
+    a gap; what came after the last one has none yet.
     """
 
     workload = models.ForeignKey(Workload, models.CASCADE, related_name="curve_blocks")
@@ -44,6 +45,7 @@ class CurveBlock(models.Model):
     first_step = models.PositiveIntegerField()
     last_step = models.PositiveIntegerField()
     series: models.JSONField[Any] = models.JSONField(default=dict)
+    steps: models.JSONField[Any] = models.JSONField(default=list)
 
     class Meta:
         ordering = ["first_id"]

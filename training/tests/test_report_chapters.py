@@ -7,11 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone, translation
 
 from accounts.models import User
-from training import reports
+from training import curve_blocks, reports
 from training.models import (
     CurveBlock,
     Evaluation,
@@ -29,7 +31,7 @@ from training.models import (
 from training.report_chapters import Chapter
 from training.report_files import response
 from training.report_pdf import pdf_of
-from training.report_story import READ_MAX, continuity_of, resumes_of
+from training.report_story import Continuity, continuity_of, resumes_of
 from training.report_text import markdown_of
 from training.tests.rows import add_metrics, make_dataset, make_job, make_node, make_version
 
@@ -171,28 +173,27 @@ def test_a_resume_says_whether_it_went_on_as_it_would_have(
 
 def test_a_long_run_is_told_from_blocks(alice: User, django_assert_max_num_queries: Any) -> None:
     """Its points are not read one by one, and a hole is found all the same."""
-    steps = READ_MAX + 2000
+    steps = 12_000
     job = make_job(alice, Status.SUCCESS, parameters={"logging_steps": 1}, max_steps=steps)
-    values = {"loss": 1.0, "eval_loss": 2.0}
     Metric.objects.bulk_create(
-        (Metric(workload=job, step=step, values=values) for step in range(1, steps + 1)),
+        (
+            Metric(workload=job, step=n, values={"loss": 1.0, "eval_loss": 0.25 + abs(n - 777)})
+            for n in range(1, steps + 1)
+        ),
         batch_size=2000,
     )
-    last = Metric.objects.order_by("-pk").values_list("pk", flat=True)[0]
-    low = [[1, 1.0, 2.0], [777, 1.0, 0.25]]
-    for i in range(10):  # stand for what the shim rolled up
-        CurveBlock.objects.create(
-            workload=job,
-            first_id=i + 1,
-            last_id=last,
-            first_step=1,
-            last_step=steps,
-            series={"loss": [[1, 1.0, 2.0], [steps, 1.0, 0.5]], "eval_loss": low},
-        )
-    with django_assert_max_num_queries(40):
+    curve_blocks.roll_up(job.pk)
+    with CaptureQueriesContext(connection) as asked, django_assert_max_num_queries(40):
         report = reports.report_of(job)
+    assert not any("COUNT(DISTINCT" in each["sql"] for each in asked)
     assert report.best == (777, 0.25)
     assert report.continuity is not None and report.continuity.points == steps
+    assert report.continuity.is_whole and report.continuity.last == steps
+    curve_blocks.forget_after(job.pk, 11_000)
+    assert continuity_of(job.pk, 1) == Continuity(1, 11_000, 11_000, ())
+    CurveBlock.objects.all().delete()
     Metric.objects.filter(workload=job, step__in=(500, 501)).delete()
     found = continuity_of(job.pk, 1)
-    assert found is not None and found.missing == (500, 501)
+    assert found is not None and found.missing == (500, 501) and found.points == 10_998
+    curve_blocks.roll_up(job.pk)
+    assert CurveBlock.objects.exists() and continuity_of(job.pk, 1) == found

@@ -77,6 +77,21 @@ def test_the_curves_of_the_api(alice: User, api: Callable[[User], Any]) -> None:
     assert rest.json()["items"] == []
 
 
+def test_hardware_of_a_long_run_comes_in_few_samples(alice: User) -> None:
+    job, other = make_job(alice, Status.RUNNING), make_job(alice, Status.RUNNING, name="other")
+    assert curve_blocks.hardware_overview(job.pk, 20) == ([], 0)
+    for _turn in range(30):  # two runs tell in turns
+        add_hardware(job, 7)
+        add_hardware(other, 3)
+    oldest, *_others, newest = job.hardware.order_by("pk")
+    every, last = curve_blocks.hardware_overview(job.pk, 5000)
+    assert (len(every), last) == (210, newest.pk)
+    few, last = curve_blocks.hardware_overview(job.pk, 20)
+    assert 15 <= len(few) <= 22 and last == newest.pk
+    assert few[0] == oldest.as_row() and few[-1] == newest.as_row()
+    assert [row["at"] for row in few] == [row["at"] for row in every if row in few]
+
+
 LOG = [
     "[INFO|trainer.py:10] Loading",
     "[WARNING|x.py:3] odd thing",
