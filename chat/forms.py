@@ -118,3 +118,12 @@ class SettingsForm(forms.Form):
 
 class TitleForm(forms.Form):
     title = forms.CharField(label=_("Title"), max_length=200)
+
+
+class ImportForm(forms.Form):
+    file = forms.FileField(
+        label=_("File"),
+        allow_empty_file=True,
+        widget=forms.FileInput(attrs={"accept": ".zip,.json"}),
+        error_messages={"required": _("Choose a file.")},
+    )

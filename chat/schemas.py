@@ -7,7 +7,8 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from chat.attachments import MAX_PER_MESSAGE
-from chat.models import Attachment, ChatSession, Message
+from chat.importing import texts
+from chat.models import Attachment, ChatImport, ChatSession, Message
 from chat.search.finding import Hit
 from chat.showing import advice_of
 from llmplatform.schemas import Amount, Answer, Schema, Str
@@ -155,3 +156,46 @@ class MessageOut(Answer):
 
 class StopOut(Answer):
     stopped: int
+
+
+class ImportedChatOut(Answer):
+    title: str
+    messages: int
+    at: datetime | None
+    state: str = Field(description="`new`, `grown` (gets what was said since), or `known`.")
+    source: str = Field(description="`chatgpt`, `openwebui` or `own`.")
+
+
+class SkippedChatOut(Answer):
+    title: str
+    part: str = Field(description="Of a ZIP, the file it stands in.")
+    line: int
+    code: str
+    message: str
+
+
+class ImportOut(Answer):
+    id: UUID
+    file_name: str
+    size_bytes: int
+    status: str = Field(description="`queued`, `running`, `ready`, `done` or `failed`.")
+    is_started: bool
+    percent: int
+    counts: dict[str, int]
+    listed: list[ImportedChatOut] = Field(description="The first 200.")
+    skipped: list[SkippedChatOut] = Field(description="The first 200.")
+    error: ErrorOut | None
+    created_at: datetime
+    finished_at: datetime | None
+
+    @staticmethod
+    def resolve_skipped(row: ChatImport) -> list[dict[str, Any]]:
+        return [
+            {**each, "message": texts.reason(each["code"], each["values"])} for each in row.skipped
+        ]
+
+    @staticmethod
+    def resolve_error(row: ChatImport) -> dict[str, str] | None:
+        if not row.error_code:
+            return None
+        return {"code": row.error_code, "message": texts.problem(row.error_code, row.error_values)}

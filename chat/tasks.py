@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from chat import collecting, reaping, withdrawing
+from chat.models import ChatImport
 
 FILL_S = 40.0
 
@@ -29,5 +30,17 @@ def fill_search() -> None:
 
 @shared_task(name="chat.tasks.forget")
 def forget() -> None:
-    """What nobody sends."""
+    """What nobody sends or starts."""
+    from chat.importing import work  # only here: a worker is smaller without it
+
     reaping.forget_unsent()
+    work.forget_old()
+
+
+@shared_task(name="chat.tasks.look_at_imports", expires=30)
+def look_at_imports() -> None:
+    """Processes for imports that wait."""
+    if ChatImport.objects.filter(status__in=("queued", "running")).exists():
+        from chat.importing import work
+
+        work.look()

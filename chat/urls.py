@@ -8,6 +8,7 @@ app_name = "chat"
 urlpatterns = [
     path("", chats.index, name="index"),
     path("attachments/", include("chat.attachment_urls")),
+    path("imports/", include("chat.import_urls")),
     path("<uuid:session_id>/", chats.session, name="session"),
     path("<uuid:session_id>/messages/", chats.ask, name="ask"),
     path("<uuid:session_id>/stop/", chats.stop, name="stop"),

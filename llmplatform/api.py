@@ -23,6 +23,7 @@ from chat.api import (
     collections_router,
     comparisons_router,
     feedback_router,
+    imports_router,
     inbox_router,
     origins_router,
     reviewers_router,
@@ -140,6 +141,7 @@ api.add_router("feedback/datasets", origins_router)
 api.add_router("feedback", feedback_router)
 api.add_router("comparisons", comparisons_router)
 api.add_router("chat/attachments", attachments_router)
+api.add_router("chat/imports", imports_router)
 api.add_router("prompts", prompts_router)
 
 

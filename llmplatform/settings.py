@@ -228,6 +228,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "options": {"expires": 60},
     },
     "chat.reap": {"task": "chat.tasks.reap", "schedule": 15, "options": {"expires": 15}},
+    "chat.look_at_imports": {
+        "task": "chat.tasks.look_at_imports",
+        "schedule": 15,
+        "options": {"expires": 15},
+    },
     "chat.search": {"task": "chat.tasks.fill_search", "schedule": 60, "options": {"expires": 50}},
     "chat.forget": {"task": "chat.tasks.forget", "schedule": 3600},
     "training.forget": {"task": "training.tasks.forget", "schedule": 3600},

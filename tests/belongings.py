@@ -11,6 +11,7 @@ from io import BytesIO
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
 from chat import attachments, collecting, feedback
 from chat import services as chats
+from chat.importing import work as importing
 from chat.models import (
     ChatSession,
     Comparison,
@@ -236,6 +237,14 @@ def _attachment(owner: User) -> Parameters:
     return {"attachment_id": attachments.keep(owner=owner, file=content, name=f"{CANARY}.txt").pk}
 
 
+def _chat_import(owner: User) -> Parameters:
+    content = b'[{"mapping": {}, "title": "canary-of-the-owner"}]'
+    row = importing.begin(
+        owner=owner, file=BytesIO(content), file_name=CANARY, size_bytes=len(content)
+    )
+    return {"import_id": row.pk}
+
+
 def _question(owner: User) -> Parameters:
     session, question, _answer = _messages(owner)
     return {"session_id": session.pk, "message_id": question.pk}
@@ -312,6 +321,8 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/feedback/collections/<int:collection_id>": _collection,
     "api/v1/feedback/datasets/<int:dataset_id>/": _dataset,
     "chat/attachments/<uuid:attachment_id>/": _attachment,
+    "chat/imports/<uuid:import_id>/": _chat_import,
+    "api/v1/chat/imports/<uuidstr:import_id>": _chat_import,
     "api/v1/chat/attachments/<uuidstr:attachment_id>": _attachment,
     "ws/chat/<uuid:session_id>/": _chat,
     "compare/<uuid:comparison_id>/": _comparison,

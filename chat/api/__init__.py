@@ -4,6 +4,7 @@ from chat.api.attachments import attachments_router
 from chat.api.collections import collections_router, origins_router
 from chat.api.comparisons import comparisons_router
 from chat.api.feedback import feedback_router
+from chat.api.imports import imports_router
 from chat.api.reviewing import inbox_router, reviewers_router
 from chat.api.sessions import sessions_router
 
@@ -12,6 +13,7 @@ __all__ = [
     "collections_router",
     "comparisons_router",
     "feedback_router",
+    "imports_router",
     "inbox_router",
     "origins_router",
     "reviewers_router",

@@ -28,6 +28,7 @@ from chat.models.feedback import (
     TrainingConsent,
 )
 from chat.models.folders import ChatFolder
+from chat.models.imports import ChatImport, ChatImportQuerySet, ImportStatus
 from chat.models.search import FIRST_ID, SearchEntry, SearchFill, word_of
 from chat.models.sessions import (
     LOST_AFTER,
@@ -51,6 +52,8 @@ __all__ = [
     "AttachmentKind",
     "AttachmentQuerySet",
     "ChatFolder",
+    "ChatImport",
+    "ChatImportQuerySet",
     "ChatSession",
     "ChatSessionQuerySet",
     "ChatSettings",
@@ -67,6 +70,7 @@ __all__ = [
     "FeedbackQuerySet",
     "FeedbackReason",
     "FeedbackTag",
+    "ImportStatus",
     "Message",
     "MessageQuerySet",
     "MessageRole",

@@ -1,0 +1,1 @@
+"""Chats from elsewhere: read (elements), understood (sources), written (storing), told (work)."""

@@ -1,0 +1,160 @@
+"""Conversations become chats. Ids follow from those of the source, so that a repeated import finds
+what is there already, and adds what has been said since."""
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal
+
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from chat.importing import own
+from chat.importing.conversations import USER, Conversation, Said
+from chat.models import ChatSession, Message, MessageRole, TitleSource
+from chat.search import index
+from chat.services import title_of, usable_models
+
+NAMESPACE = uuid.UUID("5f0f1b3c-2d0a-5c55-9d86-1f6b8f3a7b10")
+BATCH = 500
+
+# `known`: all of it is here; `deleted`: it is among the deleted chats, which can be restored.
+State = Literal["new", "grown", "known", "deleted"]
+
+
+class Writer:
+    """Writes for one person. `state` looks without writing."""
+
+    def __init__(self, owner: User) -> None:
+        self.owner = owner
+        self._models: dict[str, int | None] = {}
+
+    def state(self, conversation: Conversation) -> State:
+        session = self._session(conversation)
+        if session is None:
+            return "new"
+        if session.deleted_at is not None:
+            return "deleted"
+        return "grown" if self._missing(session, conversation) else "known"
+
+    def write(self, conversation: Conversation) -> State:
+        with transaction.atomic():
+            session = self._session(conversation)
+            if session is None:
+                self._create(conversation)
+                return "new"
+            if session.deleted_at is not None:
+                return "deleted"
+            return "grown" if self._grow(session, conversation) else "known"
+
+    def _session(self, conversation: Conversation) -> ChatSession | None:
+        rows = ChatSession.objects.filter(owner=self.owner)
+        ids = [self._id(conversation)]
+        if conversation.source == own.SOURCE:
+            ids.append(_uuid(conversation.key) or ids[0])
+        return rows.filter(pk__in=ids).first()
+
+    def _id(self, conversation: Conversation) -> uuid.UUID:
+        name = f"{self.owner.pk}:{conversation.source}:{conversation.key}"
+        return uuid.uuid5(NAMESPACE, name)
+
+    def _missing(self, session: ChatSession, conversation: Conversation) -> list[Said]:
+        here = set(session.messages.values_list("pk", flat=True))
+        if _uuid(conversation.key) == session.pk:  # exported from here: its ids are ours
+            return []
+        return [
+            said for said in conversation.messages if _message_id(session.pk, said.key) not in here
+        ]
+
+    def _create(self, conversation: Conversation) -> None:
+        first = next((each.content for each in conversation.messages if each.role == USER), "")
+        at = conversation.created_at or _earliest(conversation.messages) or timezone.now()
+        latest = max((each.at for each in conversation.messages if each.at), default=at)
+        session = ChatSession.objects.create(
+            pk=self._id(conversation),
+            owner=self.owner,
+            title=conversation.title or title_of(first),
+            title_source=TitleSource.PERSON if conversation.title else TitleSource.QUESTION,
+            model_id=self._model(conversation.model),
+            system_prompt=conversation.system_prompt,
+            is_pinned=conversation.is_pinned,
+            is_archived=conversation.is_archived,
+            created_at=at,
+            updated_at=conversation.updated_at or latest,
+        )
+        self._add(session, conversation, conversation.messages)
+        session.tip_id = _tip(session, conversation)
+        session.save(update_fields=["tip"])
+
+    def _grow(self, session: ChatSession, conversation: Conversation) -> bool:
+        """The leaf that is shown moves on, unless the chat has gone on here meanwhile."""
+        missing = self._missing(session, conversation)
+        if not missing:
+            return False
+        imported = {_message_id(session.pk, said.key) for said in conversation.messages}
+        session.revision = ChatSession.objects.bump(session.pk)
+        self._add(session, conversation, missing)
+        if session.tip_id is None or session.tip_id in imported:
+            session.tip_id = _tip(session, conversation)
+        session.updated_at = max(session.updated_at, conversation.updated_at or session.updated_at)
+        session.save(update_fields=["tip", "updated_at"])
+        return True
+
+    def _add(
+        self, session: ChatSession, conversation: Conversation, wanted: Sequence[Said]
+    ) -> None:
+        """`wanted` of the messages, which all count for the positions."""
+        depths: dict[str | None, int] = {None: -1}
+        for said in conversation.messages:
+            depths[said.key] = depths[said.parent] + 1
+        rows = [_row(session, said, depths[said.key]) for said in wanted]
+        Message.objects.bulk_create(rows, batch_size=BATCH)
+        index.add(sorted(rows, key=lambda row: row.created_at))
+
+    def _model(self, name: str) -> int | None:
+        """One that the owner can use now, where its name fits exactly one."""
+        if name and name not in self._models:
+            found = list(usable_models(self.owner).filter(model_id=name)[:2])
+            self._models[name] = found[0].pk if len(found) == 1 else None
+        return self._models.get(name)
+
+
+def _row(session: ChatSession, said: Said, position: int) -> Message:
+    return Message(
+        pk=_message_id(session.pk, said.key),
+        session=session,
+        parent_id=_message_id(session.pk, said.parent) if said.parent else None,
+        position=position,
+        role=MessageRole(said.role),
+        content=said.content,
+        thinking_content=said.thinking,
+        thinking_ms=said.thinking_ms,
+        revision=session.revision,
+        model_label=said.model,
+        prompt_tokens=said.prompt_tokens,
+        completion_tokens=said.completion_tokens,
+        created_at=said.at or session.created_at,
+    )
+
+
+def _tip(session: ChatSession, conversation: Conversation) -> uuid.UUID:
+    """The leaf that was shown, else the last of all."""
+    keys = {said.key for said in conversation.messages}
+    shown = conversation.shown if conversation.shown in keys else conversation.messages[-1].key
+    return _message_id(session.pk, shown or "")
+
+
+def _message_id(session_id: uuid.UUID, key: str) -> uuid.UUID:
+    return uuid.uuid5(session_id, key)
+
+
+def _earliest(messages: Sequence[Said]) -> datetime | None:
+    return min((each.at for each in messages if each.at), default=None)
+
+
+def _uuid(text: str) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(text)
+    except ValueError:
+        return None
