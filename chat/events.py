@@ -39,7 +39,7 @@ def changed(session_id: object) -> News:
 
 
 def tell_changed(session_id: object) -> None:
-    nudges.send_soon([changed(session_id)])
+    nudges.send_from_thread([changed(session_id)])
 
 
 @contextmanager

@@ -12,13 +12,12 @@ import threading
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
+from django.conf import settings
 from redis.exceptions import RedisError
-
-from llmplatform.layers import ProcessChannelLayer
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +29,7 @@ News = tuple[str, Nudge]
 GROUP = "nudges"
 LISTEN_AGAIN_S = 1.0
 AWAY = (OSError, RedisError)
+_TURNS = threading.Lock()
 
 
 class Nudges:
@@ -62,11 +62,12 @@ class Nudges:
         self._deliver(news)
         await self._tell_others(news)
 
-    def send_soon(self, news: Sequence[News]) -> None:
+    def send_from_thread(self, news: Sequence[News]) -> None:
         """From a thread without an event loop."""
         self._deliver(news)
-        if _layer() is not None:
-            async_to_sync(self._tell_others)(news)
+        if settings.REDIS_URL:
+            with _TURNS:
+                _runner().run(self._tell_others(news))
 
     def _deliver(self, news: Sequence[News]) -> None:
         calls: dict[asyncio.AbstractEventLoop, list[tuple[Hear, Nudge]]] = defaultdict(list)
@@ -121,9 +122,14 @@ def _call(calls: Sequence[tuple[Hear, Nudge]]) -> None:
 
 
 def _layer() -> Any:
-    """The way to other processes; None where this one is alone."""
-    layer = get_channel_layer()
-    return None if isinstance(layer, ProcessChannelLayer) else layer
+    """The way to other processes; None where this one is alone, or where there is none."""
+    return get_channel_layer() if settings.REDIS_URL else None
+
+
+@cache
+def _runner() -> asyncio.Runner:
+    """One loop for all threads, which use it in turns: the layer keeps a connection for each."""
+    return asyncio.Runner()
 
 
 nudges = Nudges()

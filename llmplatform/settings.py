@@ -182,7 +182,8 @@ else:
             "OPTIONS": {"MAX_ENTRIES": 100_000},
         }
     }
-    CHANNEL_LAYERS = {"default": {"BACKEND": "llmplatform.layers.ProcessChannelLayer"}}
+    # One web process, which hears of everything by itself: llmplatform/nudges.py
+    CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
 QDRANT_URL = read_text("QDRANT_URL")
 QDRANT_API_KEY = read_text("QDRANT_API_KEY")
 

@@ -22,8 +22,19 @@ UNAUTHENTICATED, NOT_FOUND, TRY_AGAIN = 4401, 4404, 1013
 in_database = partial(database_sync_to_async, thread_sensitive=False)
 
 
-class Watcher(AsyncWebsocketConsumer):
+class Listener(AsyncWebsocketConsumer):
+    """Hears of news by `llmplatform.nudges`, and has no channel of Channels' own: that would cost a
+    task for each socket, and three for each word."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        self.scope, self.base_send = scope, send
+        with contextlib.suppress(StopConsumer):
+            while True:
+                await self.dispatch(await receive())
+
     async def dispatch(self, message: dict[str, Any]) -> None:
+        """Without a thread that looks for old connections of the database, as Channels has one do:
+        ours are given back where they are used."""
         await getattr(self, get_handler_name(message))(message)
 
     async def receive(self, *args: Any, **kwargs: Any) -> None:
@@ -45,25 +56,11 @@ class Watcher(AsyncWebsocketConsumer):
 
     async def tell(self, event: dict[str, Any]) -> None:
         """OSError where the watcher has left: the end of the connection is on its way."""
-        await self.send(orjson.dumps(event).decode())  # type: ignore[no-untyped-call]
+        await self.base_send({"type": "websocket.send", "text": orjson.dumps(event).decode()})
 
     async def end(self, code: int) -> None:
         with contextlib.suppress(OSError):
             await self.close(code)  # type: ignore[no-untyped-call]
-
-
-class Listener(Watcher):
-    """One that hears of news by `llmplatform.nudges`, and has no channel of Channels' own: that
-    costs a task for each socket, and three for each word."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        self.scope, self.base_send = scope, send
-        with contextlib.suppress(StopConsumer):
-            while True:
-                await self.dispatch(await receive())
-
-    async def tell(self, event: dict[str, Any]) -> None:
-        await self.base_send({"type": "websocket.send", "text": orjson.dumps(event).decode()})
 
 
 def language_of(query: dict[str, list[str]]) -> str | None:

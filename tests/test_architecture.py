@@ -28,7 +28,6 @@ SHARED = {
             "encryption",
             "env",
             "errors",
-            "layers",
             "nudges",
             "schemas",
             "spreadsheets",

@@ -12,16 +12,17 @@ from urllib.parse import parse_qs
 from django.db import DatabaseError
 
 from accounts.access import socket_user
+from llmplatform.nudges import nudges
 from llmplatform.sockets import (
     NOT_FOUND,
     TRY_AGAIN,
     UNAUTHENTICATED,
-    Watcher,
+    Listener,
     in_database,
     language_of,
 )
 from llmplatform.text import number_of
-from training.events import group_of
+from training.events import topic_of
 from training.models import TrainingJob
 from training.watching import JobGone, Watch
 
@@ -34,7 +35,7 @@ CHECK_EVERY_S = 3.0
 ALIVE_EVERY_S = 20.0
 
 
-class TrainingConsumer(Watcher):
+class TrainingConsumer(Listener):
     """Query: `format=html&lang=` for pages; `metrics=`, `hardware=`, `log=`, `notes=` and
     `samples=` (the `next` of earlier events) for what is known already."""
 
@@ -47,7 +48,6 @@ class TrainingConsumer(Watcher):
         query = parse_qs(self.scope["query_string"].decode("latin-1"))
         if not await self._is_theirs():
             return
-        await self.channel_layer.group_add(group_of(self._job_id), self.channel_name)
         watch = Watch(
             self._job_id,
             language_of(query),
@@ -62,18 +62,14 @@ class TrainingConsumer(Watcher):
     async def disconnect(self, code: int) -> None:
         if self._task is not None:
             self._task.cancel()
-        with contextlib.suppress(OSError):
-            await self.channel_layer.group_discard(group_of(self._job_id), self.channel_name)
-
-    async def changed(self, nudge: dict[str, Any]) -> None:
-        self._nudged.set()
 
     async def _is_theirs(self) -> bool:
         return await self.may_stay(lambda: _refusal(self.scope, self._job_id))
 
     async def _follow(self, watch: Watch) -> None:
         try:
-            await self._tell_all(watch)
+            with nudges.heard(topic_of(self._job_id), lambda _nudge: self._nudged.set()):
+                await self._tell_all(watch)
         except JobGone:
             await self.end(NOT_FOUND)
         except DatabaseError:

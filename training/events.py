@@ -36,7 +36,8 @@ PAUSED_BY: dict[str, StrOrPromise] = {
 }
 
 
-def group_of(workload_id: object) -> str:
+def topic_of(workload_id: object) -> str:
+    """What `training.shim.nudging` sends nudges about."""
     return f"training.{workload_id}"
 
 

@@ -44,7 +44,7 @@ async def test_several_hear_the_same() -> None:
 async def test_from_another_thread_it_is_called_in_its_own() -> None:
     nudges, threads = Nudges(), list[int]()
     with nudges.heard("a", lambda _nudge: threads.append(threading.get_ident())):
-        await asyncio.to_thread(nudges.send_soon, [("a", {})])
+        await asyncio.to_thread(nudges.send_from_thread, [("a", {})])
         await until(lambda: bool(threads))
     assert threads == [threading.get_ident()]
 
@@ -56,7 +56,7 @@ def test_an_event_loop_that_has_ended_is_nobody() -> None:
         nudges.heard("a", lambda _nudge: None).__enter__()
 
     asyncio.run(leave_without_a_word())
-    nudges.send_soon([("a", {})])
+    nudges.send_from_thread([("a", {})])
 
 
 @pytest.mark.skipif(not settings.REDIS_URL, reason="needs Redis")

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
-from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.db import OperationalError
@@ -14,8 +13,9 @@ from django.test import Client
 from accounts.models import User
 from accounts.tokens import open_session
 from llmplatform.asgi import application
+from llmplatform.nudges import nudges
 from training.consumers import TrainingConsumer
-from training.events import group_of
+from training.events import topic_of
 from training.models import Status, TrainingJob
 from training.tests.rows import add_hardware, add_log, add_metrics, make_job, make_version
 from training.watching import Watch
@@ -109,9 +109,7 @@ async def test_a_nudge_is_faster_than_the_clock(
     async with socket(f"/ws/training/{job.pk}/?token={token}") as opened:
         await receive(opened, "log")
         await sync_to_async(add_log)(job, ["third"], 2)
-        layer = get_channel_layer()
-        assert layer is not None
-        await layer.group_send(group_of(job.pk), {"type": "changed"})
+        await nudges.send([(topic_of(job.pk), {"type": "changed"})])
         assert (await receive(opened, "log"))["lines"] == ["third"]
 
 
