@@ -35,7 +35,7 @@ def _reviewing_user(request: HttpRequest) -> User:
 def inbox(request: HttpRequest) -> HttpResponse:
     _reviewing_user(request)
     rows = reviewing.inbox()
-    form = StateForm(request.GET, models=model_names(rows))
+    form = StateForm({"state": ReviewState.PENDING, **request.GET.dict()}, models=model_names(rows))
     shown = form.filters.apply(rows)
     if form.wanted_state != "all":
         shown = shown.filter(state=form.wanted_state)
