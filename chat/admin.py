@@ -4,14 +4,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from chat.models import ChatSession, Message, MessageStatus
-from llmplatform.audited_admin import ReadOnlyAdmin
+from chat.models import ChatSession, ChatSettings, Message, MessageStatus
+from llmplatform.audited_admin import ReadOnlyAdmin, SettingsAdmin
+from providers.models import ProviderModel
 
 STATUS_COLOURS = {
     MessageStatus.STREAMING: "primary",
@@ -31,19 +33,28 @@ def _unnamed(row: Any) -> Any:
 
 @admin.register(ChatSession)
 class ChatSessionAdmin(ReadOnlyAdmin):
-    """Who, with what, how much and when. A chat can be deleted, which its owner asks for."""
+    """Who, with what, how much and when. Its owner may ask to have one deleted for good."""
 
     audit_noun = "chat"
-    list_display = ("short_id", "owner", "model", "size", "is_pinned", "created_at", "updated_at")
+    list_display = (
+        *("short_id", "owner", "model", "size", "is_archived"),
+        *("created_at", "updated_at", "deleted_at"),
+    )
     list_filter = (
         ("owner", AutocompleteSelectFilter),
         ("model", AutocompleteSelectFilter),
         ("updated_at", RangeDateTimeFilter),
+        ("deleted_at", EmptyFieldListFilter),
     )
     list_filter_submit = True
     list_select_related = ("owner", "model__provider")
     search_fields = ("owner__email", "id")
-    fields = (("shown_id", "owner"), ("model", "size"), ("created_at", "updated_at"))
+    fields = (
+        ("shown_id", "owner"),
+        ("model", "size"),
+        ("created_at", "updated_at"),
+        ("is_archived", "deleted_at"),
+    )
     readonly_fields = ("shown_id", "size")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ChatSession]:
@@ -142,3 +153,17 @@ class MessageAdmin(ReadOnlyAdmin):
     @display(description=_("status"), ordering="status", label=STATUS_COLOURS)
     def status_label(self, message: Message) -> tuple[str, str]:
         return message.status, message.get_status_display()
+
+
+@admin.register(ChatSettings)
+class ChatSettingsAdmin(SettingsAdmin):
+    """Who writes titles, and how long deleted chats are kept."""
+
+    audit_noun = "chat_settings"
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        """A model that everybody may use: it writes the titles of everybody's chats."""
+        if db_field.name == "title_model":
+            shared = ProviderModel.objects.usable().chat().filter(provider__owner=None)
+            kwargs["queryset"] = shared.select_related("provider")
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)

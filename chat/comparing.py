@@ -33,6 +33,7 @@ from chat.models import (
 )
 from chat.search import index
 from chat.threads import Tree
+from chat.titles import title_of
 from llmplatform.encryption import KeyUnreadable
 from providers.models import ProviderModel
 
@@ -74,7 +75,7 @@ def start(
     with transaction.atomic():
         comparison = Comparison.objects.create(
             owner=owner,
-            title=services.title_of(prompt) or _("Comparison"),
+            title=title_of(prompt) or _("Comparison"),
             is_blind=is_blind,
             system_prompt=system_prompt,
             parameters=shared,

@@ -68,7 +68,7 @@ class Follower:
 
     def read(self) -> News:
         """Everything newer than the cursor; changes the first time always. Raises SessionGone."""
-        session = ChatSession.objects.filter(pk=self.session_id).first()
+        session = ChatSession.objects.kept().filter(pk=self.session_id).first()
         if session is None:
             raise SessionGone
         if session.revision == self.revision and self._is_started:

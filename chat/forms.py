@@ -8,6 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from chat.models.folders import NAME_CHARS as FOLDER_NAME_CHARS
 from chat.schemas import PROMPT_MAX_CHARS
 from providers.models import ProviderModel
 
@@ -118,6 +119,10 @@ class SettingsForm(forms.Form):
 
 class TitleForm(forms.Form):
     title = forms.CharField(label=_("Title"), max_length=200)
+
+
+class FolderForm(forms.Form):
+    name = forms.CharField(label=_("Name of the folder"), max_length=FOLDER_NAME_CHARS)
 
 
 class ImportForm(forms.Form):

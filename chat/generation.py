@@ -19,7 +19,7 @@ from typing import Any, cast
 import uvloop
 from django.db import DatabaseError
 
-from chat import saving
+from chat import naming, saving
 from chat.events import changed, text_nudge
 from chat.models import MessageStatus
 from chat.running import Generation
@@ -56,6 +56,7 @@ class Generator:
         self._database = ThreadPoolExecutor(2, thread_name_prefix="generation-database")
         self._running: dict[uuid.UUID, tuple[Generation, asyncio.Task[None]]] = {}
         self._keepers: set[asyncio.Task[None]] = set()
+        self._naming: set[asyncio.Task[None]] = set()
         self._is_closing = False
         self._idle = threading.Event()
         self._idle.set()
@@ -70,7 +71,7 @@ class Generator:
             self._loop.call_soon_threadsafe(self._cancel, list(message_ids), ending)
 
     def wait(self, timeout_s: float) -> bool:
-        """Whether every generation had ended after at most `timeout_s`."""
+        """Whether every generation, and what follows it, had ended after at most `timeout_s`."""
         return self._idle.wait(timeout_s)
 
     def shut_down(self) -> None:
@@ -80,6 +81,7 @@ class Generator:
         self._is_closing = True
         left = list(self._running.values())
         self.cancel([generation.message_id for generation, _task in left], "interrupted")
+        self._loop.call_soon_threadsafe(self._stop_naming)
         self.wait(SHUTDOWN_WAIT_S)
         # Here and not in a task: at the interpreter's end no thread can be started any more.
         for generation, _task in left:
@@ -109,6 +111,10 @@ class Generator:
             for keeper in self._keepers:
                 keeper.cancel()
             self._keepers = set()
+        self._note_idle()
+
+    def _note_idle(self) -> None:
+        if not self._running and not self._naming:
             self._idle.set()
 
     def _cancel(self, message_ids: list[uuid.UUID], ending: str) -> None:
@@ -165,6 +171,22 @@ class Generator:
                 logger.warning("an answer could not be saved yet", exc_info=attempt == 0)
                 await asyncio.sleep(SAVE_PAUSE_S)
         await nudges.send([changed(generation.session_id)])
+        self._name(generation)
+
+    def _name(self, generation: Generation) -> None:
+        """A title for its chat, while nobody waits."""
+        named = naming.name_chat(generation, ask=self._asked, in_database=self._in_database)
+        task = asyncio.create_task(named)
+        self._naming.add(task)
+        task.add_done_callback(self._end_naming)
+
+    def _end_naming(self, task: asyncio.Task[None]) -> None:
+        self._naming.discard(task)
+        self._note_idle()
+
+    def _stop_naming(self) -> None:
+        for task in self._naming:
+            task.cancel()
 
     async def _in_database(self, work: Callable[..., Any], *args: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._database, work, *args)

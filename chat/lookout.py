@@ -88,7 +88,7 @@ class Lookout:
 def _revisions(session_ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, int]:
     ids, found = list(session_ids), dict[uuid.UUID, int]()
     for start in range(0, len(ids), IDS_PER_QUERY):
-        rows = ChatSession.objects.filter(pk__in=ids[start : start + IDS_PER_QUERY])
+        rows = ChatSession.objects.kept().filter(pk__in=ids[start : start + IDS_PER_QUERY])
         found.update(rows.values_list("pk", "revision"))
     return found
 

@@ -23,7 +23,10 @@ BEAT_EVERY_S = 5.0
 
 @dataclass
 class Generation:
-    """`content` and `thoughts` may start with what an earlier run of the same answer wrote."""
+    """`content` and `thoughts` may start with what an earlier run of the same answer wrote.
+
+    `is_early`: it answers one of the chat's first two questions.
+    """
 
     message_id: uuid.UUID
     session_id: uuid.UUID
@@ -35,6 +38,7 @@ class Generation:
     content: str = ""
     thoughts: str = ""
     thinking_ms: int | None = None
+    is_early: bool = False
     measured: Measurement = field(init=False)
     ending: str = ""
     error_code: str = ""

@@ -19,7 +19,7 @@ from providers.services import Charge, charge_of, record_call
 IDS_PER_QUERY = 500
 
 
-def _without_connection(work: Callable[..., Any]) -> Callable[..., Any]:
+def without_connection(work: Callable[..., Any]) -> Callable[..., Any]:
     """Gives every connection of the thread back afterwards."""
 
     @wraps(work)
@@ -40,7 +40,7 @@ def _text(generation: Generation) -> dict[str, Any]:
     }
 
 
-@_without_connection
+@without_connection
 def save_progress(generations: Sequence[Generation]) -> list[uuid.UUID]:
     """Write new text and heartbeats; the messages whose generation is no longer wanted."""
     unwanted = []
@@ -91,7 +91,7 @@ def _write_rows(rows: Sequence[Mapping[str, Any]]) -> None:
         cursor.executemany(f"UPDATE {table} SET {changed} WHERE {same}", values)
 
 
-@_without_connection
+@without_connection
 def finish(generation: Generation) -> None:
     """The end of an answer, once: what arrived, how it ended, what it took.
 

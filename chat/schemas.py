@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from chat.attachments import MAX_PER_MESSAGE
 from chat.importing import texts
 from chat.models import Attachment, ChatImport, ChatSession, Message
+from chat.models.folders import NAME_CHARS as FOLDER_NAME_CHARS
 from chat.search.finding import Hit
 from chat.showing import advice_of
 from llmplatform.schemas import Amount, Answer, Schema, Str
@@ -38,6 +39,7 @@ class SessionIn(Schema):
     title: Str = Field("", max_length=200)
     system_prompt: Str = Field("", max_length=PROMPT_MAX_CHARS)
     parameters: Parameters | None = None
+    folder_id: int | None = None
 
 
 class SessionPatch(Schema):
@@ -46,6 +48,8 @@ class SessionPatch(Schema):
     system_prompt: Str | None = Field(None, max_length=PROMPT_MAX_CHARS)
     parameters: Parameters | None = None
     is_pinned: bool | None = None
+    is_archived: bool | None = None
+    folder_id: int | None = Field(None, description="Null takes it out of its folder.")
 
 
 class SessionOut(Answer):
@@ -56,6 +60,9 @@ class SessionOut(Answer):
     system_prompt: str
     parameters: dict[str, Any]
     is_pinned: bool
+    is_archived: bool
+    folder_id: int | None
+    title_source: str = Field(description="Whose words the title is: question, model or person.")
     created_at: datetime
     updated_at: datetime
 
@@ -82,6 +89,23 @@ class ListedSessionOut(SessionOut):
             marks = list(hit.snippet.marks)
             listed.hit = HitOut(message_id=hit.message_id, snippet=hit.snippet.text, marks=marks)
         return listed
+
+
+class FolderIn(Schema):
+    name: Str = Field(min_length=1, max_length=FOLDER_NAME_CHARS)
+
+
+class FolderOut(Answer):
+    id: int
+    name: str
+    created_at: datetime
+
+
+class DeletedOut(Answer):
+    id: UUID
+    title: str
+    deleted_at: datetime
+    updated_at: datetime
 
 
 class MessageIn(Schema):

@@ -1,6 +1,5 @@
 """Verbs about conversations: open, ask, ask again, stop, switch versions."""
 
-import re
 import uuid
 from collections.abc import Sequence
 from typing import Any
@@ -19,10 +18,11 @@ from chat import context
 from chat.errors import StillAnswering
 from chat.events import tell_changed
 from chat.generation import generator
-from chat.models import ChatSession, Message, MessageRole, MessageStatus
+from chat.models import ChatSession, Message, MessageRole, MessageStatus, TitleSource
 from chat.running import Generation
 from chat.search import index
 from chat.threads import Tree
+from chat.titles import title_of
 from providers.errors import BudgetReached, NoSuchModel
 from providers.models import ProviderModel
 from providers.services import check_limits, resolve_chat_target
@@ -30,11 +30,10 @@ from providers.types import Target
 from training.models import ModelVersion
 
 CONTENT_MAX_CHARS = 200_000
-TITLE_CHARS = 60
-# Headings, quotes, lists, fences and emphasis.
-MARKS = re.compile(r"^\s*(#{1,6}\s+|>\s*|[-*+]\s+|\d+\.\s+|`{3,}\w*)+|[*_]{2,}|`")
-SHOWN_IN_AUDIT = ("is_pinned", "parameters")
-PRIVATE = frozenset({"title", "system_prompt"})
+# The second answer: where the first one failed, the chat still gets its title.
+LAST_EARLY = 3
+SHOWN_IN_AUDIT = ("is_pinned", "is_archived", "parameters")
+PRIVATE = frozenset({"title", "system_prompt", "folder"})
 
 
 def _unnamed(session: ChatSession) -> ChatSession:
@@ -61,6 +60,8 @@ def usable_models(user: User) -> QuerySet[ProviderModel]:
 def create_session(
     *, owner: User, model: ProviderModel | None, request: HttpRequest | None = None, **fields: Any
 ) -> ChatSession:
+    if fields.get("title"):
+        fields.setdefault("title_source", TitleSource.PERSON)
     with transaction.atomic():
         session = ChatSession.objects.create(owner=owner, model=model, **fields)
         audit(actor=owner, action="chat.create", target=_unnamed(session), request=request)
@@ -70,7 +71,9 @@ def create_session(
 def change_session(
     *, session: ChatSession, actor: User, request: HttpRequest | None = None, **changes: Any
 ) -> ChatSession:
-    """Title, pin, model, system prompt, parameters."""
+    """Title, pin, archive, folder, model, system prompt, parameters."""
+    if "title" in changes:
+        changes["title_source"] = TitleSource.PERSON
     before = {name: getattr(session, name) for name in SHOWN_IN_AUDIT if name in changes}
     for name, value in changes.items():
         setattr(session, name, value)
@@ -95,14 +98,34 @@ def change_session(
 def delete_session(
     *, session: ChatSession, actor: User, request: HttpRequest | None = None
 ) -> None:
-    """Gone with its messages; a running answer ends."""
-    running = list(session.messages.streaming().values_list("pk", flat=True))
-    session_id = session.pk
+    """Nobody sees it any more, and a running answer ends; its owner can restore it for a while."""
     with transaction.atomic():
+        # Whoever asks in it at this moment is before or after, and sees its end.
+        ChatSession.objects.select_for_update().get(pk=session.pk)
+        stop(session=session)
+        ChatSession.objects.filter(pk=session.pk).update(deleted_at=timezone.now())
         audit(actor=actor, action="chat.delete", target=_unnamed(session), request=request)
-        session.delete()
-        transaction.on_commit(lambda: generator.cancel(running))
-        _tell(session_id)
+        _tell(session.pk)
+
+
+def restore_session(
+    *, session: ChatSession, actor: User, request: HttpRequest | None = None
+) -> None:
+    """As it was before it was deleted."""
+    with transaction.atomic():
+        ChatSession.objects.filter(pk=session.pk).update(deleted_at=None)
+        ChatSession.objects.bump(session.pk)
+        audit(actor=actor, action="chat.restore", target=_unnamed(session), request=request)
+
+
+def purge_sessions(
+    *, sessions: Sequence[ChatSession], actor: User, request: HttpRequest | None = None
+) -> None:
+    """Gone for good, with their messages."""
+    for session in sessions:
+        with transaction.atomic():
+            audit(actor=actor, action="chat.purge", target=_unnamed(session), request=request)
+            session.delete()
 
 
 def ask(
@@ -204,17 +227,6 @@ def stop(*, session: ChatSession) -> int:
     return len(running)
 
 
-def title_of(question: str) -> str:
-    """The first line of a question without Markdown's marks, cut at a word."""
-    lines = (MARKS.sub("", line).strip() for line in question.splitlines())
-    line = next((line for line in lines if line), "")
-    if len(line) <= TITLE_CHARS:
-        return line
-    cut = line[:TITLE_CHARS]
-    head, _space, _rest = cut.rpartition(" ")
-    return f"{head if len(head) > TITLE_CHARS // 2 else cut}…"
-
-
 def _checked(content: str, *, may_be_empty: bool) -> str:
     if not content.strip() and not may_be_empty:
         raise ValidationError({"content": [_("Write a message first.")]})
@@ -240,8 +252,10 @@ def _check_limits(actor: User) -> None:
 
 
 def _claim(session: ChatSession) -> ChatSession:
-    """The session, locked, with its next revision. Raises StillAnswering."""
-    locked = ChatSession.objects.select_for_update().get(pk=session.pk)
+    """The session, locked, with its next revision. Raises StillAnswering, ValidationError."""
+    locked = ChatSession.objects.kept().select_for_update().filter(pk=session.pk).first()
+    if locked is None:
+        raise ValidationError(_("This chat has been deleted."))
     if locked.messages.streaming().exists():
         raise StillAnswering
     locked.revision += 1
@@ -277,7 +291,8 @@ def _start(
     answer.revision = session.revision
     answer.model_version = _version(actor, target)
     answer.save()
-    ChatSession.objects.filter(pk=session.pk).update(tip=answer, updated_at=now)
+    # What is talked about again is not put aside.
+    ChatSession.objects.filter(pk=session.pk).update(tip=answer, updated_at=now, is_archived=False)
     generation = Generation(
         message_id=answer.pk,
         session_id=session.pk,
@@ -289,6 +304,7 @@ def _start(
         content=answer.content,
         thoughts=answer.thinking_content,
         thinking_ms=answer.thinking_ms,
+        is_early=answer.position <= LAST_EARLY,
     )
     transaction.on_commit(lambda: generator.start(generation))
     _tell(session.pk)

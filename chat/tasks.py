@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from chat import collecting, reaping, withdrawing
+from chat import collecting, forgetting, reaping, withdrawing
 from chat.models import ChatImport
 
 FILL_S = 40.0
@@ -28,13 +28,14 @@ def fill_search() -> None:
     filling.fill(FILL_S)
 
 
-@shared_task(name="chat.tasks.forget")
+@shared_task(name="chat.tasks.forget", expires=600)
 def forget() -> None:
-    """What nobody sends or starts."""
+    """What nobody sends or starts, and what was deleted long ago."""
     from chat.importing import work  # only here: a worker is smaller without it
 
     reaping.forget_unsent()
     work.forget_old()
+    forgetting.forget_deleted()
 
 
 @shared_task(name="chat.tasks.look_at_imports", expires=30)

@@ -22,7 +22,9 @@ from chat.api import (
     attachments_router,
     collections_router,
     comparisons_router,
+    deleted_router,
     feedback_router,
+    folders_router,
     imports_router,
     inbox_router,
     origins_router,
@@ -134,6 +136,8 @@ api.add_router("training", jobs_router)
 api.add_router("training", queue_router)
 api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)
+api.add_router("chat/folders", folders_router)
+api.add_router("chat/deleted", deleted_router)
 api.add_router("feedback/inbox", inbox_router)
 api.add_router("feedback/reviewers", reviewers_router)
 api.add_router("feedback/collections", collections_router)

@@ -147,6 +147,21 @@ class AuditedAdmin(ModelAdmin):  # type: ignore[misc]
         return done
 
 
+class SettingsAdmin(AuditedAdmin):
+    """Of a model with one row: its list is its form."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        row, _is_new = self.model._default_manager.get_or_create(pk=1)
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return HttpResponseRedirect(reverse(name, args=[row.pk]))
+
+
 class ReadOnlyAdmin(AuditedAdmin):
     """To look at; what may be done to a row are its actions."""
 

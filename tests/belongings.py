@@ -13,6 +13,7 @@ from chat import attachments, collecting, feedback
 from chat import services as chats
 from chat.importing import work as importing
 from chat.models import (
+    ChatFolder,
     ChatSession,
     Comparison,
     ComparisonColumn,
@@ -232,6 +233,18 @@ def _chat(owner: User) -> Parameters:
     return {"session_id": _messages(owner)[0].pk}
 
 
+def _deleted_chat(owner: User) -> Parameters:
+    session = _messages(owner)[0]
+    chats.delete_session(session=session, actor=owner)
+    return {"session_id": session.pk}
+
+
+def _folder(owner: User) -> Parameters:
+    folder = ChatFolder.objects.create(owner=owner, name=CANARY)
+    chats.create_session(owner=owner, model=None, title=CANARY, folder=folder)
+    return {"folder_id": folder.pk}
+
+
 def _attachment(owner: User) -> Parameters:
     content = BytesIO(f"{CANARY} {owner.pk}".encode())
     return {"attachment_id": attachments.keep(owner=owner, file=content, name=f"{CANARY}.txt").pk}
@@ -311,6 +324,10 @@ BELONGINGS: dict[str, Make] = {
     "chat/<uuid:session_id>/": _chat,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
+    "chat/folders/<int:folder_id>/": _folder,
+    "api/v1/chat/folders/<int:folder_id>": _folder,
+    "chat/deleted/<uuid:session_id>/": _deleted_chat,
+    "api/v1/chat/deleted/<uuidstr:session_id>": _deleted_chat,
     "feedback/<int:feedback_id>/": _feedback,
     "feedback/messages/<uuid:message_id>/": _answer,
     "feedback/collections/<int:collection_id>/": _collection,

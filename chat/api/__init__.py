@@ -3,7 +3,9 @@
 from chat.api.attachments import attachments_router
 from chat.api.collections import collections_router, origins_router
 from chat.api.comparisons import comparisons_router
+from chat.api.deleted import deleted_router
 from chat.api.feedback import feedback_router
+from chat.api.folders import folders_router
 from chat.api.imports import imports_router
 from chat.api.reviewing import inbox_router, reviewers_router
 from chat.api.sessions import sessions_router
@@ -12,7 +14,9 @@ __all__ = [
     "attachments_router",
     "collections_router",
     "comparisons_router",
+    "deleted_router",
     "feedback_router",
+    "folders_router",
     "imports_router",
     "inbox_router",
     "origins_router",

@@ -16,7 +16,7 @@ from accounts.models import User
 from chat import answering, exporting, services
 from chat.errors import StillAnswering
 from chat.following import SessionGone
-from chat.models import ChatSession, Message
+from chat.models import ChatFolder, ChatSession, Message
 from chat.schemas import (
     ListedSessionOut,
     MessageIn,
@@ -51,17 +51,39 @@ def model_of(user: User, name: int | str) -> ProviderModel:
     raise ValidationError({"model_id": [problem or _("Choose a model that is available.")]})
 
 
+def _folder(user: User, folder_id: int | None) -> ChatFolder | None:
+    """ValidationError where it is not theirs."""
+    if folder_id is None:
+        return None
+    found = ChatFolder.objects.for_user(user).filter(pk=folder_id).first()
+    if found is None:
+        raise ValidationError({"folder_id": [_("You have no such folder.")]})
+    return found
+
+
 def _session(request: HttpRequest, session_id: UUID) -> ChatSession:
     rows = ChatSession.objects.for_user(current_user(request)).select_related("model__provider")
     return owned_or_404(rows, pk=session_id)
 
 
 @sessions_router.get("", response=Page[ListedSessionOut])
-def list_sessions(request: HttpRequest, paging: Query[Paging], q: str = "") -> Any:
+def list_sessions(
+    request: HttpRequest,
+    paging: Query[Paging],
+    q: str = "",
+    folder_id: int | None = None,
+    archived: bool = False,
+) -> Any:
     """`q`: words that are all in the title or in one message; each chat tells where (`hit`). Then
-    `count` is larger than what was read as long as there is more: nobody counts all of them."""
+    `count` is larger than what was read as long as there is more: nobody counts all of them.
+
+    `archived=true` lists those in the archive instead; deleted ones are `chat/deleted`.
+    """
     user = current_user(request)
-    rows = ChatSession.objects.for_user(user).select_related("model__provider")
+    rows = ChatSession.objects.for_user(user).listed(is_archived=archived)
+    rows = rows.select_related("model__provider")
+    if folder_id is not None:
+        rows = rows.filter(folder=_folder(user, folder_id))
     if not q:
         return paginate(rows, paging)
     found = find(rows, owner=user, text=q, start=paging.offset, count=paging.limit)
@@ -79,6 +101,7 @@ def create_session(request: HttpRequest, body: SessionIn) -> Any:
         title=body.title,
         system_prompt=body.system_prompt,
         parameters=body.parameters.given() if body.parameters else {},
+        folder=_folder(user, body.folder_id),
     )
 
 
@@ -90,16 +113,20 @@ def get_session(request: HttpRequest, session_id: UUID) -> ChatSession:
 @sessions_router.patch("{uuid:session_id}", response=SessionOut)
 def change_session(request: HttpRequest, session_id: UUID, body: SessionPatch) -> ChatSession:
     session, user = _session(request, session_id), current_user(request)
-    changes = body.model_dump(exclude_unset=True, exclude_none=True, exclude={"parameters"})
+    nested = {"parameters", "folder_id"}
+    changes = body.model_dump(exclude_unset=True, exclude_none=True, exclude=nested)
     if body.parameters is not None:
         changes["parameters"] = body.parameters.given()
     if "model_id" in changes:
         changes["model"] = model_of(user, changes.pop("model_id"))
+    if "folder_id" in body.model_fields_set:
+        changes["folder"] = _folder(user, body.folder_id)
     return services.change_session(session=session, actor=user, request=request, **changes)
 
 
 @sessions_router.delete("{uuid:session_id}", response={204: None})
 def delete_session(request: HttpRequest, session_id: UUID) -> Any:
+    """For a while it can be restored: `chat/deleted`."""
     session = _session(request, session_id)
     services.delete_session(session=session, actor=current_user(request), request=request)
     return 204, None

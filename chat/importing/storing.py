@@ -14,7 +14,8 @@ from chat.importing import own
 from chat.importing.conversations import USER, Conversation, Said
 from chat.models import ChatSession, Message, MessageRole, TitleSource
 from chat.search import index
-from chat.services import title_of, usable_models
+from chat.services import usable_models
+from chat.titles import title_of
 
 NAMESPACE = uuid.UUID("5f0f1b3c-2d0a-5c55-9d86-1f6b8f3a7b10")
 BATCH = 500

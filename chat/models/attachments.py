@@ -27,7 +27,8 @@ class AttachmentKind(models.TextChoices):
 
 class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def for_user(self, user: User) -> Self:
-        return self.filter(owner=user)
+        """Those of deleted chats are as gone as these."""
+        return self.filter(owner=user, message__session__deleted_at=None)
 
     def unsent(self) -> Self:
         """Chosen for a question that is not asked yet."""

@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.models import AuditEvent, User
 from chat.generation import generator
 from chat.models import ChatSession, Message
-from chat.views.chats import SESSIONS_PER_PAGE
+from chat.views.side_list import SESSIONS_PER_PAGE
 from chat.windows import TURNS_PER_PAGE
 from providers.models import Provider, ProviderModel
 
@@ -153,7 +153,7 @@ def test_managing_a_chat(session: ChatSession, alice: User, client_for: ClientFo
     assert (session.title, session.is_pinned) == ("Renamed", True)
     assert (session.system_prompt, session.parameters) == ("Brief.", {"max_tokens": 5})
     assert post(client, session, "delete/") == 302
-    assert not ChatSession.objects.exists()
+    assert not ChatSession.objects.for_user(alice).exists()
 
 
 def test_exporting_is_audited(session: ChatSession, alice: User, client_for: ClientFor) -> None:

@@ -6,7 +6,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,17 +17,16 @@ from accounts.models import User
 from chat import attachments, exporting, services
 from chat.context import sees
 from chat.errors import StillAnswering
-from chat.forms import ComposerForm, ModelForm, SettingsForm, TitleForm
+from chat.forms import ComposerForm, ModelForm, SettingsForm
 from chat.models import Attachment, ChatSession, Message
-from chat.search.pages import found_page
 from chat.showing import shown_turns
+from chat.views.folders import folder_chats
+from chat.views.places import chat_of
+from chat.views.side_list import folder_in, side_list
 from chat.windows import window
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.text import number_of
 from providers.models import ProviderModel
-from training.models import ModelVersion
-
-SESSIONS_PER_PAGE = 40
 
 
 def _is_partial(request: HttpRequest) -> bool:
@@ -39,30 +37,6 @@ def _problems(form: Form) -> list[str]:
     return [str(problem) for problems in form.errors.values() for problem in problems]
 
 
-def _sessions(request: HttpRequest, user: User) -> dict[str, Any]:
-    """What the list of sessions needs."""
-    wanted = request.GET.get("q", "").strip()[:200]
-    rows = ChatSession.objects.for_user(user).with_answering()
-    version = _version(request, user)
-    if version is not None:
-        rows = rows.answered_by(version.pk)
-    number = request.GET.get("page", "")
-    page: Any
-    if wanted:
-        page = found_page(rows, owner=user, text=wanted, number=number_of(number, 4) or 1)
-    else:
-        page = Paginator(rows, SESSIONS_PER_PAGE).get_page(number)
-    return {"page": page, "q": wanted, "version": version}
-
-
-def _version(request: HttpRequest, user: User) -> ModelVersion | None:
-    """`?version=`: only the chats that this model version answered in."""
-    wanted = request.GET.get("version", "")
-    if not wanted:
-        return None
-    return owned_or_404(ModelVersion.objects.for_user(user).select_related("family"), pk=wanted)
-
-
 def _page(
     request: HttpRequest,
     chat: ChatSession | None,
@@ -71,7 +45,9 @@ def _page(
     **forms: Form,
 ) -> HttpResponse:
     user = current_user(request)
-    context = _sessions(request, user) | {"chat": chat}
+    context = side_list(request) | {"chat": chat}
+    if context["has_folders"] and chat is not None and chat.folder is not None:
+        context |= folder_chats(chat.folder)
     if _is_partial(request) and request.headers.get("HX-Target") == "sessions":
         return render(request, "chat/sessions.html", context)
     models = list(services.usable_models(user))
@@ -142,7 +118,11 @@ def index(request: HttpRequest) -> HttpResponse:
         data = composer.cleaned_data | {"attachments": [file.pk for file in files]}
         try:
             answer = services.open_with(
-                owner=user, request=request, **data, **settings_form.changes
+                owner=user,
+                request=request,
+                folder=folder_in(request),
+                **data,
+                **settings_form.changes,
             )
             return redirect("chat:session", answer.session_id)
         except ValidationError as error:
@@ -164,11 +144,6 @@ def _files(request: HttpRequest, user: User) -> tuple[list[Attachment], list[str
         return attachments.waiting(user, ids), list(error.messages)
 
 
-def _chat(request: HttpRequest, session_id: uuid.UUID) -> ChatSession:
-    rows = ChatSession.objects.for_user(current_user(request)).select_related("model__provider")
-    return owned_or_404(rows, pk=session_id)
-
-
 def _message(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> Message:
     rows = Message.objects.filter(session__in=ChatSession.objects.for_user(current_user(request)))
     rows = rows.select_related("session__model__provider")
@@ -177,7 +152,7 @@ def _message(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID)
 
 @require_safe
 def session(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    return _page(request, _chat(request, session_id))
+    return _page(request, chat_of(request, session_id))
 
 
 def _refused(
@@ -220,7 +195,7 @@ def _act(
 
 @require_POST
 def ask(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat, user = _chat(request, session_id), current_user(request)
+    chat, user = chat_of(request, session_id), current_user(request)
     files, problems = _files(request, user)
     # Of hundreds only the one that was chosen.
     chosen = number_of(request.POST.get("model", "")) or 0
@@ -280,13 +255,13 @@ def show(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> 
 
 @require_POST
 def stop(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat = _chat(request, session_id)
+    chat = chat_of(request, session_id)
     return _act(request, chat, lambda: services.stop(session=chat))
 
 
 @require_POST
 def settings(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat = _chat(request, session_id)
+    chat = chat_of(request, session_id)
     form = SettingsForm(request.POST)
     if not form.is_valid():
         return _page(request, chat, 422, settings=form)
@@ -298,7 +273,7 @@ def settings(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 
 @require_POST
 def choose_model(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat, user = _chat(request, session_id), current_user(request)
+    chat, user = chat_of(request, session_id), current_user(request)
     form = ModelForm(request.POST, models=services.usable_models(user))
     if not form.is_valid():
         return _refused(request, chat, _problems(form))
@@ -311,40 +286,8 @@ def choose_model(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 
 
 @require_safe
-def actions(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    """What can be done with a chat: the menu of its row in the list, fetched when it opens."""
-    return render(request, "chat/actions.html", {"chat": _chat(request, session_id)})
-
-
-@require_POST
-def rename(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat, form = _chat(request, session_id), TitleForm(request.POST)
-    if not form.is_valid():
-        return _refused(request, chat, _problems(form))
-    title = form.cleaned_data["title"]
-    user = current_user(request)
-    services.change_session(session=chat, actor=user, request=request, title=title)
-    return redirect("chat:session", chat.pk)
-
-
-@require_POST
-def pin(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat, user = _chat(request, session_id), current_user(request)
-    services.change_session(session=chat, actor=user, request=request, is_pinned=not chat.is_pinned)
-    return redirect("chat:session", chat.pk)
-
-
-@require_POST
-def delete(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat = _chat(request, session_id)
-    services.delete_session(session=chat, actor=current_user(request), request=request)
-    messages.success(request, _("The chat is deleted."))
-    return redirect("chat:index")
-
-
-@require_safe
 def export(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
-    chat, kind = _chat(request, session_id), request.GET.get("format", "md")
+    chat, kind = chat_of(request, session_id), request.GET.get("format", "md")
     if kind not in exporting.FORMATS:
         raise Http404
     has_thoughts = request.GET.get("thoughts", "yes") != "no"

@@ -18,6 +18,9 @@ export function applyState(event, shown = page) {
   for (const place of document.querySelectorAll("[data-chat-title]")) {
     if (event.title) place.textContent = event.title;
   }
+  if (event.title && document.querySelector("h1[data-chat-title]")) {
+    document.title = document.title.replace(/^.*(?= · )/, () => event.title);
+  }
   shown.keepingPlace(() => {
     const kept = new Set(event.order);
     for (const old of shown.turns.querySelectorAll("[data-message]")) {

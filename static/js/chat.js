@@ -1,5 +1,7 @@
 // The chat page: [data-chat] holds its texts; a session that is shown to its end is watched live.
 import "./chat-composer.js";
+import "./chat-folders.js";
+import "./chat-keys.js";
 import "./chat-panels.js";
 import "./chat-copy.js";
 import { decorate } from "./chat-code.js";

@@ -76,6 +76,9 @@ document.addEventListener("keydown", (event) => {
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") {
     event.preventDefault();
     open();
+  } else if ((event.ctrlKey || event.metaKey) && event.key === "/") {
+    event.preventDefault();
+    if (!document.querySelector("dialog[open]")) shortcuts?.showModal();
   } else if (event.key === "?" && !event.target.closest("input, textarea, select")) {
     shortcuts?.showModal();
   }

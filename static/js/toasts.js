@@ -1,6 +1,6 @@
 // Toasts: from the page, from an HX-Trigger {"toast": {level, text}}, and for failed requests.
 const host = document.querySelector("[data-toasts]");
-const LIFETIME_MS = 6000;
+const LIFETIME_MS = 6000, UNDO_MS = 12000;
 
 export function toast(level, text) {
   const box = document.createElement("div");
@@ -22,7 +22,13 @@ export function toast(level, text) {
 
 function expire(box) {
   // An error stays until it has been read and closed.
-  if (!box.classList.contains("toast-error")) setTimeout(() => box.remove(), LIFETIME_MS);
+  if (box.classList.contains("toast-error")) return;
+  const lifetime = box.querySelector("[data-toast-undo]") ? UNDO_MS : LIFETIME_MS;
+  setTimeout(function end() {
+    // Nor does one go that somebody is about to press.
+    if (box.matches(":hover, :focus-within")) setTimeout(end, lifetime);
+    else box.remove();
+  }, lifetime);
 }
 
 host.querySelectorAll("[data-toast]").forEach(expire);
