@@ -319,6 +319,10 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
+# --- Prompts -----------------------------------------------------------------
+# Whether `migrate` puts the platform's own prompts into the library.
+PROMPT_PRESETS = read_bool("PROMPT_PRESETS", True)
+
 # --- Models and training -----------------------------------------------------
 ALLOW_PRIVATE_PROVIDER_URLS = read_bool("ALLOW_PRIVATE_PROVIDER_URLS")
 # Budgets are in USD; costs in CNY are converted.

@@ -24,6 +24,8 @@ atexit.register(shutil.rmtree, PLATFORM_DATA, ignore_errors=True)
 ALLOWED_HOSTS = ["testserver", "127.0.0.1", "localhost"]
 PASSWORD_HASHERS = ["accounts.hashers.FastBCryptHasher"]
 CELERY_TASK_ALWAYS_EAGER = True
+# Tests of the library begin with an empty one.
+PROMPT_PRESETS = False
 CELERY_TASK_EAGER_PROPAGATES = True
 STORAGES = STORAGES | {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}

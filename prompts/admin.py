@@ -22,7 +22,11 @@ class PromptAdmin(AuditedAdmin):
     list_display = ("title", "owner", "is_shared", "uses", "updated_at")
     list_filter = ("is_shared",)
     search_fields = ("title", "text", "owner__email")
-    readonly_fields = ("owner", "uses", "created_at", "updated_at")
+    # The library's own pages change a text: it becomes a version there.
+    readonly_fields = (
+        *("owner", "text", "number", "variable_specs", "uses"),
+        *("created_at", "updated_at"),
+    )
     inlines: ClassVar = [TagInline]
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Prompt]":

@@ -3,18 +3,26 @@
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from prompts.cleaning import (
+    DESCRIPTION_MAX_CHARS,
+    NOTE_MAX_CHARS,
+    TEXT_MAX_CHARS,
+    TITLE_MAX_CHARS,
+)
 from prompts.models import Prompt
-from prompts.services import TEXT_MAX_CHARS, TITLE_MAX_CHARS
-
-VALUE_MAX_CHARS = 20_000
-# Long values are usual for these; the others get one line.
-LONG = {"text", "content", "code", "article", "document", "文本", "内容", "代码", "文章", "原文"}
 
 
 class PromptForm(forms.Form):
     title = forms.CharField(label=_("Title"), max_length=TITLE_MAX_CHARS)
+    description = forms.CharField(
+        label=_("Description"),
+        max_length=DESCRIPTION_MAX_CHARS,
+        required=False,
+        help_text=_("When to use it, in one sentence."),
+    )
     text = forms.CharField(
         label=_("Text"),
         max_length=TEXT_MAX_CHARS,
@@ -27,45 +35,61 @@ class PromptForm(forms.Form):
     is_shared = forms.BooleanField(
         label=_("Share with everyone"),
         required=False,
-        help_text=_("Everybody can read, use and copy it; only you can change it."),
+        help_text=_("Everybody can read, use and copy it."),
+    )
+    everyone_edits = forms.BooleanField(
+        label=_("Everyone may edit"),
+        required=False,
+        help_text=_(
+            "Holds for shared prompts; versions show who changed what. Only you delete it."
+        ),
     )
     is_company = forms.BooleanField(
         label=_("Prompt of the company"),
         required=False,
         help_text=_("Everybody can use it; administrators can change it."),
     )
+    note = forms.CharField(
+        label=_("What changed"),
+        max_length=NOTE_MAX_CHARS,
+        required=False,
+        help_text=_("Another text or other variables make a new version; this stands beside it."),
+    )
+    based_on = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     def __init__(
-        self, *args: Any, may_be_company: bool, prompt: Prompt | None = None, **kwargs: Any
+        self,
+        data: QueryDict | None = None,
+        *,
+        may_be_company: bool,
+        may_share: bool = True,
+        prompt: Prompt | None = None,
     ) -> None:
-        if prompt is not None:
-            tags = ", ".join(prompt.tags)
-            shown = {"title": prompt.title, "text": prompt.text, "tags": tags}
-            kwargs["initial"] = {**shown, "is_shared": prompt.is_shared}
-        super().__init__(*args, **kwargs)
-        if prompt is not None or not may_be_company:
-            del self.fields["is_company"]
-        if prompt is not None and prompt.owner_id is None:
-            del self.fields["is_shared"]
+        super().__init__(data, initial=_shown(prompt) if prompt is not None else None)
+        if prompt is None:
+            surplus = ["based_on", "note"] + ([] if may_be_company else ["is_company"])
+        else:
+            is_theirs = prompt.owner_id is not None and may_share
+            surplus = ["is_company"] + ([] if is_theirs else ["is_shared", "everyone_edits"])
+        for name in surplus:
+            del self.fields[name]
 
     def clean_tags(self) -> list[str]:
         return str(self.cleaned_data["tags"]).replace("，", ",").split(",")
 
 
-class VariablesForm(forms.Form):
-    """One field a variable. A prefix keeps variables apart from the form's own attributes."""
+def _shown(prompt: Prompt) -> dict[str, Any]:
+    names = ("title", "description", "text", "is_shared", "everyone_edits")
+    shown = {name: getattr(prompt, name) for name in names}
+    return {**shown, "tags": ", ".join(prompt.tags), "based_on": prompt.number}
 
-    def __init__(self, *args: Any, prompt: Prompt, **kwargs: Any) -> None:
-        super().__init__(*args, **{**kwargs, "prefix": "variable"})
-        for variable in prompt.variables:
-            is_long = variable.name.casefold() in LONG
-            widget = forms.Textarea(attrs={"rows": 5}) if is_long else forms.TextInput()
-            widget.attrs["data-variable"] = variable.name
-            self.fields[variable.name] = forms.CharField(
-                label=variable.name,
-                initial=variable.default,
-                required=variable.required,
-                max_length=VALUE_MAX_CHARS,
-                strip=False,
-                widget=widget,
-            )
+
+class LabelForm(forms.Form):
+    name = forms.CharField(label=_("Label"), max_length=40)
+    number = forms.IntegerField(label=_("Version"), min_value=1)
+
+
+class ImportForm(forms.Form):
+    file = forms.FileField(
+        label=_("File"), help_text=_("JSON from an export of this platform or of Open WebUI.")
+    )

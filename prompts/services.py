@@ -1,73 +1,23 @@
-"""Verbs about prompts: create, change, delete, copy, fill in."""
+"""Verbs about prompts: create, change, delete, copy, star, fill in."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from llmplatform.text import DECEIVING, storable
-from prompts.models import Prompt, PromptTag
-from prompts.rendering import VariablesDiffer, render
+from prompts import usage, variables, versions
+from prompts.auditing import audited, is_private, unnamed
+from prompts.cleaning import TITLE_MAX_CHARS, cleaned
+from prompts.models import Prompt, PromptFavourite, PromptTag, PromptVersion
 
-TEXT_MAX_CHARS = 50_000
-TITLE_MAX_CHARS = 200
-TAG_MAX_CHARS = 40
-TAGS_MAX = 12
-AUDITED_CHARS = 2000
-
-
-def _clean(values: dict[str, Any]) -> dict[str, Any]:
-    """What is in `values` of title, text and tags, as it is stored. ValidationError by field."""
-    cleaned, problems = dict(values), {}
-    checks = {"title": _clean_title, "text": _clean_text, "tags": _clean_tags}
-    for name in checks.keys() & values.keys():
-        try:
-            cleaned[name] = checks[name](values[name])
-        except ValueError as error:
-            problems[name] = [str(error)]
-    if problems:
-        raise ValidationError(problems)
-    return cleaned
-
-
-def _clean_line(value: str, max_chars: int) -> str:
-    line = " ".join(storable(value).split())
-    if DECEIVING.search(line):
-        raise ValueError(_("Invisible or control characters are not allowed here."))
-    if len(line) > max_chars:
-        raise ValueError(_("At most %(count)d characters.") % {"count": max_chars})
-    return line
-
-
-def _clean_title(value: str) -> str:
-    line = _clean_line(value, TITLE_MAX_CHARS)
-    if not line:
-        raise ValueError(_("Give the prompt a title."))
-    return line
-
-
-def _clean_text(value: str) -> str:
-    text = storable(value).replace("\r\n", "\n").strip()
-    if not text:
-        raise ValueError(_("Write the text of the prompt."))
-    if len(text) > TEXT_MAX_CHARS:
-        raise ValueError(_("At most %(count)d characters.") % {"count": TEXT_MAX_CHARS})
-    return text
-
-
-def _clean_tags(values: Iterable[str]) -> list[str]:
-    """Each tag once, whatever its case."""
-    lines = [_clean_line(value, TAG_MAX_CHARS) for value in values]
-    found = {line.casefold(): line for line in reversed(lines) if line}
-    if len(found) > TAGS_MAX:
-        raise ValueError(_("At most %(count)d tags.") % {"count": TAGS_MAX})
-    return sorted(found.values())
+Specs = Iterable[Mapping[str, Any]]
+VERSIONED = ("text", "variables")
 
 
 def _set_tags(prompt: Prompt, tags: list[str]) -> None:
@@ -75,82 +25,121 @@ def _set_tags(prompt: Prompt, tags: list[str]) -> None:
     PromptTag.objects.bulk_create(PromptTag(prompt=prompt, name=tag) for tag in tags)
 
 
-def _is_private(prompt: Prompt) -> bool:
-    return prompt.owner_id is not None and not prompt.is_shared
-
-
-def _audited(values: Mapping[str, Any], *, is_private: bool) -> dict[str, Any]:
-    """What the audit log keeps: the words of a private prompt are its owner's alone."""
-    words = {name: values[name][:AUDITED_CHARS] for name in ("title", "text") if name in values}
-    return {**values, **(dict.fromkeys(words, "private") if is_private else words)}
-
-
-def _unnamed(prompt: Prompt) -> Prompt:
-    """What the audit log calls it."""
-    return Prompt(pk=prompt.pk, title=str(prompt.pk)) if _is_private(prompt) else prompt
-
-
 def create_prompt(
     *,
     actor: User,
     title: str,
     text: str,
+    variables: Specs = (),
+    description: str = "",
     tags: Iterable[str] = (),
+    note: str = "",
     is_shared: bool = False,
+    everyone_edits: bool = False,
     is_company: bool = False,
     request: HttpRequest | None = None,
 ) -> Prompt:
     """ValidationError keyed by field. `is_company`: without an owner, which administrators make."""
     if is_company and not actor.is_admin:
-        raise ValidationError(
-            {"is_company": [_("Only administrators can make prompts of the company.")]}
-        )
-    values = _clean({"title": title, "text": text, "tags": tags})
-    chosen = values.pop("tags")
-    owner = None if is_company else actor
+        problem = _("Only administrators can make prompts of the company.")
+        raise ValidationError({"is_company": [problem]})
+    written = {"title": title, "description": description, "text": text, "variables": variables}
+    values = cleaned({**written, "tags": tags, "note": note})
+    sharing = _sharing(is_company, is_shared, everyone_edits)
     with transaction.atomic():
         prompt = Prompt.objects.create(
-            owner=owner, is_shared=is_shared and not is_company, **values
+            owner=None if is_company else actor,
+            title=values["title"],
+            description=values["description"],
+            **sharing,
         )
-        _set_tags(prompt, chosen)
-        after = {"title": prompt.title, "is_shared": prompt.is_shared, "tags": chosen}
+        versions.append(
+            prompt=prompt,
+            text=values["text"],
+            specs=values["variables"],
+            note=values["note"],
+            author=actor,
+            number=1,
+        )
+        _set_tags(prompt, values["tags"])
         audit(
             actor=actor,
             action="prompt.create",
-            target=_unnamed(prompt),
-            after=_audited(after, is_private=_is_private(prompt)),
+            target=unnamed(prompt),
+            after=audited(
+                {"title": prompt.title, "is_shared": prompt.is_shared, "tags": values["tags"]},
+                is_private=is_private(prompt),
+            ),
             request=request,
         )
     return prompt
 
 
+def _sharing(is_company: bool, is_shared: bool, everyone_edits: bool) -> dict[str, bool]:
+    """The company's is for all already; who cannot read cannot edit."""
+    is_shared = is_shared and not is_company
+    return {"is_shared": is_shared, "everyone_edits": is_shared and everyone_edits}
+
+
 def change_prompt(
-    *, prompt: Prompt, actor: User, request: HttpRequest | None = None, **changes: Any
+    *,
+    prompt: Prompt,
+    actor: User,
+    based_on: int | None = None,
+    note: str = "",
+    request: HttpRequest | None = None,
+    **changes: Any,
 ) -> Prompt:
-    """Change title, text, tags or is_shared. ValidationError keyed by field."""
-    values = _clean(changes)
-    if prompt.owner_id is None:
-        values["is_shared"] = False
-    before, was_private = {name: getattr(prompt, name) for name in values}, _is_private(prompt)
-    tags = values.pop("tags", None)
+    """Change title, description, tags or sharing; another text or other variables are a new
+    version. ValidationError keyed by field, also where somebody saved after `based_on`."""
+    values = cleaned({**changes, "note": note}, prompt.text)
     with transaction.atomic():
-        for name, value in values.items():
-            setattr(prompt, name, value)
-        prompt.updated_at = timezone.now()
-        prompt.save(update_fields=[*values, "updated_at"])
-        if tags is not None:
-            _set_tags(prompt, tags)
-        after = values | ({"tags": tags} if tags is not None else {})
-        changed = {name for name in after if after[name] != before[name]}
+        prompt = Prompt.objects.select_for_update().get(pk=prompt.pk)
+        if based_on is not None and based_on != prompt.number and values.keys() & {*VERSIONED}:
+            text = _(
+                "Meanwhile version %(number)d was saved. Compare it with yours, then save again."
+            )
+            raise ValidationError({"based_on": [text % {"number": prompt.number}]})
+        was_private = is_private(prompt)
+        before, after = _apply(prompt, actor, values)
         audit(
             actor=actor,
             action="prompt.update",
-            target=_unnamed(prompt),
-            before=_audited({name: before[name] for name in changed}, is_private=was_private),
-            after=_audited({name: after[name] for name in changed}, is_private=_is_private(prompt)),
+            target=unnamed(prompt),
+            before=audited(before, is_private=was_private),
+            after=audited(after, is_private=is_private(prompt)),
             request=request,
         )
     return Prompt.objects.get(pk=prompt.pk)
+
+
+def _apply(
+    prompt: Prompt, actor: User, values: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Change the locked `prompt`; what changed, before and after."""
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    if {"is_shared", "everyone_edits"} & values.keys():
+        wished = [
+            values.get(name, getattr(prompt, name)) for name in ("is_shared", "everyone_edits")
+        ]
+        values |= _sharing(prompt.owner_id is None, *wished)
+    for name in ("title", "description", "is_shared", "everyone_edits"):
+        if name in values and values[name] != getattr(prompt, name):
+            before[name], after[name] = getattr(prompt, name), values[name]
+            setattr(prompt, name, values[name])
+    if "tags" in values and values["tags"] != prompt.tags:
+        before["tags"], after["tags"] = prompt.tags, values["tags"]
+        _set_tags(prompt, values["tags"])
+    text = values.get("text", prompt.text)
+    specs = values["variables"] if values.get("variables") is not None else prompt.variable_specs
+    if text != prompt.text or specs != prompt.variable_specs:
+        before |= {"version": prompt.number, "text": prompt.text}
+        versions.append(prompt=prompt, text=text, specs=specs, note=values["note"], author=actor)
+        after |= {"version": prompt.number, "text": text, "note": values["note"]}
+    prompt.updated_at = timezone.now()
+    prompt.save(update_fields=["title", "description", "is_shared", "everyone_edits", "updated_at"])
+    return before, after
 
 
 def delete_prompt(*, prompt: Prompt, actor: User, request: HttpRequest | None = None) -> None:
@@ -158,8 +147,8 @@ def delete_prompt(*, prompt: Prompt, actor: User, request: HttpRequest | None = 
         audit(
             actor=actor,
             action="prompt.delete",
-            target=_unnamed(prompt),
-            before=_audited({"title": prompt.title}, is_private=_is_private(prompt)),
+            target=unnamed(prompt),
+            before=audited({"title": prompt.title}, is_private=is_private(prompt)),
             request=request,
         )
         prompt.delete()
@@ -168,19 +157,40 @@ def delete_prompt(*, prompt: Prompt, actor: User, request: HttpRequest | None = 
 def copy_prompt(*, prompt: Prompt, actor: User, request: HttpRequest | None = None) -> Prompt:
     """A private copy of one's own, to change as one likes."""
     room = prompt.title[: TITLE_MAX_CHARS - 20]
-    title = _("%(title)s (copy)") % {"title": room}
     return create_prompt(
-        actor=actor, title=title, text=prompt.text, tags=prompt.tags, request=request
+        actor=actor,
+        title=_("%(title)s (copy)") % {"title": room},
+        description=prompt.description,
+        text=prompt.text,
+        variables=prompt.variable_specs,
+        tags=prompt.tags,
+        request=request,
     )
 
 
-def fill_in(*, prompt: Prompt, values: Mapping[str, object]) -> str:
-    """The text with `values` in its places; counts as a use. ValidationError keyed by variable."""
+def set_favourite(*, prompt: Prompt, user: User, is_favourite: bool) -> None:
+    """A person's own mark; nobody else sees it."""
+    if not is_favourite:
+        PromptFavourite.objects.filter(prompt=prompt, user=user).delete()
+        return
     try:
-        text = render(prompt.text, {name: str(value) for name, value in values.items()})
-    except VariablesDiffer as error:
-        problems = {name: [_("This variable needs a value.")] for name in error.missing}
-        problems |= {name: [_("The prompt has no such variable.")] for name in error.unknown}
-        raise ValidationError(problems) from error
-    prompt.count_use()
+        with transaction.atomic():
+            PromptFavourite.objects.get_or_create(prompt=prompt, user=user)
+    except IntegrityError:  # two clicks at once
+        return
+
+
+def fill_in(
+    *,
+    prompt: Prompt,
+    values: Mapping[str, object],
+    version: PromptVersion | None = None,
+    label: str = "",
+) -> str:
+    """The text with `values` in its places; counts as a use of `version`, or of the one that
+    readers get. ValidationError keyed by variable."""
+    if version is None:
+        version, label = versions.current(prompt)
+    text = variables.fill(version.text, version.variable_specs, values)
+    usage.count_use(prompt=prompt, version=version, label=label)
     return text

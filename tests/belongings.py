@@ -24,6 +24,7 @@ from chat.models import (
     Vote,
 )
 from prompts import services as prompts
+from prompts.models import Prompt, PromptLabel, PromptVersion
 from providers import aliases
 from providers import services as providers
 from providers.models import CallRecord, OwnPrice, Provider
@@ -205,10 +206,22 @@ def _deployment(owner: User) -> Parameters:
     return {"deployment_id": deployment.pk}
 
 
-def _prompt(owner: User) -> Parameters:
+def _made_prompt(owner: User) -> Prompt:
     text = f"{CANARY} {{{{place|value}}}}"
-    prompt = prompts.create_prompt(actor=owner, title=CANARY, text=text, tags=[CANARY])
-    return {"prompt_id": prompt.pk}
+    return prompts.create_prompt(actor=owner, title=CANARY, text=text, tags=[CANARY])
+
+
+def _prompt(owner: User) -> Parameters:
+    return {"prompt_id": _made_prompt(owner).pk}
+
+
+def _prompt_version(owner: User) -> Parameters:
+    """Each owner's has another number and another label, so that none fits two prompts."""
+    prompt, number = _made_prompt(owner), 1000 + owner.pk
+    version = PromptVersion.objects.create(prompt=prompt, number=number, text=CANARY)
+    name = f"{CANARY}-{number}"
+    PromptLabel.objects.create(prompt=prompt, name=name, version=version)
+    return {"prompt_id": prompt.pk, "number": number, "name": name}
 
 
 def _messages(owner: User) -> tuple[ChatSession, Message, Message]:
@@ -320,7 +333,10 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/datasets/uploads/<uuidstr:upload_id>": _upload,
     "api/v1/datasets/work/<uuidstr:work_id>": _dataset_work,
     "prompts/<int:prompt_id>/": _prompt,
+    "prompts/<int:prompt_id>/versions/": _prompt_version,
     "api/v1/prompts/<int:prompt_id>": _prompt,
+    "api/v1/prompts/<int:prompt_id>/versions": _prompt_version,
+    "api/v1/prompts/<int:prompt_id>/labels": _prompt_version,
     "chat/<uuid:session_id>/": _chat,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,

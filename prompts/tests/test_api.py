@@ -18,10 +18,8 @@ def test_a_prompt_is_made_read_changed_and_deleted(alice: User, api: Api) -> Non
     assert made.status_code == 201
     prompt = made.json()
     assert prompt["owner"] == alice.email and prompt["uses"] == 0 and not prompt["is_company"]
-    assert prompt["variables"] == [
-        {"name": "language", "default": "English", "required": False},
-        {"name": "text", "default": None, "required": True},
-    ]
+    shown = [(each["name"], each["type"], each["default"]) for each in prompt["variables"]]
+    assert shown == [("language", "text", "English"), ("text", "long", None)]
     changed = client.patch(f"prompts/{prompt['id']}", title="New", tags=[])
     assert (changed.json()["title"], changed.json()["tags"]) == ("New", [])
     assert client.get(f"prompts/{prompt['id']}").json()["text"] == BODY["text"]
@@ -43,9 +41,9 @@ def test_rendering_fills_in_and_counts(alice: User, api: Api) -> None:
     client = api(alice)
     number = client.post("prompts", **BODY).json()["id"]
     answer = client.post(f"prompts/{number}/render", variables={"text": "你好"})
-    assert answer.json() == {"text": "Into English: 你好"}
+    assert answer.json() == {"text": "Into English: 你好", "version": 1, "label": ""}
     numbers = client.post(f"prompts/{number}/render", variables={"text": 7, "language": "中文"})
-    assert numbers.json() == {"text": "Into 中文: 7"}
+    assert numbers.json()["text"] == "Into 中文: 7"
     assert client.get(f"prompts/{number}").json()["uses"] == 2
 
 

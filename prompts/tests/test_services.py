@@ -91,7 +91,8 @@ def test_private_words_stay_out_of_the_audit_log(alice: User) -> None:
     shared = _prompt(alice, is_shared=True)
     services.change_prompt(prompt=shared, actor=alice, text="for everybody")
     after = AuditEvent.objects.filter(action="prompt.update").first()
-    assert after is not None and after.after == {"text": "for everybody"}
+    assert after is not None and after.after is not None
+    assert after.after["text"] == "for everybody" and after.after["version"] == 2
 
 
 def test_a_copy_is_private_and_the_copiers(alice: User, bob: User) -> None:

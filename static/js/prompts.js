@@ -5,12 +5,19 @@ const form = document.querySelector("[data-prompt-form]");
 const box = document.querySelector("[data-prompt]");
 const shown = box?.querySelector("[data-prompt-text]");
 
+function valueOf(field) {
+  if (field.type !== "checkbox") return field.value;
+  return field.checked ? field.dataset.on : field.dataset.off;
+}
+
 function preview() {
-  const values = {};
+  const values = new Map();
   for (const field of form.querySelectorAll("[data-variable]")) {
-    values[field.dataset.variable] = field.value;
+    const isEmpty = field.type !== "checkbox" && !field.value;
+    if (!isEmpty) values.set(field.dataset.variable, valueOf(field));
   }
-  shown.textContent = box.dataset.template.replace(PLACE, (place, name) => values[name] || place);
+  shown.textContent = box.dataset.template.replace(
+    PLACE, (place, name) => values.get(name) ?? place);
 }
 
 form?.addEventListener("input", preview);
