@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 
-from chat.models import Feedback, FeedbackKind, Message, MessageRole, Purpose
+from chat import attachments
+from chat.models import Feedback, FeedbackKind, Message, MessageRole, Purpose, Vote
+from chat.text_files import fenced
 from training.services import problem_with_example
 
 ROLES = ("system", "user", "assistant")
@@ -29,7 +31,9 @@ def example_of(feedback: Feedback) -> Example:
     message = feedback.message
     if message is None:
         return {"messages": [], "chosen": "", "rejected": ""}
-    turns = [{"role": str(each.role), "content": each.content} for each in path_to(message)[:-1]]
+    path = path_to(message)[:-1]
+    prefetch_related_objects(path, "attachments")
+    turns = [{"role": str(each.role), "content": _with_files(each)} for each in path]
     system = message.session.system_prompt.strip()
     if system:
         turns.insert(0, {"role": "system", "content": system})
@@ -37,10 +41,22 @@ def example_of(feedback: Feedback) -> Example:
     return {"messages": turns, "chosen": chosen, "rejected": rejected}
 
 
+def _with_files(message: Message) -> str:
+    """Text files as a model was sent them; of a picture its name, for a reviewer to decide."""
+    parts = []
+    for file in message.attachments.all():
+        text = None if file.is_image else attachments.text(file)
+        fallback = f"[{file.kind} not included: {file.name}]"
+        parts.append(fallback if text is None else fenced(file.name, text))
+    return "\n\n".join([*parts, message.content]).strip()
+
+
 def _answers(feedback: Feedback, message: Message) -> tuple[str, str]:
     """The better answer and the worse one; two versions that were rated differently are a pair."""
     if feedback.kind == FeedbackKind.CORRECTION:
         return feedback.correction, message.content
+    if feedback.vote is not None:
+        return message.content, _beaten(feedback.vote, message)
     if feedback.kind == FeedbackKind.UP:
         return message.content, _beside(message, FeedbackKind.DOWN)
     return _beside(message, FeedbackKind.UP), message.content
@@ -52,6 +68,19 @@ def _beside(message: Message, verdict: str) -> str:
     rated = rows.filter(role=MessageRole.ASSISTANT, feedback__verdict=verdict)
     others = rated.exclude(pk=message.pk).order_by("-created_at")
     return others.values_list("content", flat=True).first() or ""
+
+
+def _beaten(vote: Vote, winner: Message) -> str:
+    """The answer of the first other column that had one: what was answered under a vote stays."""
+    others = [number for number in vote.answered if vote.best and number != vote.best.number]
+    rows = Message.objects.filter(
+        session__column__comparison=vote.comparison_id,
+        session__column__number__in=others,
+        position=winner.position,
+        role=MessageRole.ASSISTANT,
+    ).exclude(content="")
+    newest = rows.order_by("session__column__number", "-created_at")
+    return newest.values_list("content", flat=True).first() or ""
 
 
 def fitting(purpose: str) -> Q:

@@ -8,7 +8,14 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from chat.models import Feedback, FeedbackKind, FeedbackReason, Message, TrainingConsent
+from chat.models import (
+    Feedback,
+    FeedbackKind,
+    FeedbackReason,
+    Message,
+    TrainingConsent,
+    Vote,
+)
 from llmplatform.text import UNSTORABLE
 
 NOTE_MAX_CHARS = 2000
@@ -109,3 +116,19 @@ def take_away(*, feedback: Feedback, request: HttpRequest | None = None) -> None
     with transaction.atomic():
         audit(actor=feedback.user, action="feedback.delete", target=feedback, request=request)
         feedback.delete()
+
+
+def take_vote(*, vote: Vote, winner: Message | None) -> None:
+    """The best answer of a comparison is an example; a tie is none. In the transaction of the vote,
+    which is audited."""
+    Feedback.objects.filter(vote=vote).delete()
+    if winner is None or Feedback.objects.filter(message=winner).exists():
+        return
+    Feedback.objects.create(
+        user=vote.voter,
+        message=winner,
+        vote=vote,
+        kind=FeedbackKind.VOTE,
+        note=vote.note,
+        model_label=winner.model_label,
+    )

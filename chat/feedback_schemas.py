@@ -119,7 +119,7 @@ class DecisionsOut(Answer):
 
 
 class FiltersIn(Schema):
-    kind: Literal["", "up", "down", "correction"] = Field(
+    kind: Literal["", "up", "down", "correction", "vote"] = Field(
         "", description=", ".join(FeedbackKind.values)
     )
     model: Str = ""

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from chat import feedback
 from chat.columns import sides_of
 from chat.comparing import changed, claim, record
 from chat.models import COLUMNS_MIN, ChatSession, Comparison, Message, MessageRole, Outcome, Vote
@@ -53,6 +54,8 @@ def vote(
         )
         after = {"round": number, "outcome": outcome, "is_blind": found.is_blind}
         record(locked, actor, "vote", request, after=after)
+        winner = next((each for each in sides if each.column == found.best), None)
+        feedback.take_vote(vote=found, winner=winner.answers[-1] if winner else None)
         if locked.is_masked:
             _reveal(locked)
         changed(locked)

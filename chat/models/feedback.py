@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from chat.models.comparisons import Vote
 from chat.models.sessions import Message
 from training.models import Dataset
 
@@ -63,6 +64,7 @@ class FeedbackKind(models.TextChoices):
     UP = "up", _("Good answer")
     DOWN = "down", _("Bad answer")
     CORRECTION = "correction", _("Corrected answer")
+    VOTE = "vote", _("Best of a comparison")
 
 
 class FeedbackReason(models.TextChoices):
@@ -84,11 +86,15 @@ class ReviewState(models.TextChoices):
 
 class FeedbackQuerySet(models.QuerySet["Feedback"]):
     def for_user(self, user: User) -> Self:
-        return self.filter(user=user)
+        return self.kept().filter(user=user)
+
+    def kept(self) -> Self:
+        """Of chats that nobody has deleted."""
+        return self.filter(message__session__deleted_at=None)
 
     def consented(self) -> Self:
         """Of people who let others train on it."""
-        return self.filter(user__training_consent__is_given=True)
+        return self.kept().filter(user__training_consent__is_given=True)
 
     def accepted(self) -> Self:
         return self.filter(state=ReviewState.ACCEPTED)
@@ -114,6 +120,10 @@ class Feedback(models.Model):
     )
     message = models.OneToOneField(
         Message, models.CASCADE, null=True, related_name="feedback", verbose_name=_("answer")
+    )
+    # In a comparison; `message` is then the answer that won.
+    vote = models.OneToOneField(
+        Vote, models.CASCADE, null=True, blank=True, related_name="feedback", verbose_name=_("vote")
     )
     kind = models.CharField(_("kind"), max_length=12, choices=FeedbackKind.choices)
     verdict = models.CharField(

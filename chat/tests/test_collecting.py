@@ -4,12 +4,22 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from accounts.models import User, UserNotice
-from chat import collecting, feedback, origins, reviewing, withdrawing
+from chat import collecting, feedback, origins, reviewing, tasks, withdrawing
 from chat.anonymising import Anonymiser
 from chat.feedback_filters import Filters
-from chat.models import CollectedRow, Collection, CollectionStatus, Feedback
+from chat.models import (
+    ChatSession,
+    CollectedRow,
+    Collection,
+    CollectionStatus,
+    Comparison,
+    ComparisonColumn,
+    Feedback,
+    Vote,
+)
 from chat.tests.feedback_cast import accepted, another, answered, rated
 from training import dataset_changes, datasets
 from training.models import Dataset, Status
@@ -232,6 +242,55 @@ def test_an_answer_names_what_used_it(alice: User, admin_user: User) -> None:
     assert (trail.datasets, trail.models) == ([dataset], [version])
     other = answered(alice, "Two", "2")
     assert origins.uses_of(other).is_empty
+
+
+def test_a_vote_makes_a_pair(alice: User, admin_user: User) -> None:
+    comparison = Comparison.objects.create(owner=alice, title="Trees")
+    answers = []
+    for number, said in ((1, "Oak"), (2, "Maple"), (3, "")):
+        answers.append(answered(alice, "Which tree?", said, model=f"model {number}"))
+        ComparisonColumn.objects.create(
+            comparison=comparison, number=number, session=answers[-1].session
+        )
+    best = comparison.columns.get(number=2)
+    vote = Vote.objects.create(
+        comparison=comparison, voter=alice, outcome="best", best=best, answered=[1, 2], note="clear"
+    )
+    feedback.take_vote(vote=vote, winner=answers[1])
+    feedback.give_consent(user=alice)
+    given = reviewing.inbox().get()
+    assert (given.kind, given.note, given.model_label) == ("vote", "clear", "model 2")
+    reviewing.accept(feedback=given, actor=admin_user)
+    (record,) = records(newest(collected(admin_user, "dpo")))
+    assert (record["chosen"]["content"], record["rejected"]["content"]) == ("Maple", "Oak")
+    feedback.take_vote(vote=vote, winner=None)
+    assert not reviewing.inbox().exists()
+
+
+def test_a_deleted_chat_is_in_no_inbox_and_no_later_version(alice: User, admin_user: User) -> None:
+    gone = accepted(admin_user, alice, "One", "1")
+    accepted(admin_user, alice, "Two", "2")
+    collection = collected(admin_user)
+    assert gone.message is not None
+    ChatSession.objects.filter(pk=gone.message.session_id).update(deleted_at=timezone.now())
+    assert reviewing.inbox().count() == 1
+    assert Feedback.objects.for_user(alice).count() == 1
+    collecting.collect(collection=collection)
+    assert last_texts(newest(collection)) == ["2"]
+
+
+def test_what_is_large_is_collected_by_the_worker(
+    alice: User, admin_user: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collecting, "AT_ONCE", 1)
+    accepted(admin_user, alice, "One", "1")
+    accepted(admin_user, alice, "Two", "2")
+    collection = collected(admin_user)
+    assert collection.status == CollectionStatus.WAITING and collection.dataset is None
+    tasks.tend_examples()
+    collection.refresh_from_db()
+    assert collection.status == CollectionStatus.DONE
+    assert last_texts(newest(collection)) == ["1", "2"]
 
 
 def test_provenance_goes_with_its_datasets_only(alice: User, admin_user: User) -> None:

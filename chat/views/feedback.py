@@ -33,7 +33,7 @@ def mine(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     rows = Feedback.objects.for_user(user)
     form = FilterForm(request.GET, models=model_names(rows), is_own=True)
-    shown = form.filters.apply(rows).select_related("message__session", "message__parent")
+    shown = form.filters.apply(rows).select_related("message__parent", "vote")
     context = {
         "page": Paginator(shown, ROWS_PER_PAGE).get_page(request.GET.get("page")),
         "form": form,

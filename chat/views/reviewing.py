@@ -35,7 +35,7 @@ def _reviewing_user(request: HttpRequest) -> User:
 def inbox(request: HttpRequest) -> HttpResponse:
     _reviewing_user(request)
     rows = reviewing.inbox()
-    form = StateForm(request.GET, models=model_names(rows))
+    form = StateForm({"state": ReviewState.PENDING, **request.GET.dict()}, models=model_names(rows))
     shown = form.filters.apply(rows)
     if form.wanted_state != "all":
         shown = shown.filter(state=form.wanted_state)
@@ -83,7 +83,9 @@ def one(request: HttpRequest, feedback_id: int) -> HttpResponse:
     """One example. Its person is sent to the answer; a reviewer reads, changes and decides."""
     user = current_user(request)
     if not reviewing.may_review(user):
-        own = owned_or_404(Feedback.objects.for_user(user), pk=feedback_id)
+        own = owned_or_404(Feedback.objects.for_user(user).select_related("vote"), pk=feedback_id)
+        if own.vote is not None:
+            return redirect("compare:detail", own.vote.comparison_id)
         return redirect("feedback:answer", own.message_id)
     rows = reviewing.inbox().select_related("message__session", "user__training_consent")
     feedback = owned_or_404(rows, pk=feedback_id)
