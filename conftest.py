@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -205,9 +205,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture
-def live_url(transactional_db: None) -> Iterator[str]:
-    """The real ASGI application under uvicorn in a thread of this process."""
+@contextmanager
+def serving(port: int) -> Iterator[str]:
+    """The real ASGI application under uvicorn in a thread of this process; its URL."""
     import uvicorn
     from django.contrib.staticfiles.handlers import ASGIStaticFilesHandler
 
@@ -223,7 +223,6 @@ def live_url(transactional_db: None) -> Iterator[str]:
             else:
                 await application(scope, receive, send)
 
-    port = free_port()
     config = uvicorn.Config(
         Static(django_application),
         host="127.0.0.1",
@@ -240,6 +239,12 @@ def live_url(transactional_db: None) -> Iterator[str]:
     yield f"http://127.0.0.1:{port}"
     server.should_exit = True
     thread.join(timeout=10)
+
+
+@pytest.fixture
+def live_url(transactional_db: None) -> Iterator[str]:
+    with serving(free_port()) as url:
+        yield url
     connections.close_all()
 
 

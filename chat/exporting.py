@@ -4,6 +4,7 @@ import json
 import re
 from typing import Any
 
+from django.db.models import Model
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
@@ -54,11 +55,11 @@ def exported(session: ChatSession, kind: str, *, has_thoughts: bool) -> str:
     return write(session, has_thoughts=has_thoughts)
 
 
-def file_name(session: ChatSession, extension: str) -> str:
+def file_name(session: Model, extension: str) -> str:
     stem = re.sub(r"[^\w-]+", "-", str(session)).strip("-")[:60]
     return f"{stem or 'chat'}.{extension}"
 
 
-def disposition(session: ChatSession, extension: str) -> str:
-    """The header that makes a browser save it under the session's title."""
+def disposition(session: Model, extension: str) -> str:
+    """The header that makes a browser save it under its title."""
     return str(content_disposition_header(True, file_name(session, extension)))

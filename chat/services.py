@@ -244,7 +244,10 @@ def _claim(session: ChatSession) -> ChatSession:
     locked = ChatSession.objects.select_for_update().get(pk=session.pk)
     if locked.messages.streaming().exists():
         raise StillAnswering
-    locked.revision = ChatSession.objects.bump(locked.pk)
+    locked.revision += 1
+    ChatSession.objects.filter(pk=locked.pk).update(revision=locked.revision)
+    if locked.model_id == session.model_id:
+        locked.model = session.model
     return locked
 
 
@@ -254,7 +257,7 @@ def _tell(session_id: uuid.UUID) -> None:
 
 def _answer(session: ChatSession, actor: User, target: Target, path: Sequence[Message]) -> Message:
     """A new answer to the last question of `path`, started."""
-    answer = Message.objects.create(
+    answer = Message(
         session=session,
         parent=path[-1],
         position=len(path),

@@ -62,6 +62,10 @@ class PageView:
             ]
         return _state(changes, messages)
 
+    def context(self) -> dict[str, Any]:
+        """What the template of a message needs beside the turn."""
+        return {}
+
     def _message(self, shown: ShownTurn, watched: StreamRenderer | None) -> dict[str, Any]:
         """`watched` has rendered what the page shows of it so far."""
         message, rest = shown.message, None
@@ -75,7 +79,7 @@ class PageView:
             "id": str(message.pk),
             "position": message.position,
             "status": message.status,
-            "html": render_to_string("chat/message.html", {"shown": shown}),
+            "html": render_to_string("chat/message.html", {"shown": shown, **self.context()}),
         }
         return event if rest is None else event | {"rest": rest}
 

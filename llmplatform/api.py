@@ -18,7 +18,7 @@ from ninja.openapi.schema import OpenAPISchema
 from accounts.access import api_auth
 from accounts.api import audit_router, auth_router, keys_router
 from accounts.notice_api import channels_router, notices_router
-from chat.api import attachments_router, sessions_router
+from chat.api import attachments_router, comparisons_router, sessions_router
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields, error_body
 from llmplatform.field_errors import in_words
@@ -124,6 +124,7 @@ api.add_router("training", jobs_router)
 api.add_router("training", queue_router)
 api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)
+api.add_router("comparisons", comparisons_router)
 api.add_router("chat/attachments", attachments_router)
 api.add_router("prompts", prompts_router)
 

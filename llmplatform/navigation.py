@@ -25,6 +25,7 @@ GROUPS: tuple[Group, ...] = (
         _("Work"),
         (
             Entry(_("Chat"), "chat:index", "chat"),
+            Entry(_("Compare"), "compare:index", "compare"),
             Entry(_("Prompts"), "prompts:list", "prompt"),
         ),
     ),

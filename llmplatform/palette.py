@@ -10,7 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from chat.models import ChatSession
+from chat.models import ChatSession, Comparison
 from chat.search.finding import find
 from chat.search.pages import page_of
 from llmplatform.navigation import GROUPS, Entry
@@ -20,6 +20,7 @@ from training.models import BaseModel, Dataset, ModelVersion, TrainingJob
 
 STARTS = (
     Entry(_("New chat"), "chat:index", "chat"),
+    Entry(_("New comparison"), "compare:index", "compare"),
     Entry(_("New training"), "training:create", "training"),
     Entry(_("Upload dataset"), "datasets:upload", "dataset"),
     Entry(_("Register a base model"), "models:create-base", "model"),
@@ -32,6 +33,7 @@ KINDS: tuple[tuple[str | Promise, type[Model], str, str], ...] = (
     (_("Models"), ModelVersion, "name", "models:detail"),
     (_("Base models"), BaseModel, "name", "models:base"),
     (_("Datasets"), Dataset, "name", "datasets:detail"),
+    (_("Compare"), Comparison, "title", "compare:detail"),
     (_("Prompts"), Prompt, "title", "prompts:detail"),
     (_("Providers"), Provider, "name", "providers:detail"),
 )

@@ -25,6 +25,7 @@ urlpatterns = [
     path("queue/", include("training.queue_urls")),
     path("nodes/", include("training.node_urls")),
     path("chat/", include("chat.urls")),
+    path("compare/", include("chat.comparison_urls")),
     path("prompts/", include("prompts.urls")),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),

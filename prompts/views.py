@@ -106,13 +106,14 @@ def detail(request: HttpRequest, prompt_id: int) -> HttpResponse:
 
 @require_POST
 def use(request: HttpRequest, prompt_id: int) -> HttpResponse:
-    """Fill the places in and go to a new chat that starts with the text."""
+    """Fill the places in and go to a new chat, or comparison, that starts with the text."""
     prompt = _readable(request, prompt_id)
     form = VariablesForm(request.POST, prompt=prompt)
     if not form.is_valid():
         return _show(request, prompt, form)
     text = services.fill_in(prompt=prompt, values=form.cleaned_data)
-    address = f"{reverse('chat:index')}?{urlencode({'prompt': text})}"
+    page = "compare:index" if request.POST.get("to") == "compare" else "chat:index"
+    address = f"{reverse(page)}?{urlencode({'prompt': text})}"
     if len(address) > ADDRESS_MAX_CHARS:
         return _show(request, prompt, form, text)
     return redirect(address)

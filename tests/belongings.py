@@ -11,7 +11,16 @@ from io import BytesIO
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
 from chat import attachments
 from chat import services as chats
-from chat.models import ChatSession, Message, MessageRole, MessageStatus
+from chat.models import (
+    ChatSession,
+    Comparison,
+    ComparisonColumn,
+    ComparisonTag,
+    Message,
+    MessageRole,
+    MessageStatus,
+    Vote,
+)
 from prompts import services as prompts
 from providers import aliases
 from providers import services as providers
@@ -237,6 +246,19 @@ def _answer(owner: User) -> Parameters:
     return {"session_id": session.pk, "message_id": answer.pk}
 
 
+def _comparison(owner: User) -> Parameters:
+    """Of columns without a model, as `_messages`; with a vote, so that every part shows it."""
+    comparison = Comparison.objects.create(owner=owner, title=CANARY, system_prompt=CANARY)
+    for number in (1, 2):
+        session, _question, _answer = _messages(owner)
+        ComparisonColumn.objects.create(comparison=comparison, number=number, session=session)
+    ComparisonTag.objects.create(comparison=comparison, name=CANARY)
+    Vote.objects.create(
+        comparison=comparison, voter=owner, outcome="tie", answered=[1, 2], note=CANARY
+    )
+    return {"comparison_id": comparison.pk}
+
+
 BELONGINGS: dict[str, Make] = {
     "accounts/keys/<int:key_id>/": _key,
     "accounts/notices/channels/<int:channel_id>/": _channel,
@@ -270,6 +292,9 @@ BELONGINGS: dict[str, Make] = {
     "chat/attachments/<uuid:attachment_id>/": _attachment,
     "api/v1/chat/attachments/<uuidstr:attachment_id>": _attachment,
     "ws/chat/<uuid:session_id>/": _chat,
+    "compare/<uuid:comparison_id>/": _comparison,
+    "ws/compare/<uuid:comparison_id>/": _comparison,
+    "api/v1/comparisons/<uuidstr:comparison_id>": _comparison,
     "api/v1/chat/sessions/<uuidstr:session_id>": _chat,
     "training/<uuid:job_id>/": _job,
     "training/<uuid:job_id>/swanlab/": _local_run,

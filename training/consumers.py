@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 LOOK_EVERY_FINAL_S = 5.0
 CHECK_EVERY_S = 3.0
+# A page that hears nothing for a minute takes its connection for a broken one.
+ALIVE_EVERY_S = 20.0
 
 
 class TrainingConsumer(Watcher):
@@ -81,18 +83,26 @@ class TrainingConsumer(Watcher):
             pass  # the watcher has left, and the end of the connection is on its way
 
     async def _tell_all(self, watch: Watch) -> None:
-        checked_at = time.monotonic()
+        checked_at = told_at = time.monotonic()
         while True:
             self._nudged.clear()
-            for event in await in_database(watch.news)():
+            news = await in_database(watch.news)()
+            if time.monotonic() - told_at >= ALIVE_EVERY_S:
+                news = news or [{"type": "alive"}]
+            for event in news:
                 await self.tell(event)
-            with contextlib.suppress(TimeoutError):
-                pause = LOOK_EVERY_FINAL_S if watch.is_final else LOOK_EVERY_S
-                await asyncio.wait_for(self._nudged.wait(), pause)
+                told_at = time.monotonic()
+            if not watch.is_behind:
+                await self._rest(watch)
             if time.monotonic() - checked_at >= CHECK_EVERY_S:
                 checked_at = time.monotonic()
                 if not await self._is_theirs():
                     return
+
+    async def _rest(self, watch: Watch) -> None:
+        with contextlib.suppress(TimeoutError):
+            pause = LOOK_EVERY_FINAL_S if watch.is_final else LOOK_EVERY_S
+            await asyncio.wait_for(self._nudged.wait(), pause)
 
 
 def _refusal(scope: Any, job_id: uuid.UUID) -> int:

@@ -361,6 +361,10 @@ class CurvesOut(Answer):
     series: dict[str, list[tuple[int, float, float]]] = Field(description="[step, at, value] each.")
     hardware: list[dict[str, Any]]
     next: dict[str, int]
+    attempt: int = Field(
+        description="The last attempt that had begun by then. The next one takes back what was "
+        "told after the checkpoint it resumes from."
+    )
 
 
 class DoctorNoteOut(Answer):

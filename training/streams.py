@@ -3,14 +3,17 @@
 A cursor is where to go on: the id of the last point, or the number of the next log line.
 """
 
-from dataclasses import dataclass
+from bisect import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet, Sum
 from django.db.models.functions import Length
 
-from training.models import HardwareSample, LogChunk, Metric, Note, Sample
+from training.models import HardwareSample, LogChunk, Metric, Note, Sample, Status, Transition
 
 LOG_LINES_MAX = 2000
 POINTS_MAX = 2000
@@ -20,19 +23,30 @@ POINTS_MAX = 2000
 class Slice:
     items: list[Any]
     next: int
+    # There may be; whoever asks again knows.
+    has_more: bool = field(default=False, compare=False)
 
 
 def metrics_after(workload_id: UUID, after: int, limit: int = POINTS_MAX) -> Slice:
     """`after` is the id of the last point that was read; 0 for the beginning."""
     rows = Metric.objects.filter(workload_id=workload_id, pk__gt=after).order_by("pk")[:limit]
-    found = list(rows)
-    return Slice([row.as_row() for row in found], found[-1].pk if found else after)
+    return _rows(list(rows), after, limit)
 
 
 def hardware_after(workload_id: UUID, after: int, limit: int = POINTS_MAX) -> Slice:
     rows = HardwareSample.objects.filter(workload_id=workload_id, pk__gt=after).order_by("pk")
-    found = list(rows[:limit])
-    return Slice([row.as_row() for row in found], found[-1].pk if found else after)
+    return _rows(list(rows[:limit]), after, limit)
+
+
+def _rows(found: Sequence[Metric | HardwareSample], after: int, limit: int) -> Slice:
+    last = found[-1].pk if found else after
+    return Slice([row.as_row() for row in found], last, len(found) == limit)
+
+
+def last_attempt(workload_id: UUID) -> int:
+    """The last one that has begun to train; 0 before the first."""
+    begun = Transition.objects.filter(workload_id=workload_id, status=Status.RUNNING)
+    return begun.order_by("-pk").values_list("attempt", flat=True).first() or 0
 
 
 def log_length(workload_id: UUID) -> int:
@@ -55,21 +69,22 @@ def chunks_from(workload_id: UUID, line: int) -> QuerySet[LogChunk]:
     return chunks.filter(first__gte=before.first() or 0).order_by("first")
 
 
-def log_after(workload_id: UUID, after: int, limit: int = LOG_LINES_MAX) -> Slice:
-    """Lines from number `after` on, counted from 0."""
+def log_after(
+    workload_id: UUID, after: int, limit: int = LOG_LINES_MAX, *, chars: int | None = None
+) -> Slice:
+    """Lines from number `after` on, counted from 0; at most about so many characters of them."""
     lines: list[str] = []
-    position = after
     for chunk in chunks_from(workload_id, after).iterator(chunk_size=5):
-        if chunk.first + chunk.count <= position:
-            continue
-        here = chunk.text.split("\n")[: chunk.count]
-        position = max(position, chunk.first)
-        lines += here[position - chunk.first :]
-        position = chunk.first + chunk.count
-        if len(lines) >= limit:
-            extra = len(lines) - limit
-            return Slice(lines[:limit], position - extra)
-    return Slice(lines, position)
+        start = after + len(lines) - chunk.first
+        here = chunk.text.split("\n")[start : chunk.count]
+        fitting = here[: limit - len(lines)]
+        if chars is not None:
+            fitting = fitting[: bisect(list(accumulate(map(len, fitting))), chars) + 1]
+            chars = max(0, chars - sum(map(len, fitting)))
+        lines += fitting
+        if len(fitting) < len(here) or len(lines) == limit or chars == 0:
+            return Slice(lines, after + len(lines), has_more=True)
+    return Slice(lines, after + len(lines))
 
 
 def log_tail(workload_id: UUID, count: int) -> Slice:
@@ -87,4 +102,4 @@ def samples_after(workload_id: UUID, after: int, limit: int = POINTS_MAX) -> Sli
         {"step": row.step, "position": row.position, "prompt": row.prompt, "output": row.output}
         for row in found
     ]
-    return Slice(items, found[-1].pk if found else after)
+    return Slice(items, found[-1].pk if found else after, len(found) == limit)

@@ -9,8 +9,11 @@ from django.utils import translation
 
 from training import events, streams
 from training.models import TrainingJob
+from training.streams import Slice
 
 TAIL_LINES = 1000
+# Programs refuse messages of a megabyte, and a line has up to 2,000 characters.
+EVENT_CHARS = 200_000
 RELATED = ("node", "version", "base_model", "dataset")
 
 
@@ -22,7 +25,8 @@ class JobGone(Exception):
 class Watch:
     """Cursors say what the watcher knows already; `log` None stands for all but the last lines.
 
-    `language` None: a program, which gets no markup.
+    `language` None: a program, which gets no markup. `is_behind`: there is more to tell at once;
+    whoever asks for a whole long run does not get it in one piece, which would be kept in memory.
     """
 
     job_id: UUID
@@ -33,6 +37,7 @@ class Watch:
     notes: int = 0
     samples: int = 0
     is_final: bool = False
+    is_behind: bool = False
     _job: dict[str, Any] = field(default_factory=dict)
     _parts: dict[str, str] = field(default_factory=dict)
 
@@ -42,7 +47,7 @@ class Watch:
         job = rows.filter(pk=self.job_id).first()
         if job is None:
             raise JobGone
-        self.is_final = job.is_final
+        self.is_final, self.is_behind = job.is_final, False
         with translation.override(self.language or translation.get_language()):
             return [
                 *self._job_news(job),
@@ -67,19 +72,24 @@ class Watch:
             yield {"type": "notes", "items": [], "next": self.notes} | events.notes_html(job)
 
     def _points(self) -> Iterator[dict[str, Any]]:
-        while (points := streams.metrics_after(self.job_id, self.metrics)).items:
-            self.metrics = points.next
+        if (points := streams.metrics_after(self.job_id, self.metrics)).items:
+            self.metrics = self._next(points)
             yield events.points_event("metrics", points)
-        while (points := streams.hardware_after(self.job_id, self.hardware)).items:
-            self.hardware = points.next
+        if (points := streams.hardware_after(self.job_id, self.hardware)).items:
+            self.hardware = self._next(points)
             yield events.points_event("hardware", points)
 
     def _lines(self) -> Iterator[dict[str, Any]]:
         if self.log is None:
             self.log = max(0, streams.log_length(self.job_id) - TAIL_LINES)
-        while (lines := streams.log_after(self.job_id, self.log)).items:
-            self.log = lines.next
+        lines = streams.log_after(self.job_id, self.log, chars=EVENT_CHARS)
+        if lines.items:
+            self.log = self._next(lines)
             yield events.log_event(lines)
+
+    def _next(self, told: Slice) -> int:
+        self.is_behind |= told.has_more
+        return told.next
 
     def _remarks(self, job: TrainingJob) -> Iterator[dict[str, Any]]:
         """What the doctor remarked, and what the model answered."""
@@ -87,6 +97,6 @@ class Watch:
         if notes := streams.notes_after(self.job_id, self.notes):
             self.notes = notes[-1].pk
             yield events.notes_event(job, notes, with_html=is_page)
-        while (samples := streams.samples_after(self.job_id, self.samples)).items:
-            self.samples = samples.next
+        if (samples := streams.samples_after(self.job_id, self.samples)).items:
+            self.samples = self._next(samples)
             yield events.samples_event(job, samples, with_html=is_page)

@@ -36,7 +36,7 @@ from providers.models import ProviderModel
 sessions_router = Router(tags=["Chat"])
 
 
-def _model_of(user: User, name: int | str) -> ProviderModel:
+def model_of(user: User, name: int | str) -> ProviderModel:
     """By `id`, `model_id` or `provider/model_id`. ValidationError if it is none or several."""
     rows = services.usable_models(user)
     if isinstance(name, int) or name.isdecimal():
@@ -74,7 +74,7 @@ def create_session(request: HttpRequest, body: SessionIn) -> Any:
     user = current_user(request)
     return 201, services.create_session(
         owner=user,
-        model=_model_of(user, body.model_id),
+        model=model_of(user, body.model_id),
         request=request,
         title=body.title,
         system_prompt=body.system_prompt,
@@ -94,7 +94,7 @@ def change_session(request: HttpRequest, session_id: UUID, body: SessionPatch) -
     if body.parameters is not None:
         changes["parameters"] = body.parameters.given()
     if "model_id" in changes:
-        changes["model"] = _model_of(user, changes.pop("model_id"))
+        changes["model"] = model_of(user, changes.pop("model_id"))
     return services.change_session(session=session, actor=user, request=request, **changes)
 
 

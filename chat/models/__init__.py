@@ -4,6 +4,7 @@ from chat.models.attachments import Attachment, AttachmentKind, AttachmentQueryS
 from chat.models.comparisons import (
     COLUMNS_MAX,
     COLUMNS_MIN,
+    LETTERS,
     Comparison,
     ComparisonColumn,
     ComparisonQuerySet,
@@ -29,6 +30,7 @@ __all__ = [
     "COLUMNS_MAX",
     "COLUMNS_MIN",
     "FIRST_ID",
+    "LETTERS",
     "LOST_AFTER",
     "Attachment",
     "AttachmentKind",

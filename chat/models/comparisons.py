@@ -82,6 +82,11 @@ class Comparison(models.Model):
         """In alphabetical order; prefetch `tag_rows` for lists."""
         return [row.name for row in self.tag_rows.all()]
 
+    @property
+    def last_vote(self) -> "Vote | None":
+        """Prefetch `votes__best` for lists."""
+        return max(self.votes.all(), key=lambda vote: vote.round, default=None)
+
 
 class ComparisonColumn(models.Model):
     """`number` counts from 1; of a blind comparison in an order that the server shuffled."""

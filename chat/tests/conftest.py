@@ -1,6 +1,7 @@
 """A model that answers without a network, and answers that end before the database does."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -27,3 +28,20 @@ def echo(transactional_db: None, admin_user: User) -> ProviderModel:
 @pytest.fixture
 def session(echo: ProviderModel, alice: User) -> ChatSession:
     return create_session(owner=alice, model=echo)
+
+
+@pytest.fixture
+def echoes(echo: ProviderModel) -> list[ProviderModel]:
+    """Three models with names of their own."""
+    rows = [echo, *(ProviderModel.objects.create(**_like(echo, n)) for n in (2, 3))]
+    for row, name in zip(rows, ("Falcon", "Osprey", "Kestrel"), strict=True):
+        row.name = name
+        row.save()
+    return rows
+
+
+def _like(model: ProviderModel, number: int) -> dict[str, Any]:
+    skipped = ("id", "model_id")
+    fields = {f.name: getattr(model, f.name) for f in model._meta.concrete_fields}
+    fields = {name: value for name, value in fields.items() if name not in skipped}
+    return {**fields, "model_id": f"echo-{number}"}

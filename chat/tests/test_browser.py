@@ -79,6 +79,24 @@ def test_reloading_goes_on_where_it_is(echo: ProviderModel, alice: User, sign_in
     assert sentences == [str(n) for n in range(1, 61)]
 
 
+def test_twenty_reloads_show_what_an_undisturbed_tab_shows(
+    echo: ProviderModel, alice: User, sign_in: SignIn
+) -> None:
+    calm = sign_in(alice)
+    start(calm, "/long 600")
+    answer(calm).get_by_text("Sentence 2 of 600.").wait_for()
+    page = calm.context.new_page()
+    for _time in range(20):
+        page.goto(calm.url)
+        answer(page).locator("p").first.wait_for()
+    assert Message.objects.streaming().exists(), "it has ended before the last reload"
+    for each in (calm, page):
+        wait_until_done(each)
+    shown = [answer(each).locator(".answer").inner_html() for each in (calm, page)]
+    assert shown[0] == shown[1]
+    assert answer(page).locator(".answer").inner_text().endswith("Sentence 600 of 600.")
+
+
 def test_a_lost_connection_loses_nothing(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
     page = sign_in(alice)
     sockets: list[Any] = []

@@ -1,5 +1,6 @@
 """A web process that ends saves what its answers have; one that is killed is cleaned up after."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from accounts.tokens import open_session
+from chat import services
+from chat.generation import generator
 from chat.models import LOST_AFTER, ChatSession, Message
 from chat.reaping import reap_lost
 from conftest import free_port
@@ -67,13 +70,15 @@ def web(session: ChatSession, alice: User) -> Iterator[Web]:
     web.process.wait()
 
 
-def begin(web: Web) -> None:
-    """Start a long answer, see some of it, and leave."""
+def begin(web: Web) -> str:
+    """Start a long answer, see some of it, and leave; what was seen."""
+    seen = ""
     body = {"content": "/long 9000", "stream": True}
     with httpx.stream("POST", web.messages, json=body, headers=web.headers) as answer:
         lines = (line for line in answer.iter_lines() if line)
         for _line in range(20):
-            next(lines)
+            seen += json.loads(next(lines).removeprefix("data: "))["delta"]
+    return seen
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -86,12 +91,20 @@ def test_ending_saves_as_interrupted(web: Web, signum: int) -> None:
     assert answer.duration_ms is not None
 
 
-def test_a_killed_process_leaves_what_was_written(web: Web) -> None:
-    begin(web)
+def test_a_killed_process_leaves_what_was_written(web: Web, alice: User) -> None:
+    seen = begin(web)
     web.end(signal.SIGKILL)
     answer = Message.objects.get(role="assistant")
     assert answer.status == "streaming"
+    # Of what was written in the last second: a word each hundredth of it.
+    assert len(seen.split()) - len(answer.content.split()) <= 100
     Message.objects.update(heartbeat_at=timezone.now() - LOST_AFTER - timedelta(seconds=1))
     assert reap_lost() == 1
     answer.refresh_from_db()
     assert answer.status == "interrupted" and answer.is_unfinished
+    kept = answer.content
+    services.go_on(answer=answer, actor=alice)
+    assert generator.wait(10)
+    answer.refresh_from_db()
+    assert answer.status == "done" and answer.content.startswith(kept)
+    assert len(answer.content) > len(kept)

@@ -222,7 +222,10 @@ def _act(
 def ask(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     chat, user = _chat(request, session_id), current_user(request)
     files, problems = _files(request, user)
-    form = ComposerForm(request.POST, models=services.usable_models(user), has_files=bool(files))
+    # Of hundreds only the one that was chosen.
+    chosen = number_of(request.POST.get("model", "")) or 0
+    models = services.usable_models(user).filter(pk=chosen)
+    form = ComposerForm(request.POST, models=models, has_files=bool(files))
     if problems or not form.is_valid():
         return _refused(request, chat, problems or _problems(form), files)
     model, content = form.cleaned_data["model"], form.cleaned_data["content"]

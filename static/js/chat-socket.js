@@ -23,22 +23,30 @@ export function watch(chat, onEvent) {
     const query = new URLSearchParams({
       format: "html", lang: chat.dataset.lang, since: chat.dataset.revision,
     });
-    socket = new WebSocket(`${scheme}://${location.host}/ws/chat/${chat.dataset.chatId}/?${query}`);
+    const path = chat.dataset.socket ?? `/ws/chat/${chat.dataset.chatId}/`;
+    socket = new WebSocket(`${scheme}://${location.host}${path}?${query}`);
     socket.onopen = () => { isOpen = true; };
     socket.onmessage = ({ data }) => {
       pause = FIRST_PAUSE_MS;
       offline.hidden = true;
       const event = JSON.parse(data);
-      if (event.type === "state") chat.dataset.revision = event.revision;
+      if (event.type === "state") note(event);
       onEvent(event);
     };
     socket.onclose = ({ code }) => {
       isOpen = false;
       if (isLeaving()) return;
       if (code === UNAUTHENTICATED) location.reload();
-      else if (code === NOT_FOUND) location.assign("/chat/");
+      else if (code === NOT_FOUND) location.assign(chat.dataset.home ?? "/chat/");
       else later();
     };
+  }
+
+  // Of several conversations at once, each has its own revision.
+  function note({ revision, column }) {
+    const known = chat.dataset.revision.split(",");
+    known[column ? column - 1 : 0] = revision;
+    chat.dataset.revision = known.join(",");
   }
 
   function later() {

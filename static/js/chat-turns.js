@@ -5,36 +5,37 @@ import { decorate } from "./chat-code.js";
 import { keepingPlace } from "./chat-scroll.js";
 
 const chat = document.querySelector("[data-chat]");
-const turns = document.querySelector("[data-turns]");
+const page = { turns: document.querySelector("[data-turns]"), keepingPlace };
 const announce = document.querySelector("[data-announce]");
 const thinkingSince = new Map();
 
-function find(id) {
+function find(turns, id) {
   return turns.querySelector(`[data-message="${id}"]`);
 }
 
-export function applyState(event) {
+// `shown`: the place of the conversation, where a page has several.
+export function applyState(event, shown = page) {
   for (const place of document.querySelectorAll("[data-chat-title]")) {
     if (event.title) place.textContent = event.title;
   }
-  keepingPlace(() => {
+  shown.keepingPlace(() => {
     const kept = new Set(event.order);
-    for (const old of turns.querySelectorAll("[data-message]")) {
+    for (const old of shown.turns.querySelectorAll("[data-message]")) {
       if (!kept.has(old.dataset.message)) old.remove();
     }
-    for (const message of event.messages) place(message);
+    for (const message of event.messages) place(message, shown.turns);
   });
-  const isAnswering = Boolean(turns.querySelector("[data-status=streaming]"));
+  const isAnswering = Boolean(chat.querySelector("[data-status=streaming]"));
   chat.toggleAttribute("data-answering", isAnswering);
   const dot = document.querySelector(".session-link[aria-current] .session-live");
   if (!isAnswering) dot?.remove();
 }
 
-function place(message) {
+function place(message, turns) {
   const holder = document.createElement("template");
   holder.innerHTML = message.html;
   const fresh = holder.content.querySelector("[data-message]");
-  const old = find(message.id);
+  const old = find(turns, message.id);
   if (old) carryOver(old, fresh);
   if (old && message.rest !== undefined) {
     renewAround(old.querySelector("[data-answer]"), fresh, message.rest);
@@ -82,10 +83,10 @@ function carryOver(old, fresh) {
   }
 }
 
-export function applyDelta(event) {
-  const message = find(event.id);
+export function applyDelta(event, shown = page) {
+  const message = find(shown.turns, event.id);
   if (!message || message.dataset.status !== "streaming") return;
-  keepingPlace(() => {
+  shown.keepingPlace(() => {
     if (event.thinking) think(message, event.thinking);
     if (event.tail === undefined) return;
     if (event.settled) settle(message.querySelector("[data-settled]"), event.settled);
@@ -125,7 +126,7 @@ function endThinking(message) {
   if (!thoughts.dataset.touched) thoughts.open = false;
 }
 
-turns?.addEventListener("click", (event) => {
+chat?.addEventListener("click", (event) => {
   const summary = event.target.closest("[data-thoughts] > summary");
   if (summary) summary.parentElement.dataset.touched = "yes";
 });

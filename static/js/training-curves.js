@@ -6,6 +6,7 @@ import { View } from "./training-view.js";
 const GIB = 1024 ** 3;
 const NAMED_BY_CHART = new Set(["cpu", "memory"]);
 const FINER_AFTER_MS = 150;
+const REFUSED = [401, 404];
 
 export class Curves {
   constructor(page, address) {
@@ -17,14 +18,21 @@ export class Curves {
     this.charts = [...page.querySelectorAll("[data-curve]")];
     this.isDue = false;
     this.view = new View(page, () => this.request(), (range) => this.lookCloser(range));
+    this.attempt = null;
+    this.lookCloser(this.view.range);
     this.draw();
   }
 
-  // The cursors to go on from.
-  async load() {
+  // All anew; the cursors to go on from. An attempt that begins takes back what an earlier one told
+  // after its last checkpoint: `attempt` is the last one whose beginning these points know of.
+  async load(attempt = 0) {
     const answer = await fetch(this.address);
-    if (!answer.ok) return {};
-    const { series, hardware, next } = await answer.json();
+    if (REFUSED.includes(answer.status)) return {}; // the socket says what that means
+    if (!answer.ok) throw new Error(`curves: ${answer.status}`);
+    const { series, hardware, next, attempt: begun } = await answer.json();
+    this.series = { metrics: new Map(), hardware: new Map() };
+    this.marks = [];
+    this.attempt = Math.max(attempt, begun);
     for (const [name, points] of Object.entries(series)) {
       this.series.metrics.set(name, new Map(points.map((point) => [point[0], point])));
     }
@@ -79,8 +87,8 @@ export class Curves {
     if (!range || this.view.axis !== "step") return;
     const query = new URLSearchParams({ first: Math.max(0, Math.floor(range[0])), last: Math.max(0, Math.ceil(range[1])) });
     this.timer = setTimeout(async () => {
-      const answer = await fetch(`${this.address}?${query}`);
-      if (!answer.ok || this.view.range !== range) return;
+      const answer = await fetch(`${this.address}?${query}`).catch(() => null);
+      if (!answer?.ok || this.view.range !== range) return;
       this.finer = (await answer.json()).series;
       this.request();
     }, FINER_AFTER_MS);

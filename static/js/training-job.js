@@ -1,19 +1,19 @@
 // The job page lives from one socket: parts of the page, curves and log follow what happens.
 // Events: docs/events.md, section Training. A lost socket goes on from its cursors.
-import { isLeaving } from "./leaving.js";
+import { live } from "./live.js";
 import { Curves } from "./training-curves.js";
 import { Terminal } from "./training-log.js";
 import { LogSearch } from "./training-log-search.js";
 import { toast } from "./toasts.js";
 
-const GONE = [4401, 4404];
+const HAS_NOT_BEGUN = ["pending", "preparing"];
 const page = document.querySelector("[data-training-job]");
-const address = `/api/v1/training/jobs/${page.dataset.trainingJob}`;
+const id = page.dataset.trainingJob, address = `/api/v1/training/jobs/${id}`;
 const curves = new Curves(page, `${address}/curves`);
 const terminal = new Terminal(page.querySelector("[data-log]"), page.querySelector("[data-log-follow]"), `${address}/logs`);
 new LogSearch(page, terminal, `${address}/logs/search`);
 const cursors = {};
-let wait = 500;
+let attempt = 0;
 
 function show(event) {
   for (const [name, html] of Object.entries(event.html || {})) {
@@ -28,8 +28,14 @@ function show(event) {
   }
 }
 
+function showJob(event) {
+  show(event);
+  attempt = HAS_NOT_BEGUN.includes(event.job.status) ? attempt : event.job.attempt;
+  if (attempt > curves.attempt) again();
+}
+
 const handlers = {
-  job: show,
+  job: showJob,
   metrics: (event) => curves.addMetrics(event.items),
   hardware: (event) => curves.addHardware(event.items),
   log: (event) => terminal.append(event.first, event.lines),
@@ -37,23 +43,23 @@ const handlers = {
   samples: show,
 };
 
-function connect() {
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const query = new URLSearchParams({ format: "html", lang: page.dataset.lang, ...cursors });
-  const socket = new WebSocket(`${scheme}://${location.host}/ws/training/${page.dataset.trainingJob}/?${query}`);
-  socket.addEventListener("message", ({ data }) => {
-    const event = JSON.parse(data);
-    wait = 500;
-    if ("next" in event) cursors[event.type] = event.next;
-    handlers[event.type]?.(event);
-    page.dataset.live = "";
-  });
-  socket.addEventListener("close", ({ code }) => {
-    delete page.dataset.live;
-    if (code === GONE[0] && !isLeaving()) location.reload();
-    else if (code === GONE[1]) toast("error", page.dataset.textGone);
-    else setTimeout(connect, wait = Math.min(wait * 2, 10_000));
-  });
+// What there is comes in few points; the socket goes on from there.
+async function path() {
+  if (curves.attempt === null || attempt > curves.attempt) {
+    Object.assign(cursors, { notes: 0 }, await curves.load(attempt));
+  }
+  return `/ws/training/${id}/?${new URLSearchParams({ format: "html", lang: page.dataset.lang, ...cursors })}`;
+}
+
+function onEvent(event) {
+  handlers[event.type]?.(event);
+  if ("next" in event) cursors[event.type] = event.next;
+}
+
+function onState(state) {
+  page.toggleAttribute("data-live", state === "open");
+  page.querySelector("[data-offline]").hidden = state !== "away";
+  if (state === "gone") toast("error", page.dataset.textGone);
 }
 
 page.addEventListener("click", ({ target }) => {
@@ -61,6 +67,4 @@ page.addEventListener("click", ({ target }) => {
   if (step) curves.around(step);
 });
 
-// What there is comes in few points; the socket goes on from there.
-Object.assign(cursors, await curves.load());
-connect();
+const again = live(path, onEvent, onState);

@@ -1,4 +1,6 @@
 // Searching the log on the server, a piece at a time; a match leads to its place.
+import { remember, remembered } from "./remembered.js";
+
 export class LogSearch {
   constructor(page, terminal, address) {
     const find = (name) => page.querySelector(`[data-log-${name}]`);
@@ -11,16 +13,21 @@ export class LogSearch {
       const line = target.closest("[data-line]")?.dataset.line;
       if (line !== undefined) terminal.showLine(Number(line));
     });
+    for (const [name, setting] of [["words", "q"], ["level", "level"]]) find(name).value = remembered(setting) || "";
+    this.begin();
   }
 
   close() {
+    this.wanted = null;
     this.find("found").hidden = true;
     this.find("words").value = this.find("level").value = "";
+    remember({ q: null, level: null });
   }
 
   begin() {
     const words = this.find("words").value.trim(), level = this.find("level").value;
     if (!words && !level) { this.close(); return; }
+    remember({ q: words, level });
     Object.assign(this, { wanted: { q: words, level }, next: 0, count: 0 });
     this.find("matches").replaceChildren();
     this.find("found").hidden = false;
@@ -32,8 +39,9 @@ export class LogSearch {
     const wanted = this.wanted, until = this.count + 100;
     while (this.next !== null && this.count < until && this.wanted === wanted) {
       const query = new URLSearchParams({ ...wanted, after: this.next, limit: 100 });
-      const answer = await fetch(`${this.address}?${query}`);
-      if (!answer.ok || this.wanted !== wanted) return;
+      const answer = await fetch(`${this.address}?${query}`).catch(() => null);
+      if (this.wanted !== wanted) return;
+      if (!answer?.ok) { this.tell(); return; } // “Search on” asks again
       const { items, next } = await answer.json();
       this.find("matches").append(...items.map(({ line, text }) => this.row(line, text)));
       this.count += items.length;

@@ -1,43 +1,24 @@
 // The log as a terminal. It holds a window of lines; scrolling to an edge fetches what lies beyond,
 // so that a log of any length is as light as a short one. New lines are appended while it shows the
-// end. Lines are text, never markup.
-const LINES_MAX = 3000, LINES_PER_BLOCK = 100, FETCHED = 500, EDGE_PX = 300;
-const LEVELS = [
-  ["error", /\b(ERROR|CRITICAL|FATAL)\b|^Traceback |^[\w.]*(Error|Exception|Interrupt)\b|\bCUDA out of memory\b/],
-  ["warning", /\bWARN(ING)?\b|\b\w*Warning:/],
-];
+// end, unless somebody reads what would have to leave for them.
+import { remember, remembered } from "./remembered.js";
+import { blocks, lineAtTop, rangeOf } from "./training-log-lines.js";
 
-function levelOf(text) {
-  return LEVELS.find(([, pattern]) => pattern.test(text))?.[0];
-}
-
-function block(first, lines) {
-  const made = document.createElement("div");
-  made.dataset.first = first;
-  made.dataset.lines = lines.length;
-  // Only lines of a level, and those sought, need an element of their own.
-  let plain = [];
-  const flush = () => { if (plain.length) made.append(`${plain.join("\n")}\n`); plain = []; };
-  lines.forEach((text, i) => {
-    const level = levelOf(text);
-    if (!level) { plain.push(text); return; }
-    flush();
-    const line = document.createElement("span");
-    line.className = `log-${level}`;
-    line.textContent = `${text}\n`;
-    line.dataset.line = first + i;
-    made.append(line);
-  });
-  flush();
-  return made;
-}
+const LINES_MAX = 3000, FETCHED = 500, EDGE_PX = 300, AT_END_PX = 24, REMEMBER_AFTER_MS = 250;
 
 export class Terminal {
+  // The lines shown are those from `first` to before `end`; `known` is how many there are.
   constructor(box, follow, address) {
-    Object.assign(this, { box, follow, address, first: 0, end: 0, known: 0, isBusy: false });
+    Object.assign(this, { box, follow, address, first: 0, end: 0, known: 0, isBusy: false, turn: 0, late: null });
     box.textContent = box.dataset.textEmpty;
     box.addEventListener("scroll", () => this.scrolled());
-    follow.addEventListener("change", () => this.follow.checked && this.showEnd());
+    follow.checked = remembered("follow") !== "0";
+    follow.addEventListener("change", () => { this.remember(); if (follow.checked) this.showEnd(); });
+    if (!follow.checked && remembered("line")) this.begin(Number(remembered("line")) || 0);
+  }
+
+  get isEmpty() {
+    return this.end === this.first;
   }
 
   get isAtEnd() {
@@ -46,93 +27,136 @@ export class Terminal {
 
   append(first, lines) {
     this.known = Math.max(this.known, first + lines.length);
-    if (this.end === 0) { this.box.replaceChildren(); this.first = this.end = first; }
-    if (first > this.end) return; // it shows another part
+    if (this.late) { this.late.push([first, lines]); return; }
+    if (this.isEmpty) this.clear(first);
+    if (first > this.end || this.isRead(lines.length)) return;
     this.add(this.end, lines.slice(this.end - first));
     this.toEnd();
   }
 
+  // Whether so many lines more would push out what somebody looks at.
+  isRead(count) {
+    return !this.follow.checked && this.end - this.first + count > LINES_MAX;
+  }
+
+  clear(first) {
+    this.box.replaceChildren();
+    this.first = this.end = first;
+  }
+
   // Behind what is shown; the oldest lines leave.
   add(first, lines) {
-    for (let i = 0; i < lines.length; i += LINES_PER_BLOCK) {
-      this.box.append(block(first + i, lines.slice(i, i + LINES_PER_BLOCK)));
+    const { box } = this, oldest = [];
+    box.append(...blocks(first, lines));
+    this.end = first + lines.length;
+    for (let next = box.firstElementChild; this.end - this.first > LINES_MAX && next !== box.lastElementChild; next = next.nextElementSibling) {
+      this.first += Number(next.dataset.lines);
+      oldest.push(next);
     }
-    this.end = Math.max(this.end, first + lines.length);
-    while (this.end - this.first > LINES_MAX && this.box.childElementCount > 1) {
-      const height = this.box.scrollHeight, oldest = this.box.firstElementChild;
-      this.first += Number(oldest.dataset.lines);
-      oldest.remove();
-      if (!this.follow.checked) this.box.scrollTop -= height - this.box.scrollHeight;
-    }
+    const height = oldest.length && !this.follow.checked ? oldest.at(-1).getBoundingClientRect().bottom - oldest[0].getBoundingClientRect().top : 0;
+    for (const each of oldest) each.remove();
+    if (height) box.scrollTop -= height;
   }
 
   // Before what is shown; the newest lines leave.
   prepend(first, lines) {
-    const height = this.box.scrollHeight, blocks = [];
-    for (let i = 0; i < lines.length; i += LINES_PER_BLOCK) blocks.push(block(first + i, lines.slice(i, i + LINES_PER_BLOCK)));
-    this.box.prepend(...blocks);
+    const { box } = this, height = box.scrollHeight;
+    box.prepend(...blocks(first, lines));
     this.first = first;
-    this.box.scrollTop += this.box.scrollHeight - height;
-    while (this.end - this.first > LINES_MAX && this.box.childElementCount > 1) {
-      this.end -= Number(this.box.lastElementChild.dataset.lines);
-      this.box.lastElementChild.remove();
+    box.scrollTop += box.scrollHeight - height;
+    while (this.end - this.first > LINES_MAX && box.childElementCount > 1) {
+      this.end -= Number(box.lastElementChild.dataset.lines);
+      box.lastElementChild.remove();
     }
   }
 
+  // Null where nothing can be fetched: what is shown stays.
   async fetch(after, limit) {
-    const answer = await fetch(`${this.address}?${new URLSearchParams({ after, limit })}`);
-    return answer.ok ? answer.json() : { lines: [], next: after, count: this.known };
+    try {
+      const answer = await fetch(`${this.address}?${new URLSearchParams({ after, limit })}`);
+      if (!answer.ok) return null;
+      const { lines, count } = await answer.json();
+      this.known = Math.max(this.known, count);
+      return lines;
+    } catch {
+      return null;
+    }
   }
 
   async scrolled() {
     const { box } = this, below = box.scrollHeight - box.scrollTop - box.clientHeight;
-    if (this.end) this.follow.checked = this.isAtEnd && below < 24;
-    if (this.isBusy || !this.end) return;
+    if (this.late || this.isEmpty) return;
+    // At the end of the window, though not of a log that grows fast, nobody has left the end.
+    if (below >= AT_END_PX) this.follow.checked = false;
+    else if (this.isAtEnd) this.follow.checked = true;
+    this.remember();
+    if (this.isBusy) return;
     this.isBusy = true;
-    try {
-      if (box.scrollTop < EDGE_PX && this.first > 0) {
-        const after = Math.max(0, this.first - FETCHED);
-        const { lines } = await this.fetch(after, this.first - after);
-        if (lines.length) this.prepend(after, lines);
-      } else if (below < EDGE_PX && !this.isAtEnd) {
-        const { lines, count } = await this.fetch(this.end, FETCHED);
-        this.known = Math.max(this.known, count);
-        this.add(this.end, lines);
-      }
-    } finally {
-      this.isBusy = false;
-    }
+    if (box.scrollTop < EDGE_PX && this.first > 0) await this.fetchBefore();
+    else if (below < EDGE_PX && !this.isAtEnd) await this.fetchBehind();
+    this.isBusy = false;
   }
 
+  // While they were fetched the window may have become another one.
+  async fetchBefore() {
+    const { turn, first } = this, after = Math.max(0, first - FETCHED);
+    const lines = await this.fetch(after, first - after);
+    if (lines?.length === first - after && turn === this.turn && first === this.first) this.prepend(after, lines);
+  }
+
+  async fetchBehind() {
+    const { turn, end } = this, lines = await this.fetch(end, FETCHED);
+    if (lines && turn === this.turn && end === this.end) this.add(end, lines);
+  }
+
+  // The window from line `after` on. What comes meanwhile waits for it. Whether it is there now.
   async replace(after) {
-    const { lines, count } = await this.fetch(after, 2 * FETCHED);
-    this.known = Math.max(this.known, count);
-    this.box.replaceChildren();
-    this.first = this.end = after;
-    this.add(after, lines);
+    const turn = ++this.turn, late = this.late = [];
+    const lines = await this.fetch(after, 2 * FETCHED);
+    if (turn !== this.turn) return false;
+    if (lines?.length) { this.clear(after); this.add(after, lines); }
+    this.late = null;
+    for (const [first, each] of late) this.append(first, each);
+    return Boolean(lines?.length);
   }
 
   async showEnd() {
-    if (!this.isAtEnd) await this.replace(Math.max(0, this.known - FETCHED));
+    const isThere = this.isAtEnd || await this.replace(Math.max(0, this.known - FETCHED));
+    this.follow.checked = this.follow.checked && isThere;
     this.toEnd();
   }
 
   // Line `number` in the middle, marked.
   async showLine(number) {
     this.follow.checked = false;
-    await this.replace(Math.max(0, number - FETCHED));
-    const around = [...this.box.children].find((each) => number < Number(each.dataset.first) + Number(each.dataset.lines));
-    if (!around) return;
-    const lines = around.textContent.split("\n"), sought = document.createElement("span");
-    const place = number - Number(around.dataset.first);
+    if (!await this.replace(Math.max(0, number - FETCHED))) return;
+    const range = rangeOf(this.box, number), sought = document.createElement("span");
+    if (!range) return;
     sought.className = "is-sought";
-    sought.textContent = `${lines[place]}\n`;
-    around.replaceChildren(...lines.slice(0, place).map((text) => `${text}\n`), sought, lines.slice(place + 1).join("\n"));
-    this.box.scrollTop += sought.getBoundingClientRect().top - this.box.getBoundingClientRect().top - this.box.clientHeight / 2;
+    range.surroundContents(sought);
+    this.place(sought, this.box.clientHeight / 2);
     this.follow.checked = false;
+    this.remember();
+  }
+
+  // Where somebody was who looks again.
+  async begin(number) {
+    if (await this.replace(Math.max(0, number - FETCHED))) this.place(rangeOf(this.box, number), parseFloat(getComputedStyle(this.box).paddingTop));
+  }
+
+  place(line, below) {
+    if (line) this.box.scrollTop += line.getBoundingClientRect().top - this.box.getBoundingClientRect().top - below;
   }
 
   toEnd() {
     if (this.follow.checked) this.box.scrollTop = this.box.scrollHeight;
+  }
+
+  remember() {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      const isFollowing = this.follow.checked;
+      remember({ follow: isFollowing ? null : 0, line: isFollowing || this.isEmpty ? null : lineAtTop(this.box) });
+    }, REMEMBER_AFTER_MS);
   }
 }

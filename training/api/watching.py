@@ -107,6 +107,7 @@ def job_curves(request: HttpRequest, job_id: str, wanted: Query[CurveRange]) -> 
     """The curves between two steps with few points, highest and lowest values kept: what charts
     are drawn from. `next` has the cursors of `metrics` and `hardware` to go on from."""
     job = _job(request, job_id)
+    attempt = streams.last_attempt(job.pk)  # before its points: these are of it, or newer
     series, cursor = curve_blocks.overview(
         job.pk, points=wanted.points, first=wanted.first, last=wanted.last
     )
@@ -115,6 +116,7 @@ def job_curves(request: HttpRequest, job_id: str, wanted: Query[CurveRange]) -> 
         "series": series,
         "hardware": hardware,
         "next": {"metrics": cursor, "hardware": hardware_cursor},
+        "attempt": attempt,
     }
 
 

@@ -31,8 +31,10 @@ def whole_lines(path: Path, offset: int, *, is_ended: bool = False) -> tuple[byt
     except FileNotFoundError:
         return b"", offset
     cut = data.rfind(b"\n") + 1
-    if (is_ended and len(data) < BATCH_BYTES) or (cut == 0 and len(data) == BATCH_BYTES):
+    if is_ended and len(data) < BATCH_BYTES:
         cut = len(data)
+    elif cut == 0 and len(data) == BATCH_BYTES:  # a progress bar, or a line without an end
+        cut = data.rfind(b"\r") + 1 or len(data)
     return data[:cut], offset + cut
 
 

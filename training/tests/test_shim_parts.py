@@ -1,5 +1,6 @@
 """What the shim is made of, without a training: logs of any size, limits, continuity."""
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,17 +13,47 @@ from training.shim import log_file
 from training.shim.continuity import Continuity, verdict
 from training.shim.limits import Limits
 from training.shim.log_file import LogFile
+from training.shim.reading import log_lines, whole_lines
 from training.tests.rows import make_dataset, make_node
 
 MakeJob = Callable[..., TrainingJob]
 MIB = 1024**2
 
 
-def test_a_log_that_grows_without_end_stays_bounded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_file, "KEPT_BYTES", 2 * MIB)
-    monkeypatch.setattr(log_file, "BEHIND_BYTES", MIB)
+    monkeypatch.setattr(log_file, "BEHIND_BYTES", 2 * MIB)
+    monkeypatch.setattr(log_file, "TAIL_BYTES", MIB // 8)
+
+
+def read_along(path: Path, writes: int) -> tuple[bytes, int]:
+    """All that a reader saw who was never at the end of what was written, and the most it took."""
+    log, offset, read, most = LogFile(path), 0, b"", 0
+    with path.open("ab", buffering=0) as runner:
+        for number in range(writes):
+            runner.write(b"%06d " % number + b"x" * (MIB // 4) + b"\n")
+            lines, offset = log.read(offset)
+            read += lines
+            runner.write(b"%06d meanwhile\n" % number)
+            offset = log.cut(offset)
+            most = max(most, path.stat().st_blocks * 512)
+        runner.write(b"the last word\n")
+    return read + log.read(offset)[0], most
+
+
+def test_a_log_that_grows_without_end_stays_bounded(tmp_path: Path, small: None) -> None:
+    read, most = read_along(tmp_path / "log.txt", 40)
+    words = [line[:16] for line in read.splitlines()]
+    wanted = [text for n in range(40) for text in (b"%06d xxxxxxxxx" % n, b"%06d meanwhile" % n)]
+    assert words == [*wanted, b"the last word"], "nothing is lost, doubled or out of order"
+    assert most <= 2.5 * MIB
+
+
+def test_where_a_file_can_have_no_holes_it_begins_anew(
+    tmp_path: Path, small: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_file, "_punch", lambda *_arguments: False)
     path, offset, read = tmp_path / "log.txt", 0, b""
     log = LogFile(path)
     with path.open("ab", buffering=0) as runner:
@@ -32,10 +63,7 @@ def test_a_log_that_grows_without_end_stays_bounded(
             read += lines
             offset = log.cut(offset)
             assert path.stat().st_size <= 2.5 * MIB
-        runner.write(b"the last word\n")
-    lines, offset = log.read(offset)
-    assert lines.endswith(b"the last word\n")
-    assert [b"%06d" % n in read for n in range(40)] == [True] * 40, "nothing is lost in between"
+    assert [b"%06d" % n in read for n in range(40)] == [True] * 40
     assert b"000000" not in (tmp_path / "log.before.txt").read_bytes()
 
 
@@ -52,7 +80,19 @@ def test_a_reader_that_is_far_behind_goes_to_the_end_and_says_so(tmp_path: Path)
         read += lines
     assert read.startswith("… 10".encode()) and b"the cause" in read
     assert len(read) < 2 * MIB and offset == path.stat().st_size
-    assert log.cut(offset) == 0 and path.stat().st_size == 0
+    assert log.cut(offset) == offset
+
+
+def test_a_bar_without_an_end_is_not_torn() -> None:
+    bars = [f"Map: {n * 100 // 20_000}%|{'#' * 40}| {n}/20000 [00:01<00:02]" for n in range(20_000)]
+    data, read, offset = "\r".join(bars).encode(), list[str](), 0
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data + b"\n")
+        file.flush()
+        while offset <= len(data):
+            piece, offset = whole_lines(Path(file.name), offset)
+            read += log_lines(piece)
+    assert len(read) == 2 and set(read) <= set(bars) and read[-1] == bars[-1]
 
 
 def test_a_limit_counts_the_age_of_the_process_and_no_clock_on_the_wall(

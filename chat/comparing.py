@@ -1,0 +1,303 @@
+"""Verbs about comparisons: start, ask all, ask one again, change, delete, go on with one."""
+
+import secrets
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from accounts.services import audit
+from chat import services
+from chat.columns import Side, sides_of
+from chat.errors import StillAnswering
+from chat.events import tell_changed
+from chat.generation import generator
+from chat.models import (
+    COLUMNS_MAX,
+    COLUMNS_MIN,
+    ChatSession,
+    Comparison,
+    ComparisonColumn,
+    ComparisonTag,
+    Message,
+    MessageRole,
+    MessageStatus,
+    TitleSource,
+)
+from chat.search import index
+from chat.threads import Tree
+from llmplatform.encryption import KeyUnreadable
+from providers.models import ProviderModel
+
+TAG_MAX_CHARS, TAGS_MAX = 40, 10
+UNUSABLE, UNREADABLE = "no_such_model", "authentication"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A model of a comparison. What is its own goes before what holds for all."""
+
+    model: ProviderModel
+    system_prompt: str = ""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def start(
+    *,
+    owner: User,
+    prompt: str,
+    choices: Sequence[Choice],
+    is_blind: bool = False,
+    system_prompt: str = "",
+    parameters: Mapping[str, Any] | None = None,
+    tags: Iterable[str] = (),
+    request: HttpRequest | None = None,
+) -> Comparison:
+    """A comparison with its first question asked; nothing exists when it is refused.
+
+    Raises ValidationError.
+    """
+    if not COLUMNS_MIN <= len(choices) <= COLUMNS_MAX:
+        limits = {"least": COLUMNS_MIN, "most": COLUMNS_MAX}
+        raise ValidationError({"models": [_("Choose %(least)d to %(most)d models.") % limits]})
+    order = list(choices)
+    if is_blind:
+        secrets.SystemRandom().shuffle(order)
+    shared = dict(parameters or {})
+    with transaction.atomic():
+        comparison = Comparison.objects.create(
+            owner=owner,
+            title=services.title_of(prompt) or _("Comparison"),
+            is_blind=is_blind,
+            system_prompt=system_prompt,
+            parameters=shared,
+        )
+        for number, choice in enumerate(order, 1):
+            session = ChatSession.objects.create(
+                owner=owner,
+                model=choice.model,
+                title=comparison.title,
+                # No model is asked for a better one.
+                title_source=TitleSource.PERSON,
+                system_prompt=choice.system_prompt or system_prompt,
+                parameters={**shared, **choice.parameters},
+            )
+            ComparisonColumn.objects.create(comparison=comparison, number=number, session=session)
+        _keep_tags(comparison, tags)
+        after = {"columns": len(order), "is_blind": is_blind}
+        record(comparison, owner, "create", request, after=after)
+        ask_all(comparison=comparison, actor=owner, content=prompt)
+    return comparison
+
+
+def ask_all(*, comparison: Comparison, actor: User, content: str) -> None:
+    """The next question to every column. One that cannot be asked says so and leaves the others
+    alone; ValidationError if that is each of them. Raises StillAnswering."""
+    with transaction.atomic():
+        locked = claim(comparison)
+        refused: dict[int, tuple[ChatSession, str]] = {}
+        sides = sides_of(locked)
+        for side in sides:
+            session = side.column.session
+            try:
+                # A savepoint: what a refused one began is undone.
+                with transaction.atomic():
+                    services.ask(session=session, actor=actor, content=content)
+            except ValidationError:
+                if len(refused) == len(sides) - 1:
+                    raise
+                refused[side.column.number] = (session, UNUSABLE)
+            except KeyUnreadable:
+                if len(refused) == len(sides) - 1:
+                    raise
+                refused[side.column.number] = (session, UNREADABLE)
+        for session, code in refused.values():
+            _note_refusal(session, content, code)
+        changed(locked)
+
+
+def claim(comparison: Comparison) -> Comparison:
+    """Locked. Raises StillAnswering while any column answers."""
+    locked = Comparison.objects.select_for_update().get(pk=comparison.pk)
+    if Message.objects.streaming().filter(session__column__comparison=locked).exists():
+        raise StillAnswering
+    return locked
+
+
+def _note_refusal(session: ChatSession, content: str, code: str) -> None:
+    """The question, and an answer that failed before it began."""
+    history = Tree.of(session).path_to(session.tip_id)
+    revision = ChatSession.objects.bump(session.pk)
+    about: dict[str, Any] = {"session": session, "revision": revision}
+    question = Message.objects.create(
+        **about,
+        parent_id=session.tip_id,
+        position=len(history),
+        role=MessageRole.USER,
+        content=content,
+    )
+    answer = Message.objects.create(
+        **about,
+        parent=question,
+        position=len(history) + 1,
+        role=MessageRole.ASSISTANT,
+        status=MessageStatus.FAILED,
+        error_code=code,
+    )
+    ChatSession.objects.filter(pk=session.pk).update(tip=answer)
+
+
+def ask_again(*, side: Side, actor: User) -> Message:
+    """Another answer of one column to the last question. Raises ValidationError, StillAnswering."""
+    return services.ask_again(answer=_open_answer(side), actor=actor)
+
+
+def go_on(*, side: Side, actor: User) -> Message:
+    """Let one column write on where it was cut. Raises as `ask_again` does."""
+    return services.go_on(answer=_open_answer(side), actor=actor)
+
+
+def _open_answer(side: Side) -> Message:
+    """The column's last answer, if nobody has voted on it."""
+    comparison = side.column.comparison
+    if comparison.votes.filter(round=side.rounds).exists():
+        raise ValidationError(_("This round has a vote, so its answers stay as they are."))
+    if side.answer is None:
+        raise ValidationError(_("There is no answer yet."))
+    return Message.objects.select_related("session__model__provider").get(pk=side.answer.pk)
+
+
+def stop(*, comparison: Comparison) -> int:
+    """End the running answers of all columns; how many there were."""
+    columns = comparison.columns.select_related("session")
+    return sum(services.stop(session=column.session) for column in columns)
+
+
+def change(
+    *,
+    comparison: Comparison,
+    actor: User,
+    title: str | None = None,
+    is_shared: bool | None = None,
+    tags: Iterable[str] | None = None,
+    request: HttpRequest | None = None,
+) -> None:
+    """What is None stays. Raises ValidationError."""
+    fields = {"title": title, "is_shared": is_shared}
+    changes = {name: value for name, value in fields.items() if value is not None}
+    before = {"is_shared": comparison.is_shared}
+    for name, value in changes.items():
+        setattr(comparison, name, value)
+    with transaction.atomic():
+        if changes:
+            comparison.save(update_fields=list(changes))
+        if tags is not None:
+            _keep_tags(comparison, tags)
+        record(comparison, actor, "update", request, before, {"is_shared": comparison.is_shared})
+        changed(comparison)
+
+
+def delete(*, comparison: Comparison, actor: User, request: HttpRequest | None = None) -> None:
+    """Gone with its columns and votes; running answers end."""
+    sessions = ChatSession.objects.filter(column__comparison=comparison)
+    ids = list(sessions.values_list("pk", flat=True))
+    running = list(Message.objects.streaming().filter(session__in=ids).values_list("pk", flat=True))
+    with transaction.atomic():
+        record(comparison, actor, "delete", request)
+        comparison.delete()
+        ChatSession.objects.filter(pk__in=ids).delete()
+        transaction.on_commit(lambda: generator.cancel(running))
+        _tell(ids)
+
+
+def chat_with(*, side: Side, actor: User, request: HttpRequest | None = None) -> ChatSession:
+    """The conversation with one column as a chat of its own; the comparison stays as it is.
+
+    Raises ValidationError while the names are hidden, StillAnswering while it answers.
+    """
+    if side.column.comparison.is_masked:
+        raise ValidationError(_("Vote first: a chat shows which model it is with."))
+    if side.is_answering:
+        raise StillAnswering
+    origin = side.column.session
+    with transaction.atomic():
+        session = services.create_session(
+            owner=actor,
+            model=origin.model,
+            title=side.column.comparison.title,
+            system_prompt=origin.system_prompt,
+            parameters=origin.parameters,
+            request=request,
+        )
+        tip = None
+        for shown in side.turns:
+            tip = _copied(shown.message, session, tip)
+            index.add([tip])
+        session.tip = tip
+        session.save(update_fields=["tip"])
+    return session
+
+
+def record_export(
+    *, comparison: Comparison, actor: User, format: str, request: HttpRequest
+) -> None:
+    record(comparison, actor, "export", request, after={"format": format})
+
+
+def _copied(message: Message, session: ChatSession, parent: Message | None) -> Message:
+    fields = {f.name: getattr(message, f.name) for f in Message._meta.concrete_fields}
+    fields |= {"session": session, "parent": parent, "run": None, "heartbeat_at": None}
+    return Message.objects.create(
+        **{k: v for k, v in fields.items() if k not in ("id", "revision")}
+    )
+
+
+def _keep_tags(comparison: Comparison, tags: Iterable[str]) -> None:
+    names = {" ".join(tag.split()).casefold(): " ".join(tag.split()) for tag in tags if tag.strip()}
+    if len(names) > TAGS_MAX or any(len(name) > TAG_MAX_CHARS for name in names.values()):
+        limits = {"count": TAGS_MAX, "chars": TAG_MAX_CHARS}
+        text = _("At most %(count)d tags of %(chars)d characters each.") % limits
+        raise ValidationError({"tags": [text]})
+    comparison.tag_rows.all().delete()
+    rows = [ComparisonTag(comparison=comparison, name=name) for name in names.values()]
+    ComparisonTag.objects.bulk_create(rows)
+
+
+def changed(comparison: Comparison) -> None:
+    """Sockets look at sessions, so one of them says that there is something new."""
+    Comparison.objects.bump(comparison.pk)
+    ids = list(comparison.columns.values_list("session_id", flat=True))
+    ChatSession.objects.bump(ids[0])
+    _tell(ids)
+
+
+def _tell(session_ids: Sequence[uuid.UUID]) -> None:
+    for session_id in session_ids:
+        transaction.on_commit(partial(tell_changed, session_id))
+
+
+def record(
+    comparison: Comparison,
+    actor: User,
+    verb: str,
+    request: HttpRequest | None,
+    before: dict[str, Any] | None = None,
+    after: dict[str, Any] | None = None,
+) -> None:
+    """Others read the log, and a title is a person's own words: it is called by its id."""
+    unnamed = Comparison(pk=comparison.pk, title=str(comparison.pk))
+    audit(
+        actor=actor,
+        action=f"comparison.{verb}",
+        target=unnamed,
+        before=before,
+        after=after,
+        request=request,
+    )

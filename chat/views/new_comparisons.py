@@ -1,0 +1,102 @@
+"""`/compare/`: the form that starts a comparison, and those that were made."""
+
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from accounts.access import current_user, owned_or_404
+from accounts.models import User
+from chat import comparing, services
+from chat.comparison_forms import StartForm
+from chat.comparison_showing import Shown
+from chat.models import COLUMNS_MAX, COLUMNS_MIN, Comparison
+from llmplatform.encryption import KeyUnreadable
+from llmplatform.text import number_of
+from providers.models import ProviderModel
+
+COMPARISONS_PER_PAGE = 20
+UNPROCESSABLE = 422
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def index(request: HttpRequest) -> HttpResponse:
+    """A new comparison, and those that were made."""
+    user = current_user(request)
+    models = list(services.usable_models(user))
+    if request.method != "POST":
+        prompt, picked = _initial(request, user, models)
+        return _index(request, StartForm(models=models, prompt=prompt, picked=picked))
+    form = StartForm(request.POST, models=models)
+    if form.is_valid():
+        data = form.prompt.cleaned_data
+        try:
+            comparison = comparing.start(
+                owner=user,
+                prompt=data["content"],
+                choices=form.choices,
+                is_blind=data["is_blind"],
+                tags=data["tags"],
+                request=request,
+                **form.settings.changes,
+            )
+            return redirect("compare:detail", comparison.pk)
+        except ValidationError as error:
+            form.prompt.add_error(None, list(error.messages))
+        except KeyUnreadable:
+            form.prompt.add_error(None, _("The provider's stored key cannot be read."))
+    return _index(request, form, UNPROCESSABLE)
+
+
+def _index(request: HttpRequest, form: StartForm, status: int = 200) -> HttpResponse:
+    user, wanted = current_user(request), request.GET.get("q", "").strip()[:200]
+    is_shared = request.GET.get("of") == "shared"
+    rows = Comparison.objects.select_related("owner")
+    rows = rows.readable_by(user).exclude(owner=user) if is_shared else rows.for_user(user)
+    rows = rows.search(wanted) if wanted else rows
+    rows = rows.prefetch_related("tag_rows", "votes__best", "columns__session__model__provider")
+    context = {
+        "form": form,
+        "has_models": len(form.places[0].fields["model"].choices) > 1,  # type: ignore[attr-defined]
+        "shown_at_first": COLUMNS_MIN,
+        "page": Paginator(rows, COMPARISONS_PER_PAGE).get_page(request.GET.get("page")),
+        "q": wanted,
+        "is_shared": is_shared,
+    }
+    return render(request, "chat/comparison/index.html", context, status=status)
+
+
+def _initial(
+    request: HttpRequest, user: User, models: list[ProviderModel]
+) -> tuple[str, list[dict[str, Any]]]:
+    """The prompt and the places: `?from=` a comparison again, `?model=` several times, the models
+    of the last comparison, or the first two there are."""
+    prompt = request.GET.get("prompt", "")[: services.CONTENT_MAX_CHARS]
+    wanted = [number_of(text) for text in request.GET.getlist("model")]
+    picked = [{"model": pk} for pk in wanted if pk]
+    last = Comparison.objects.for_user(user).first()
+    if "from" in request.GET:
+        rows = Comparison.objects.readable_by(user)
+        last = owned_or_404(rows, pk=request.GET["from"])
+        prompt = prompt or _first_question(last)
+    if not picked and last is not None:
+        picked = _places_of(last)
+    usable = {model.pk for model in models}
+    picked = [each for each in picked if each["model"] in usable][:COLUMNS_MAX]
+    return prompt, picked or [{"model": model.pk} for model in models[:COLUMNS_MIN]]
+
+
+def _first_question(comparison: Comparison) -> str:
+    turns = Shown(comparison, comparison.owner).sides[0].turns
+    return turns[0].message.content if turns else ""
+
+
+def _places_of(comparison: Comparison) -> list[dict[str, Any]]:
+    """Of a blind one in an order that tells nothing, and without what is a model's own."""
+    sides = Shown(comparison, comparison.owner).sides
+    places = [{"model": side.column.session.model_id, **side.own} for side in sides]
+    return sorted(places, key=lambda each: each["model"] or 0) if comparison.is_masked else places
