@@ -7,7 +7,7 @@ reach what another wrote. What holds the numbers is a candidate; `Query.is_in` d
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import pairwise
 from zlib import crc32
@@ -59,13 +59,14 @@ def _pieces(text: str) -> set[str]:
     return pieces
 
 
-def _number(owner_id: int, piece: str) -> int:
+def _numbers(owner_id: int, pieces: Iterable[str]) -> list[int]:
     """32 bits with a sign; two pieces that share one are told apart by `Query.is_in`."""
-    return crc32(f"{owner_id} {piece}".encode()) - 2**31
+    start = crc32(b"%d " % owner_id)
+    return sorted({crc32(piece.encode(), start) - 2**31 for piece in pieces})
 
 
 def terms_of(owner_id: int, text: str) -> list[int]:
-    return sorted({_number(owner_id, piece) for piece in _pieces(text)})
+    return _numbers(owner_id, _pieces(text))
 
 
 class Query:
@@ -86,7 +87,7 @@ class Query:
             pieces.add(_beginnings(word)[-1])
         for run in self.unspaced:
             pieces.update(_pairs(run) if len(run) > 1 else run)
-        return sorted({_number(owner_id, piece) for piece in pieces})
+        return _numbers(owner_id, pieces)
 
     @cached_property
     def _patterns(self) -> list[re.Pattern[str]]:
