@@ -1,5 +1,5 @@
-"""A million messages for one person, written past the pages, in a process that has set Django up: what
-to search for, what to open, what it took.
+"""A million messages for one person, written past the pages, in a process that has set Django up:
+what to search for, what to open, what it took.
 """
 
 import time
@@ -49,7 +49,7 @@ class Writer:
         self._rows.append(row)
 
     def flush(self) -> None:
-        names = ", ".join(field.column for field in self._fields)
+        names = ", ".join(str(field.column) for field in self._fields)
         with connection.cursor() as cursor:
             if connection.vendor == "postgresql":
                 with cursor.copy(f"COPY {self._table} ({names}) FROM STDIN") as copy:

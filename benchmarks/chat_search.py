@@ -1,9 +1,9 @@
-"""One person with 10,000 chats and a million messages: the list, the search, opening a chat of 10,000
-messages, on the database that DATABASE_URL names (an empty one; otherwise SQLite).
+"""One person with 10,000 chats and a million messages: the list, the search, opening a chat of
+10,000 messages, on the database that DATABASE_URL names (an empty one; otherwise SQLite).
 
 Prints p50 and p95 in milliseconds of whole pages from the running platform, the processor time that
-its web process took for one, and how the database finds them. BENCH_CHATS and BENCH_MESSAGES change the
-sizes.
+its web process took for one, and how the database finds them. BENCH_CHATS and BENCH_MESSAGES change
+the sizes.
 """
 
 import json

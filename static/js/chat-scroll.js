@@ -15,8 +15,10 @@ export function following(scroller, button, isFollowing = true) {
   // Shows this part of the conversation; its reader is not at the end.
   function toPlace(element) {
     isFollowing = false;
-    const fits = element.offsetHeight < scroller.clientHeight;
-    element.scrollIntoView({ block: fits ? "center" : "start" });
+    const [whole, part] = [scroller.getBoundingClientRect(), element.getBoundingClientRect()];
+    const spare = Math.max(0, whole.height - part.height) / 2;
+    // Not scrollIntoView, which moves the page around it, too.
+    scroller.scrollTop += part.top - whole.top - spare;
     show();
   }
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('chat', '0010_imports'),
+        ('chat', '0011_shares'),
     ]
 
     operations = [
