@@ -128,7 +128,7 @@ class VersionOut(Answer):
         return _email(version.author)
 
 
-class LabelIn(Schema):
+class PromptLabelIn(Schema):
     name: Str = Field(min_length=1, max_length=40)
     version: int = Field(ge=1)
 
@@ -185,7 +185,7 @@ class UsesOut(Answer):
     uses: int
 
 
-class ImportIn(Schema):
+class PromptImportIn(Schema):
     prompts: list[dict[str, Any]] = Field(max_length=2000, description="As in an export.")
     format: Str = ""
     version: int = 1

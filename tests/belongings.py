@@ -239,7 +239,8 @@ def _messages(owner: User) -> tuple[ChatSession, Message, Message]:
         content=CANARY,
         status=MessageStatus.INTERRUPTED,
     )
-    ChatSession.objects.filter(pk=session.pk).update(tip=answer)
+    session.tip = answer
+    session.save(update_fields=["tip"])
     return session, question, answer
 
 
@@ -413,7 +414,10 @@ NOBODYS: dict[str, Parameters] = {
     "api/v1/nodes/<int:node_id>/undrain": {"node_id": 1},
 }
 # Bodies that the API's schema alone does not explain.
-BODIES: dict[tuple[str, str], dict[str, object]] = {}
+BODIES: dict[tuple[str, str], dict[str, object]] = {
+    ("POST", f"compare/<uuid:comparison_id>/{verb}/"): {"column": 1}
+    for verb in ("again", "continue", "chats")
+}
 
 
 def maker_of(route: Route) -> Make | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from django.test import Client
@@ -101,6 +102,9 @@ def name_of(route: Route) -> str:
 def send(client: Client, method: str, url: str, body: object = None) -> Any:
     if url.startswith("/api/") and body is not None:
         return client.generic(method, url, orjson.dumps(body), content_type="application/json")
+    if isinstance(body, dict) and body:
+        form = "application/x-www-form-urlencoded"
+        return client.generic(method, url, urlencode(body), content_type=form)
     return client.generic(method, url)
 
 

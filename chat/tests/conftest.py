@@ -20,6 +20,12 @@ def _answers_end() -> Iterator[None]:
     assert generator.wait(10)
 
 
+@pytest.fixture(autouse=True)
+def nobody_writes_titles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last thing that a provider was asked is the question; where titles are tested, not so."""
+    monkeypatch.setattr("chat.naming.planned", lambda generation: None)
+
+
 @pytest.fixture
 def echo(transactional_db: None, admin_user: User) -> ProviderModel:
     return create_provider(actor=admin_user, preset="echo", is_shared=True).models.get()

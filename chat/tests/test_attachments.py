@@ -267,6 +267,8 @@ def test_files_go_with_their_chat(seeing: ChatSession, alice: User) -> None:
     ask(seeing, "x", image)
     assert image.folder.is_dir()
     services.delete_session(session=seeing, actor=alice)
+    assert image.folder.is_dir(), "it can be restored"
+    services.purge_sessions(sessions=[seeing], actor=alice)
     assert not image.folder.exists() and not Attachment.objects.exists()
 
 

@@ -231,7 +231,7 @@ def test_sharing_as_two_people_do_it(
 ) -> None:
     page = sign_in(alice)
     page.goto(f"/chat/{told.pk}/")
-    page.locator(".conversation-head [data-menu] summary").click()
+    page.locator(".conversation-head").get_by_label("Actions", exact=True).click()
     page.get_by_role("link", name="Share").click()
     page.get_by_role("button", name="Make a link").click()
     address = page.locator("[data-copy-source]").inner_text()

@@ -1,6 +1,7 @@
 """The API as a whole: one shape for every error, documentation for people who signed in."""
 
 import re
+from collections import Counter
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal
@@ -25,6 +26,7 @@ from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError
 from llmplatform.field_errors import in_words
 from llmplatform.schemas import Schema, Str, plain
+from tests.sources import APPS
 
 Api = Callable[[User], ApiClient]
 
@@ -151,3 +153,16 @@ def test_the_schema_is_openapi_3_1(alice: User, client_for: Callable[[User], Cli
     assert schema["openapi"].startswith("3.1")
     names = [op["operationId"] for path in schema["paths"].values() for op in path.values()]
     assert len(names) == len(set(names))
+
+
+def test_no_two_schemas_share_a_name() -> None:
+    """In the description one would stand for both."""
+    kinds, left = list[type[Schema]](), [Schema]
+    while left:
+        found = left.pop().__subclasses__()
+        kinds += found
+        left += found
+    ours = {kind for kind in kinds if kind.__module__.split(".")[0] in APPS}
+    names = Counter(kind.__name__ for kind in ours if "[" not in kind.__name__)
+    twice = [name for name, count in names.items() if count > 1]
+    assert not twice

@@ -15,8 +15,8 @@ from prompts.api.access import editable, readable
 from prompts.models import Prompt, PromptLabel, PromptUseDay, PromptVersion
 from prompts.schemas import (
     ComparisonOut,
-    LabelIn,
     LabelOut,
+    PromptLabelIn,
     RestoreIn,
     UsesOut,
     VersionIn,
@@ -89,7 +89,7 @@ def list_labels(request: HttpRequest, prompt_id: int) -> Any:
 
 
 @router.post("{int:prompt_id}/labels", response=LabelOut)
-def move_label(request: HttpRequest, prompt_id: int, body: LabelIn) -> PromptLabel:
+def move_label(request: HttpRequest, prompt_id: int, body: PromptLabelIn) -> PromptLabel:
     """Let the label point at a version, wherever it was; `production` is its owner's (of the
     company's an administrator's)."""
     return versions.move_label(

@@ -14,8 +14,8 @@ from prompts import services, transfer, versions
 from prompts.api.access import editable, manageable, readable, shown
 from prompts.models import Prompt
 from prompts.schemas import (
-    ImportIn,
     ImportOut,
+    PromptImportIn,
     PromptIn,
     PromptOut,
     PromptPatch,
@@ -68,7 +68,7 @@ def export_prompts(
 
 
 @router.post("import", response=ImportOut)
-def import_prompts(request: HttpRequest, body: ImportIn) -> Any:
+def import_prompts(request: HttpRequest, body: PromptImportIn) -> Any:
     """Good entries become private prompts of one's own; the others are named with their reasons."""
     report = transfer.import_prompts(
         actor=current_user(request), entries=body.prompts, request=request

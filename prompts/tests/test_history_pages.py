@@ -79,7 +79,7 @@ def test_two_versions_are_compared(alice: User, client_for: ClientFor) -> None:
 def test_readers_neither_restore_nor_label(alice: User, bob: User, client_for: ClientFor) -> None:
     prompt = _prompt(alice, is_shared=True)
     base, client = f"/prompts/{prompt.pk}", client_for(bob)
-    assert "restore" not in _page(client, f"{base}/versions/")
+    assert "/restore/" not in _page(client, f"{base}/versions/")
     assert client.post(f"{base}/versions/1/restore/").status_code == 404
     assert client.post(f"{base}/labels/", {"name": "a", "number": "1"}).status_code == 404
 
