@@ -82,13 +82,13 @@ def decide(request: HttpRequest) -> HttpResponse:
 def one(request: HttpRequest, feedback_id: int) -> HttpResponse:
     """One example. Its person is sent to the answer; a reviewer reads, changes and decides."""
     user = current_user(request)
-    if not reviewing.may_review(user):
+    rows = reviewing.inbox().select_related("message__session", "user__training_consent")
+    feedback = rows.filter(pk=feedback_id).first() if reviewing.may_review(user) else None
+    if feedback is None:
         own = owned_or_404(Feedback.objects.for_user(user).select_related("vote"), pk=feedback_id)
         if own.vote is not None:
             return redirect("compare:detail", own.vote.comparison_id)
         return redirect("feedback:answer", own.message_id)
-    rows = reviewing.inbox().select_related("message__session", "user__training_consent")
-    feedback = owned_or_404(rows, pk=feedback_id)
     if request.method != "POST":
         return _show(request, feedback)
     if request.POST.get("decision") == "anonymise":
