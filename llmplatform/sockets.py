@@ -26,6 +26,8 @@ class Listener(AsyncWebsocketConsumer):
     """Hears of news by `llmplatform.nudges`, and has no channel of Channels' own: that would cost a
     task for each socket, and three for each word."""
 
+    _has_ended = False
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope, self.base_send = scope, send
         with contextlib.suppress(StopConsumer):
@@ -59,6 +61,11 @@ class Listener(AsyncWebsocketConsumer):
         await self.base_send({"type": "websocket.send", "text": orjson.dumps(event).decode()})
 
     async def end(self, code: int) -> None:
+        """Once: several may find at the same moment that it is over, and a server refuses a second
+        end."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         with contextlib.suppress(OSError):
             await self.close(code)  # type: ignore[no-untyped-call]
 

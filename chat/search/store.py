@@ -87,20 +87,20 @@ def empty() -> None:
 def add(rows: Sequence[tuple[int, Sequence[int]]]) -> None:
     """Entries' ids and terms; other databases have them from the entries themselves."""
     if connection.vendor == "sqlite":
-        sql = "INSERT INTO chat_search (rowid, terms) VALUES (%s, %s)"
-        _write(sql, rows)
+        _write("INSERT INTO chat_search (rowid, terms) VALUES (%s, %s)", rows)
 
 
 def remove(rows: Sequence[tuple[int, Sequence[int]]]) -> None:
     """With the terms that were added."""
     if connection.vendor == "sqlite":
-        sql = "INSERT INTO chat_search (chat_search, rowid, terms) VALUES ('delete', %s, %s)"
-        _write(sql, rows)
+        _write(
+            "INSERT INTO chat_search (chat_search, rowid, terms) VALUES ('delete', %s, %s)", rows
+        )
 
 
-def _write(sql: str, rows: Sequence[tuple[int, Sequence[int]]]) -> None:
+def _write(statement: str, rows: Sequence[tuple[int, Sequence[int]]]) -> None:
     with connection.cursor() as cursor:
-        cursor.executemany(sql, [(pk, " ".join(map(word_of, terms))) for pk, terms in rows])
+        cursor.executemany(statement, [(pk, " ".join(map(word_of, terms))) for pk, terms in rows])
 
 
 def by_index(owner_id: int, terms: Sequence[int], before: int) -> tuple[str, list[Any]]:
@@ -145,9 +145,9 @@ def _floor(owner_id: int) -> int | None:
     return found[0] if found else None
 
 
-def _rows(sql: str, parameters: Sequence[Any]) -> list[Row]:
+def _rows(statement: str, parameters: Sequence[Any]) -> list[Row]:
     with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+        cursor.execute(statement, parameters)
         return [(pk, _uuid(session), _uuid(message)) for pk, session, message in cursor.fetchall()]
 
 

@@ -20,9 +20,9 @@ def _answers_end() -> Iterator[None]:
     assert generator.wait(10)
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def nobody_writes_titles(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last thing that a provider was asked is the question; where titles are tested, not so."""
+    """The last thing that a provider was asked is the question."""
     monkeypatch.setattr("chat.naming.planned", lambda generation: None)
 
 

@@ -31,6 +31,8 @@ from providers.tests.wire import EXAMPLES, KINDS
 __all__ = ["replay"]
 
 ClientFor = Callable[[User], Client]
+pytestmark = pytest.mark.usefixtures("nobody_writes_titles")
+
 RED = (200, 30, 30)
 
 

@@ -91,10 +91,13 @@ def test_asking_on_and_one_anew(echoes: list[ProviderModel], alice: User, sign_i
     # Only what was said last can be answered anew.
     anew = column(page, 2).get_by_role("button", name="Answer anew")
     assert anew.count() == 1
+    before = column(page, 2).locator(".message-assistant").last.get_attribute("id")
     anew.click()
+    # Another answer, and it is complete.
     page.wait_for_function(
-        """() => document.querySelectorAll('[data-column="2"] .answer').length === 2
-            && !document.querySelector('[data-answering]')"""
+        """before => document.querySelectorAll('[data-column="2"] .answer').length === 2
+            && !document.getElementById(before) && !document.querySelector('[data-answering]')""",
+        arg=before,
     )
     column(page, 2).get_by_role("button", name=re.compile("Continue with Osprey")).click()
     page.wait_for_url(re.compile(r"/chat/[0-9a-f-]{36}/"), wait_until="commit")

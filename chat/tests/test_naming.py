@@ -30,11 +30,6 @@ from providers.types import ChatMessage, ChatRequest, Event, Target, TextDelta, 
 Answer = Callable[..., Message]
 
 
-@pytest.fixture
-def nobody_writes_titles() -> None:
-    """Somebody does."""
-
-
 class Model:
     """Answers anything, and writes the title that a test wants; `asked` are calls for one."""
 

@@ -17,6 +17,8 @@ from providers.tests.wire import EXAMPLES, KINDS
 
 __all__ = ["replay"]
 
+pytestmark = pytest.mark.usefixtures("nobody_writes_titles")
+
 # Tags in the text (cut anywhere, or only the closing one), a field of its own under three names,
 # blocks of the answer, Ollama's field.
 SOURCES = [
