@@ -61,15 +61,21 @@ def audit(
     after: dict[str, Any] | None = None,
     request: HttpRequest | None = None,
     actor_label: str = "",
+    is_private: bool = False,
 ) -> AuditEvent:
-    """Record `action` ("noun.verb"). Call it in the transaction of the change it describes."""
+    """Record `action` ("noun.verb"). Call it in the transaction of the change it describes.
+
+    `is_private`: the name of `target` is a person's own words, and others read the log: it is
+    called by its number.
+    """
+    label = "" if target is None else str(target.pk if is_private else target)
     return AuditEvent.objects.create(
         actor=actor,
         actor_label=(actor.email if actor else actor_label)[:254],
         action=action,
         target_type=target._meta.label_lower if target is not None else "",
         target_id=str(target.pk)[:64] if target is not None else "",
-        target_label=str(target)[:254] if target is not None else "",
+        target_label=label[:254],
         address=client_address(request),
         request_id=getattr(request, "request_id", "") if request is not None else "",
         before=before,

@@ -3,7 +3,7 @@
 import base64
 import shutil
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import PurePath
 from typing import Any, BinaryIO, cast
 
@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from chat import pictures, text_files
 from chat.models import Attachment, AttachmentKind, Message
-from llmplatform.text import DECEIVING, UNSTORABLE
+from llmplatform.text import plain_file_name
 
 MAX_PER_MESSAGE = 10
 # Of one person at the same time; reaping.py forgets what nobody sends.
@@ -35,7 +35,7 @@ def keep(*, owner: User, file: BinaryIO, name: str) -> Attachment:
     """Check a file by what is in it, and keep what a model will be sent. Raises ValidationError."""
     if Attachment.objects.for_user(owner).unsent().count() >= MAX_UNSENT:
         raise ValidationError(_("Too many files wait to be sent. Send or remove some first."))
-    attachment = Attachment(owner=owner, name=_clean(name))
+    attachment = Attachment(owner=owner, name=plain_file_name(name) or "file")
     head = file.read(HEAD_BYTES)
     file.seek(0)
     contents = _picture(attachment, file) if pictures.is_picture(head) else _text(attachment, file)
@@ -43,12 +43,6 @@ def keep(*, owner: User, file: BinaryIO, name: str) -> Attachment:
         attachment.save()
         _write(attachment, contents)
     return attachment
-
-
-def _clean(name: str) -> str:
-    """Without folders and without what makes a name look like another; the end is kept."""
-    last = PurePath(name.replace("\\", "/")).name
-    return DECEIVING.sub("", UNSTORABLE.sub("", last)).strip()[-200:] or "file"
 
 
 def _read(file: BinaryIO, max_bytes: int) -> bytes:
@@ -172,6 +166,24 @@ def text(attachment: Attachment) -> str | None:
         return attachment.content.read_text(encoding="utf-8")
     except OSError:
         return None
+
+
+def beside(
+    content: str, files: Iterable[Attachment], as_images: Collection[uuid.UUID] = ()
+) -> tuple[str, tuple[str, ...]]:
+    """A question as a model is sent it: its text behind the text files, as models read them best,
+    and the data URLs of those that go `as_images`. Of what is not included the name is told."""
+    parts, images = [], []
+    for file in files:
+        url = data_url(file) if file.pk in as_images else None
+        said = None if file.is_image else text(file)
+        if url is not None:
+            images.append(url)
+        elif said is not None:
+            parts.append(text_files.fenced(file.name, said))
+        else:
+            parts.append(f"[{file.kind} not included: {file.name}]")
+    return "\n\n".join([*parts, content]).strip(), tuple(images)
 
 
 def answer(attachment: Attachment, *, small: bool = False) -> HttpResponse | None:

@@ -16,6 +16,7 @@ from accounts.models import User
 from accounts.services import audit
 from chat import services
 from chat.columns import Side, sides_of
+from chat.copying import copy_path
 from chat.errors import StillAnswering
 from chat.events import tell_changed
 from chat.generation import generator
@@ -31,7 +32,6 @@ from chat.models import (
     MessageStatus,
     TitleSource,
 )
-from chat.search import index
 from chat.threads import Tree
 from chat.titles import title_of
 from llmplatform.encryption import KeyUnreadable
@@ -103,7 +103,7 @@ def ask_all(*, comparison: Comparison, actor: User, content: str) -> None:
     alone; ValidationError if that is each of them. Raises StillAnswering."""
     with transaction.atomic():
         locked = claim(comparison)
-        refused: dict[int, tuple[ChatSession, str]] = {}
+        refused: list[tuple[ChatSession, str]] = []
         sides = sides_of(locked)
         for side in sides:
             session = side.column.session
@@ -111,15 +111,12 @@ def ask_all(*, comparison: Comparison, actor: User, content: str) -> None:
                 # A savepoint: what a refused one began is undone.
                 with transaction.atomic():
                     services.ask(session=session, actor=actor, content=content)
-            except ValidationError:
+            except (ValidationError, KeyUnreadable) as error:
                 if len(refused) == len(sides) - 1:
                     raise
-                refused[side.column.number] = (session, UNUSABLE)
-            except KeyUnreadable:
-                if len(refused) == len(sides) - 1:
-                    raise
-                refused[side.column.number] = (session, UNREADABLE)
-        for session, code in refused.values():
+                code = UNREADABLE if isinstance(error, KeyUnreadable) else UNUSABLE
+                refused.append((session, code))
+        for session, code in refused:
             _note_refusal(session, content, code)
         changed(locked)
 
@@ -134,20 +131,20 @@ def claim(comparison: Comparison) -> Comparison:
 
 def _note_refusal(session: ChatSession, content: str, code: str) -> None:
     """The question, and an answer that failed before it began."""
-    history = Tree.of(session).path_to(session.tip_id)
+    count = len(Tree.of(session).nodes_to(session.tip_id))
     revision = ChatSession.objects.bump(session.pk)
     about: dict[str, Any] = {"session": session, "revision": revision}
     question = Message.objects.create(
         **about,
         parent_id=session.tip_id,
-        position=len(history),
+        position=count,
         role=MessageRole.USER,
         content=content,
     )
     answer = Message.objects.create(
         **about,
         parent=question,
-        position=len(history) + 1,
+        position=count + 1,
         role=MessageRole.ASSISTANT,
         status=MessageStatus.FAILED,
         error_code=code,
@@ -237,12 +234,7 @@ def chat_with(*, side: Side, actor: User, request: HttpRequest | None = None) ->
             parameters=origin.parameters,
             request=request,
         )
-        tip = None
-        for shown in side.turns:
-            tip = _copied(shown.message, session, tip)
-            index.add([tip])
-        session.tip = tip
-        session.save(update_fields=["tip"])
+        copy_path([turn.message for turn in side.turns], session)
     return session
 
 
@@ -250,14 +242,6 @@ def record_export(
     *, comparison: Comparison, actor: User, format: str, request: HttpRequest
 ) -> None:
     record(comparison, actor, "export", request, after={"format": format})
-
-
-def _copied(message: Message, session: ChatSession, parent: Message | None) -> Message:
-    fields = {f.name: getattr(message, f.name) for f in Message._meta.concrete_fields}
-    fields |= {"session": session, "parent": parent, "run": None, "heartbeat_at": None}
-    return Message.objects.create(
-        **{k: v for k, v in fields.items() if k not in ("id", "revision")}
-    )
 
 
 def _keep_tags(comparison: Comparison, tags: Iterable[str]) -> None:
@@ -292,12 +276,11 @@ def record(
     before: dict[str, Any] | None = None,
     after: dict[str, Any] | None = None,
 ) -> None:
-    """Others read the log, and a title is a person's own words: it is called by its id."""
-    unnamed = Comparison(pk=comparison.pk, title=str(comparison.pk))
     audit(
         actor=actor,
         action=f"comparison.{verb}",
-        target=unnamed,
+        target=comparison,
+        is_private=True,
         before=before,
         after=after,
         request=request,

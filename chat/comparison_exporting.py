@@ -11,11 +11,9 @@ from chat.comparison_schemas import ComparisonOut
 from chat.comparison_showing import Row, rows_of
 from chat.models import Comparison, Vote
 
-FORMATS = {"md": "text/markdown", "json": "application/json"}
-
 
 def exported(comparison: Comparison, kind: str) -> str:
-    """`kind` is one of FORMATS."""
+    """`kind` is one of exporting.FORMATS."""
     if kind == "json":
         content = ComparisonOut.from_orm(comparison).model_dump(mode="json")
         return json.dumps(content, ensure_ascii=False, indent=2)

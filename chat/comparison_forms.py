@@ -13,6 +13,22 @@ from chat.voting import NOTE_MAX_CHARS
 from providers.models import ProviderModel
 
 
+class TagsField(forms.CharField):
+    """Cleaned to a list of words."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=_("Tags"),
+            max_length=TAG_MAX_CHARS * 10,
+            required=False,
+            help_text=_("Words with commas between. The leaderboard can be read by tag."),
+        )
+
+    def clean(self, value: Any) -> list[str]:
+        text = super().clean(value)
+        return [word for word in text.replace("，", ",").split(",") if word.strip()]
+
+
 class PromptForm(forms.Form):
     content = forms.CharField(
         label=_("Question"),
@@ -25,19 +41,7 @@ class PromptForm(forms.Form):
         required=False,
         help_text=_("The order is shuffled and the names are hidden until you have voted."),
     )
-    tags = forms.CharField(
-        label=_("Tags"),
-        max_length=TAG_MAX_CHARS * 10,
-        required=False,
-        help_text=_("Words with commas between. The leaderboard can be read by tag."),
-    )
-
-    def clean_tags(self) -> list[str]:
-        return words_of(self.cleaned_data["tags"])
-
-
-def words_of(text: str) -> list[str]:
-    return [word for word in str(text).replace("，", ",").split(",") if word.strip()]
+    tags = TagsField()
 
 
 class PlaceForm(SettingsForm):
@@ -141,17 +145,9 @@ class VoteForm(forms.Form):
 
 class AboutForm(forms.Form):
     title = forms.CharField(label=_("Title"), max_length=200)
-    tags = forms.CharField(
-        label=_("Tags"),
-        max_length=TAG_MAX_CHARS * 10,
-        required=False,
-        help_text=_("Words with commas between. The leaderboard can be read by tag."),
-    )
+    tags = TagsField()
     is_shared = forms.BooleanField(
         label=_("Share with the company"),
         required=False,
         help_text=_("Everybody who is signed in can read it; only you can ask and vote."),
     )
-
-    def clean_tags(self) -> list[str]:
-        return words_of(self.cleaned_data["tags"])

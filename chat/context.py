@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 
 from chat import attachments
 from chat.models import Attachment, ChatSession, Message
-from chat.text_files import fenced
 from providers.models import ProviderModel
 from providers.services import estimated_prompt_tokens
 from providers.types import ChatMessage
@@ -33,7 +32,8 @@ def build(
     sent = _sent_images(session.model, questions, files)
     for message in history:
         if message.is_question:
-            messages.append(_question(message, files[message.pk], sent))
+            said, images = attachments.beside(message.content, files[message.pk], sent)
+            messages.append(ChatMessage(message.role, said, images))
         elif message.content.strip():
             messages.append(ChatMessage(message.role, message.content))
     if any(files.values()):
@@ -58,21 +58,6 @@ def _sent_images(
         text = _("%(model)s does not read images. Choose a model with vision, or remove the image.")
         raise ValidationError({"attachments": [text % {"model": model or _("The model")}]})
     return set()
-
-
-def _question(message: Message, files: Sequence[Attachment], sent: set[UUID]) -> ChatMessage:
-    """Text files come before the question, as models read them best."""
-    parts, images = [], []
-    for file in files:
-        url = attachments.data_url(file) if file.pk in sent else None
-        text = None if file.is_image else attachments.text(file)
-        if url is not None:
-            images.append(url)
-        elif text is not None:
-            parts.append(fenced(file.name, text))
-        else:
-            parts.append(f"[{file.kind} not included: {file.name}]")
-    return ChatMessage(message.role, "\n\n".join([*parts, message.content]).strip(), tuple(images))
 
 
 def _check_size(model: ProviderModel | None, messages: Sequence[ChatMessage]) -> None:

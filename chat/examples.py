@@ -3,27 +3,15 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from django.db.models import Q, prefetch_related_objects
+from django.db.models import Q
 
-from chat import attachments
+from chat.attachments import beside
 from chat.models import Feedback, FeedbackKind, Message, MessageRole, Purpose, Vote
-from chat.text_files import fenced
+from chat.threads import Tree
 from training.services import problem_with_example
 
 ROLES = ("system", "user", "assistant")
 Example = dict[str, Any]
-
-
-def path_to(message: Message) -> list[Message]:
-    """From the first question to `message`, whatever versions there are beside it."""
-    rows = Message.objects.filter(session=message.session_id, position__lt=message.position)
-    links = dict(rows.values_list("pk", "parent_id"))
-    wanted, parent = [], message.parent_id
-    while parent is not None and parent in links:
-        wanted.append(parent)
-        parent = links[parent]
-    found = Message.objects.defer("thinking_content").in_bulk(wanted)
-    return [*(found[pk] for pk in reversed(wanted)), message]
 
 
 def example_of(feedback: Feedback) -> Example:
@@ -31,24 +19,17 @@ def example_of(feedback: Feedback) -> Example:
     message = feedback.message
     if message is None:
         return {"messages": [], "chosen": "", "rejected": ""}
-    path = path_to(message)[:-1]
-    prefetch_related_objects(path, "attachments")
-    turns = [{"role": str(each.role), "content": _with_files(each)} for each in path]
+    path = Tree.of(message.session).path_to(message.parent_id)
+    # Of a picture the name, for a reviewer to decide.
+    turns = [
+        {"role": str(each.role), "content": beside(each.content, each.attachments.all())[0]}
+        for each in path
+    ]
     system = message.session.system_prompt.strip()
     if system:
         turns.insert(0, {"role": "system", "content": system})
     chosen, rejected = _answers(feedback, message)
     return {"messages": turns, "chosen": chosen, "rejected": rejected}
-
-
-def _with_files(message: Message) -> str:
-    """Text files as a model was sent them; of a picture its name, for a reviewer to decide."""
-    parts = []
-    for file in message.attachments.all():
-        text = None if file.is_image else attachments.text(file)
-        fallback = f"[{file.kind} not included: {file.name}]"
-        parts.append(fallback if text is None else fenced(file.name, text))
-    return "\n\n".join([*parts, message.content]).strip()
 
 
 def _answers(feedback: Feedback, message: Message) -> tuple[str, str]:

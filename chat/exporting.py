@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 from django.db.models import Model
+from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
@@ -63,3 +64,15 @@ def file_name(session: Model, extension: str) -> str:
 def disposition(session: Model, extension: str) -> str:
     """The header that makes a browser save it under its title."""
     return str(content_disposition_header(True, file_name(session, extension)))
+
+
+def download(text: str, of: Model, kind: str) -> HttpResponse:
+    """`kind` is one of FORMATS."""
+    return HttpResponse(
+        text,
+        content_type=f"{FORMATS[kind]}; charset=utf-8",
+        headers={
+            "Content-Disposition": disposition(of, kind),
+            "X-Content-Type-Options": "nosniff",
+        },
+    )

@@ -53,5 +53,4 @@ def _saved(folder: ChatFolder, actor: User, action: str, request: HttpRequest | 
 
 
 def _record(folder: ChatFolder, actor: User, action: str, request: HttpRequest | None) -> None:
-    unnamed = ChatFolder(pk=folder.pk, name=str(folder.pk))
-    audit(actor=actor, action=action, target=unnamed, request=request)
+    audit(actor=actor, action=action, target=folder, is_private=True, request=request)

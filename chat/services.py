@@ -36,16 +36,12 @@ SHOWN_IN_AUDIT = ("is_pinned", "is_archived", "parameters")
 PRIVATE = frozenset({"title", "system_prompt", "folder"})
 
 
-def _unnamed(session: ChatSession) -> ChatSession:
-    """What the audit log calls it: others read that, and a title is a person's own words."""
-    return ChatSession(pk=session.pk, title=str(session.pk))
-
-
 def record_export(*, session: ChatSession, actor: User, format: str, request: HttpRequest) -> None:
     audit(
         actor=actor,
         action="chat.export",
-        target=_unnamed(session),
+        target=session,
+        is_private=True,
         after={"format": format},
         request=request,
     )
@@ -64,7 +60,7 @@ def create_session(
         fields.setdefault("title_source", TitleSource.PERSON)
     with transaction.atomic():
         session = ChatSession.objects.create(owner=owner, model=model, **fields)
-        audit(actor=owner, action="chat.create", target=_unnamed(session), request=request)
+        audit(actor=owner, action="chat.create", target=session, is_private=True, request=request)
     return session
 
 
@@ -86,7 +82,8 @@ def change_session(
         audit(
             actor=actor,
             action="chat.update",
-            target=_unnamed(session),
+            target=session,
+            is_private=True,
             before=before,
             after=after,
             request=request,
@@ -104,7 +101,7 @@ def delete_session(
         ChatSession.objects.select_for_update().get(pk=session.pk)
         stop(session=session)
         ChatSession.objects.filter(pk=session.pk).update(deleted_at=timezone.now())
-        audit(actor=actor, action="chat.delete", target=_unnamed(session), request=request)
+        audit(actor=actor, action="chat.delete", target=session, is_private=True, request=request)
         _tell(session.pk)
 
 
@@ -115,7 +112,7 @@ def restore_session(
     with transaction.atomic():
         ChatSession.objects.filter(pk=session.pk).update(deleted_at=None)
         ChatSession.objects.bump(session.pk)
-        audit(actor=actor, action="chat.restore", target=_unnamed(session), request=request)
+        audit(actor=actor, action="chat.restore", target=session, is_private=True, request=request)
 
 
 def purge_sessions(
@@ -124,7 +121,9 @@ def purge_sessions(
     """Gone for good, with their messages."""
     for session in sessions:
         with transaction.atomic():
-            audit(actor=actor, action="chat.purge", target=_unnamed(session), request=request)
+            audit(
+                actor=actor, action="chat.purge", target=session, is_private=True, request=request
+            )
             session.delete()
 
 

@@ -1,7 +1,6 @@
 """Verbs about shared chats: share, bring up to date, revoke, read, take a copy."""
 
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -12,9 +11,8 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from chat import attachments
+from chat.copying import copy_path
 from chat.models import Attachment, ChatSession, ChatShare, Message, TitleSource
-from chat.search import index
 from chat.services import usable_models
 from chat.threads import Tree
 
@@ -42,11 +40,11 @@ def share(
     options = {"has_system_prompt": has_system_prompt, "has_thoughts": has_thoughts}
     with transaction.atomic():
         ChatSession.objects.select_for_update().get(pk=session.pk)
-        until = _settled_leaf(session)
+        until_id = _settled_leaf(session)
         row = share_of(session)
         if row is None:
             row = ChatShare(owner=actor, session=session)
-        row.until, row.updated_at = until, timezone.now()
+        row.until_id, row.updated_at = until_id, timezone.now()
         row.has_system_prompt, row.has_thoughts = has_system_prompt, has_thoughts
         action = "chat.share" if row._state.adding else "chat.share_update"
         row.save()
@@ -54,14 +52,14 @@ def share(
     return row
 
 
-def _settled_leaf(session: ChatSession) -> Message:
+def _settled_leaf(session: ChatSession) -> uuid.UUID:
     """The last message that will not change any more."""
-    path = Tree.of(session).path_to(session.tip_id)
+    path = Tree.of(session).nodes_to(session.tip_id)
     while path and path[-1].is_streaming:
         path.pop()
     if not path:
         raise ValidationError(_("There is nothing to share yet."))
-    return path[-1]
+    return path[-1].pk
 
 
 def _told(row: ChatShare) -> dict[str, Any]:
@@ -89,7 +87,7 @@ def messages_of(row: ChatShare) -> list[Message]:
 
 def attachment_of(row: ChatShare, attachment_id: uuid.UUID) -> Attachment | None:
     """One of what a reader sees; None for any other."""
-    shown = [message.pk for message in messages_of(row)]
+    shown = {node.pk for node in Tree.of(row.session).nodes_to(row.until_id)}
     rows = Attachment.objects.filter(pk=attachment_id, message__session=row.session_id)
     found = rows.first()
     return found if found is not None and found.message_id in shown else None
@@ -107,8 +105,7 @@ def copy(*, row: ChatShare, reader: User, request: HttpRequest | None = None) ->
             model_id=model_id if usable else None,
             system_prompt=source.system_prompt if row.has_system_prompt else "",
         )
-        made = _copied(messages_of(row), session)
-        ChatSession.objects.filter(pk=session.pk).update(tip=made[-1])
+        copy_path(messages_of(row), session, COPIED)
         audit(
             actor=reader,
             action="chat.share_copy",
@@ -117,16 +114,3 @@ def copy(*, row: ChatShare, reader: User, request: HttpRequest | None = None) ->
             request=request,
         )
     return session
-
-
-def _copied(path: Sequence[Message], session: ChatSession) -> list[Message]:
-    made: list[Message] = []
-    for original in path:
-        fields = {name: getattr(original, name) for name in COPIED}
-        parent_id = made[-1].pk if made else None
-        made.append(Message(session=session, parent_id=parent_id, **fields))
-    Message.objects.bulk_create(made)
-    index.add(made)
-    for original, clone in zip(path, made, strict=True):
-        attachments.copy(source=original, target=clone, owner=session.owner)
-    return made

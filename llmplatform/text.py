@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from decimal import Decimal
+from pathlib import PurePath
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
@@ -40,6 +41,13 @@ def storable(value: str) -> str:
     if UNSTORABLE.search(value):
         raise ValueError(_("The text contains characters that cannot be stored."))
     return unicodedata.normalize("NFC", value)
+
+
+def plain_file_name(name: str, max_chars: int = 200) -> str:
+    """Of an uploaded file, to show: without folders and without what makes a name look like
+    another; of a long one the end, which says what it is. Empty where nothing is left."""
+    last = PurePath(name.replace("\\", "/")).name
+    return DECEIVING.sub("", UNSTORABLE.sub("", last)).strip()[-max_chars:]
 
 
 def validate_name(value: str) -> None:

@@ -16,8 +16,3 @@ def is_private(prompt: Prompt) -> bool:
 def audited(values: Mapping[str, Any], *, is_private: bool) -> dict[str, Any]:
     words = {name: values[name][:AUDITED_CHARS] for name in WORDS if name in values}
     return {**values, **(dict.fromkeys(words, "private") if is_private else words)}
-
-
-def unnamed(prompt: Prompt) -> Prompt:
-    """What the audit log calls it."""
-    return Prompt(pk=prompt.pk, title=str(prompt.pk)) if is_private(prompt) else prompt

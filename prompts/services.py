@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from prompts import usage, variables, versions
-from prompts.auditing import audited, is_private, unnamed
+from prompts.auditing import audited, is_private
 from prompts.cleaning import TITLE_MAX_CHARS, cleaned
 from prompts.models import Prompt, PromptFavourite, PromptTag, PromptVersion
 
@@ -65,7 +65,8 @@ def create_prompt(
         audit(
             actor=actor,
             action="prompt.create",
-            target=unnamed(prompt),
+            target=prompt,
+            is_private=is_private(prompt),
             after=audited(
                 {"title": prompt.title, "is_shared": prompt.is_shared, "tags": values["tags"]},
                 is_private=is_private(prompt),
@@ -105,7 +106,8 @@ def change_prompt(
         audit(
             actor=actor,
             action="prompt.update",
-            target=unnamed(prompt),
+            target=prompt,
+            is_private=is_private(prompt),
             before=audited(before, is_private=was_private),
             after=audited(after, is_private=is_private(prompt)),
             request=request,
@@ -147,7 +149,8 @@ def delete_prompt(*, prompt: Prompt, actor: User, request: HttpRequest | None = 
         audit(
             actor=actor,
             action="prompt.delete",
-            target=unnamed(prompt),
+            target=prompt,
+            is_private=is_private(prompt),
             before=audited({"title": prompt.title}, is_private=is_private(prompt)),
             request=request,
         )

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from prompts.auditing import audited, is_private, unnamed
+from prompts.auditing import audited, is_private
 from prompts.cleaning import label_of
 from prompts.models import PRODUCTION, Prompt, PromptLabel, PromptVersion
 
@@ -89,7 +89,8 @@ def restore(
         audit(
             actor=actor,
             action="prompt.restore",
-            target=unnamed(prompt),
+            target=prompt,
+            is_private=is_private(prompt),
             before={"version": made.number - 1},
             after={"version": made.number, "restored": version.number},
             request=request,
@@ -124,7 +125,8 @@ def move_label(
         audit(
             actor=actor,
             action="prompt.label",
-            target=unnamed(prompt),
+            target=prompt,
+            is_private=is_private(prompt),
             before={"label": wanted, "version": before.version.number if before else None},
             after={"label": wanted, "version": version.number},
             request=request,
@@ -140,7 +142,8 @@ def remove_label(*, label: PromptLabel, actor: User, request: HttpRequest | None
         audit(
             actor=actor,
             action="prompt.unlabel",
-            target=unnamed(prompt),
+            target=prompt,
+            is_private=is_private(prompt),
             before=audited(
                 {"label": label.name, "version": label.version.number},
                 is_private=is_private(prompt),

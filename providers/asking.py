@@ -55,10 +55,7 @@ async def asked(target: Target, build: Build, *, is_stream: bool) -> AsyncIterat
                 patience=target.patience,
             )
 
-        answer = await _repeated(
-            lambda: ACCESS_TOKENS.signed_in(target, once), retries=target.patience.retries
-        )
-        with answer:
+        with await _repeated(target, once) as answer:
             yield answer
 
 
@@ -69,18 +66,17 @@ async def fetched(target: Target, build: Build) -> bytes:
         async def once(signed_in: Target) -> bytes:
             return await fetch(client, build(signed_in))
 
-        return await _repeated(
-            lambda: ACCESS_TOKENS.signed_in(target, once), retries=target.patience.retries
-        )
+        return await _repeated(target, once)
 
 
-async def _repeated(work: Callable[[], Awaitable[T]], *, retries: int) -> T:
+async def _repeated(target: Target, work: Callable[[Target], Awaitable[T]]) -> T:
+    """`work` for the signed-in target, and again where that may help. Raises ProviderError."""
     for round_number in count():
         try:
-            return await work()
+            return await ACCESS_TOKENS.signed_in(target, work)
         except ProviderError as error:
             pause = pause_s(round_number, [error])
-            if round_number >= retries or pause is None or not may_pass(error):
+            if round_number >= target.patience.retries or pause is None or not may_pass(error):
                 raise
         await asyncio.sleep(pause)
     raise AssertionError("unreachable")

@@ -27,6 +27,7 @@ SHARED = {
             "charts",
             "encryption",
             "env",
+            "errands",
             "errors",
             "nudges",
             "schemas",

@@ -1,26 +1,15 @@
 """Nudges for the workers. Each may be lost: beat looks at everything again within seconds."""
 
-import logging
-
 from django.db import transaction
 
+from llmplatform import errands
 from training.models import Node, Workload
-
-logger = logging.getLogger(__name__)
 
 EXPIRES_S = 30
 
 
 def _send(task: str, *args: str, queue: str | None = None) -> None:
-    # Only here: a process beside a training sends its first one when it ends.
-    from kombu.exceptions import OperationalError
-
-    from llmplatform.celery import app
-
-    try:
-        app.send_task(f"training.tasks.{task}", args=args, queue=queue, expires=EXPIRES_S)
-    except (OperationalError, OSError):
-        logger.warning("the broker does not answer; beat will send %s again", task)
+    errands.send(f"training.tasks.{task}", *args, queue=queue, expires_s=EXPIRES_S)
 
 
 def look_at_queue() -> None:

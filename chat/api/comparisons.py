@@ -212,12 +212,9 @@ def show_difference(
 
 @comparisons_router.get("{uuid:comparison_id}/export", response={200: None})
 def export(request: HttpRequest, comparison_id: UUID, format: str = "md") -> HttpResponse:
-    if format not in comparison_exporting.FORMATS:
+    if format not in exporting.FORMATS:
         raise ValidationError({"format": [_("Choose md or json.")]})
     comparison, user = _readable(request, comparison_id), current_user(request)
     text = comparison_exporting.exported(comparison, format)
     comparing.record_export(comparison=comparison, actor=user, format=format, request=request)
-    kind = comparison_exporting.FORMATS[format]
-    response = HttpResponse(text, content_type=f"{kind}; charset=utf-8")
-    response.headers["Content-Disposition"] = exporting.disposition(comparison, format)
-    return response
+    return exporting.download(text, comparison, format)

@@ -190,6 +190,4 @@ def export(
     text = exporting.exported(session, format, has_thoughts=thoughts)
     user = current_user(request)
     services.record_export(session=session, actor=user, format=format, request=request)
-    response = HttpResponse(text, content_type=f"{exporting.FORMATS[format]}; charset=utf-8")
-    response.headers["Content-Disposition"] = exporting.disposition(session, format)
-    return response
+    return exporting.download(text, session, format)

@@ -11,7 +11,6 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from pathlib import PurePath
 from typing import Any, BinaryIO
 
 from django.conf import settings
@@ -31,7 +30,7 @@ from chat.importing.elements import Unreadable
 from chat.importing.sources import understood
 from chat.importing.storing import Writer
 from chat.models import ChatImport, ImportStatus
-from llmplatform.text import DECEIVING, UNSTORABLE
+from llmplatform.text import plain_file_name
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +61,7 @@ def begin(*, owner: User, file: BinaryIO, file_name: str, size_bytes: int) -> Ch
     if ChatImport.objects.for_user(owner).filter(status__in=waiting).count() >= MAX_OPEN:
         text = _("Several imports wait for you. Start or discard one of them first.")
         raise ValidationError({"file": [text]})
-    last = PurePath(file_name.replace("\\", "/")).name
-    name = DECEIVING.sub("", UNSTORABLE.sub("", last))[-200:] or "chats"
+    name = plain_file_name(file_name) or "chats"
     row = ChatImport(owner=owner, file_name=name, size_bytes=size_bytes)
     row.file.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -88,7 +86,12 @@ def start(*, row: ChatImport, actor: User, request: HttpRequest | None = None) -
             raise ValidationError(_("There is nothing to import."))
         counted = {name: row.counts.get(name, 0) for name in ("new", "grown", "messages")}
         audit(
-            actor=actor, action="chat.import", target=_unnamed(row), after=counted, request=request
+            actor=actor,
+            action="chat.import",
+            target=row,
+            is_private=True,
+            after=counted,
+            request=request,
         )
     row.refresh_from_db()
     return _go(row)
@@ -97,11 +100,6 @@ def start(*, row: ChatImport, actor: User, request: HttpRequest | None = None) -
 def discard(*, row: ChatImport) -> None:
     """The row with its file; a running attempt ends. Chats that were written stay."""
     row.delete()
-
-
-def _unnamed(row: ChatImport) -> ChatImport:
-    """What the audit log calls it: the name of a file is a person's own words."""
-    return ChatImport(pk=row.pk, file_name=str(row.pk))
 
 
 def _go(row: ChatImport) -> ChatImport:

@@ -16,10 +16,10 @@ from accounts.access import current_user, owned_or_404
 from accounts.models import User
 from chat import attachments, exporting, services
 from chat.context import sees
-from chat.errors import StillAnswering
 from chat.forms import ComposerForm, ModelForm, SettingsForm
 from chat.models import Attachment, ChatSession, Message
 from chat.showing import shown_turns
+from chat.views.acting import is_partial, refusals
 from chat.views.folders import folder_chats
 from chat.views.places import chat_of
 from chat.views.side_list import folder_in, side_list
@@ -27,10 +27,6 @@ from chat.windows import window
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.text import number_of
 from providers.models import ProviderModel
-
-
-def _is_partial(request: HttpRequest) -> bool:
-    return "HX-Request" in request.headers
 
 
 def _problems(form: Form) -> list[str]:
@@ -48,7 +44,7 @@ def _page(
     context = side_list(request) | {"chat": chat}
     if context["has_folders"] and chat is not None and chat.folder is not None:
         context |= folder_chats(chat.folder)
-    if _is_partial(request) and request.headers.get("HX-Target") == "sessions":
+    if is_partial(request) and request.headers.get("HX-Target") == "sessions":
         return render(request, "chat/sessions.html", context)
     models = list(services.usable_models(user))
     context |= {"has_models": bool(models), "new_chat": chat is None, "files": files}
@@ -162,7 +158,7 @@ def _refused(
     files: Sequence[Attachment] = (),
 ) -> HttpResponse:
     """With htmx the reasons alone; otherwise the page, with what was written still there."""
-    if _is_partial(request):
+    if is_partial(request):
         return render(request, "chat/problems.html", {"problems": problems}, status=422)
     models = services.usable_models(current_user(request))
     composer = ComposerForm(request.POST if "content" in request.POST else None, models=models)
@@ -182,15 +178,10 @@ def _act(
     files: Sequence[Attachment] = (),
 ) -> HttpResponse:
     """Do it, and answer as the caller expects."""
-    try:
-        action()
-    except ValidationError as error:
-        return _refused(request, chat, list(error.messages), files)
-    except StillAnswering:
-        return _refused(request, chat, [_("Wait for the running answer, or stop it first.")], files)
-    except KeyUnreadable:
-        return _refused(request, chat, [_("The provider's stored key cannot be read.")], files)
-    return HttpResponse(status=204) if _is_partial(request) else redirect("chat:session", chat.pk)
+    problems = refusals(action, busy=_("Wait for the running answer, or stop it first."))
+    if problems:
+        return _refused(request, chat, problems, files)
+    return HttpResponse(status=204) if is_partial(request) else redirect("chat:session", chat.pk)
 
 
 @require_POST
@@ -294,11 +285,4 @@ def export(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     text = exporting.exported(chat, kind, has_thoughts=has_thoughts)
     user = current_user(request)
     services.record_export(session=chat, actor=user, format=kind, request=request)
-    return HttpResponse(
-        text,
-        content_type=f"{exporting.FORMATS[kind]}; charset=utf-8",
-        headers={
-            "Content-Disposition": exporting.disposition(chat, kind),
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return exporting.download(text, chat, kind)

@@ -20,7 +20,7 @@ from chat.comparison_showing import Shown, columns_of
 from chat.differing import compared
 from chat.errors import StillAnswering
 from chat.models import Comparison
-from llmplatform.encryption import KeyUnreadable
+from chat.views.acting import is_partial, refusals
 from llmplatform.text import number_of
 
 UNPROCESSABLE = 422
@@ -73,7 +73,7 @@ def _page(
 
 def _refused(request: HttpRequest, comparison: Comparison, problems: list[str]) -> HttpResponse:
     """With htmx the reasons alone; otherwise the page, with what was written still there."""
-    if "HX-Request" in request.headers:
+    if is_partial(request):
         found = {"problems": problems}
         return render(request, "chat/problems.html", found, status=UNPROCESSABLE)
     if "content" in request.POST:
@@ -89,16 +89,10 @@ def _refused(request: HttpRequest, comparison: Comparison, problems: list[str]) 
 def _act(
     request: HttpRequest, comparison: Comparison, action: Callable[[], object]
 ) -> HttpResponse:
-    try:
-        action()
-    except ValidationError as error:
-        return _refused(request, comparison, list(error.messages))
-    except StillAnswering:
-        problem = _("Wait for the running answers, or stop them first.")
-        return _refused(request, comparison, [problem])
-    except KeyUnreadable:
-        return _refused(request, comparison, [_("The provider's stored key cannot be read.")])
-    if "HX-Request" in request.headers:
+    problems = refusals(action, busy=_("Wait for the running answers, or stop them first."))
+    if problems:
+        return _refused(request, comparison, problems)
+    if is_partial(request):
         return HttpResponse(status=204)
     return redirect("compare:detail", comparison.pk)
 
@@ -171,7 +165,7 @@ def chat_with(request: HttpRequest, comparison_id: uuid.UUID) -> HttpResponse:
         problem = _("Wait for the running answers, or stop them first.")
         return _refused(request, comparison, [problem])
     address = reverse("chat:session", args=[chat.pk])
-    if "HX-Request" in request.headers:
+    if is_partial(request):
         return HttpResponse(status=200, headers={"HX-Redirect": address})
     return redirect(address)
 
@@ -235,16 +229,9 @@ def difference(request: HttpRequest, comparison_id: uuid.UUID) -> HttpResponse:
 @require_safe
 def export(request: HttpRequest, comparison_id: uuid.UUID) -> HttpResponse:
     comparison, kind = _readable(request, comparison_id), request.GET.get("format", "md")
-    if kind not in comparison_exporting.FORMATS:
+    if kind not in exporting.FORMATS:
         raise Http404
     text = comparison_exporting.exported(comparison, kind)
     user = current_user(request)
     comparing.record_export(comparison=comparison, actor=user, format=kind, request=request)
-    return HttpResponse(
-        text,
-        content_type=f"{comparison_exporting.FORMATS[kind]}; charset=utf-8",
-        headers={
-            "Content-Disposition": exporting.disposition(comparison, kind),
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return exporting.download(text, comparison, kind)

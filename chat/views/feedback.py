@@ -14,9 +14,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
 from chat import feedback, origins, reviewing, withdrawing
-from chat.examples import path_to
 from chat.feedback_forms import AnswerForm, FilterForm
 from chat.models import ChatSession, Feedback, Message
+from chat.threads import Tree
 
 ROWS_PER_PAGE = 30
 TEXTS = ("reason", "note", "correction")
@@ -139,5 +139,6 @@ def _show(
     if "HX-Request" in request.headers:
         context["is_open"] = True
         return render(request, "chat/feedback/row.html", context, status=status)
-    context |= {"turns": path_to(message)[:-1], "trail": origins.uses_of(message)}
+    context["turns"] = Tree.of(message.session).path_to(message.parent_id)
+    context["trail"] = origins.uses_of(message)
     return render(request, "chat/feedback/answer.html", context, status=status)

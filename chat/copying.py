@@ -1,0 +1,29 @@
+"""Messages of one chat as the beginning of another."""
+
+from collections.abc import Collection, Sequence
+
+from chat import attachments
+from chat.models import ChatSession, Message
+from chat.search import index
+
+# What is new in a copy, or belongs to the writing of the original.
+OWN = frozenset({"id", "session_id", "parent_id", "revision", "run", "heartbeat_at"})
+WHOLE = frozenset(field.attname for field in Message._meta.concrete_fields) - OWN
+
+
+def copy_path(
+    path: Sequence[Message], session: ChatSession, fields: Collection[str] = WHOLE
+) -> None:
+    """Into the empty `session`, with their files; of each message these fields. In a
+    transaction."""
+    made: list[Message] = []
+    for original in path:
+        values = {name: getattr(original, name) for name in fields}
+        parent_id = made[-1].pk if made else None
+        made.append(Message(session=session, parent_id=parent_id, **values))
+    Message.objects.bulk_create(made)
+    index.add(made)
+    for original, clone in zip(path, made, strict=True):
+        attachments.copy(source=original, target=clone, owner=session.owner)
+    session.tip = made[-1] if made else None
+    session.save(update_fields=["tip"])
