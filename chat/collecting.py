@@ -5,13 +5,13 @@ import hmac
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -43,8 +43,6 @@ from training.services import (
 ROWS_A_QUERY = 500
 # What is more is collected in the background.
 AT_ONCE = 1000
-# A background collection that is silent for longer has died with its process.
-DEAD_AFTER = timedelta(minutes=5)
 SAMPLED, SHOWN_CHANGES = 200, 5
 
 
@@ -128,7 +126,7 @@ def collect(*, collection: Collection, request: HttpRequest | None = None) -> No
     ValidationError when there is nothing to collect, or it is being collected."""
     if not may_collect(collection.owner, is_own=collection.is_own):
         raise ValidationError(_("Only reviewers collect the answers of others."))
-    if not _claim(collection, free=~Q(status=CollectionStatus.RUNNING)):
+    if not _claim(collection, Collection.objects.free()):
         raise ValidationError(_("It is being collected already."))
     if source_of(collection)[AT_ONCE : AT_ONCE + 1].exists():
         Collection.objects.filter(pk=collection.pk).update(status=CollectionStatus.WAITING)
@@ -138,22 +136,18 @@ def collect(*, collection: Collection, request: HttpRequest | None = None) -> No
     perform(collection, request)
 
 
-def _claim(collection: Collection, *, free: Q) -> bool:
+def _claim(collection: Collection, free: QuerySet[Collection]) -> bool:
     """One of several gets it."""
-    free |= Q(status=CollectionStatus.RUNNING, started_at__lt=timezone.now() - DEAD_AFTER)
-    rows = Collection.objects.filter(free, pk=collection.pk)
     values: dict[str, Any] = {"status": CollectionStatus.RUNNING, "started_at": timezone.now()}
-    is_free = rows.update(**values, error="") == 1
+    is_free = free.filter(pk=collection.pk).update(**values, error="") == 1
     collection.refresh_from_db()
     return is_free
 
 
 def collect_waiting() -> None:
     """What is too large for a request; why one failed is kept with it."""
-    waiting = Q(status=CollectionStatus.WAITING)
-    dead = Q(status=CollectionStatus.RUNNING, started_at__lt=timezone.now() - DEAD_AFTER)
-    for collection in Collection.objects.filter(waiting | dead).select_related("owner"):
-        if _claim(collection, free=waiting):
+    for collection in Collection.objects.waiting().select_related("owner"):
+        if _claim(collection, Collection.objects.waiting()):
             language = collection.owner.language or settings.LANGUAGE_CODE
             with suppress(ValidationError), override(language):
                 perform(collection)

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from chat import collecting, forgetting, reaping, withdrawing
-from chat.models import ChatImport
+from chat import forgetting, reaping
+from chat.models import ChatImport, Collection, TrainingConsent
 
 FILL_S = 40.0
 
@@ -16,8 +16,14 @@ def reap() -> None:
 @shared_task(name="chat.tasks.tend_examples")
 def tend_examples() -> None:
     """What is asked for and takes longer than a request may."""
-    withdrawing.leave_all()
-    collecting.collect_waiting()
+    if TrainingConsent.objects.filter(is_leaving=True).exists():
+        from chat import withdrawing  # only now: a worker is smaller without it
+
+        withdrawing.leave_all()
+    if Collection.objects.waiting().exists():
+        from chat import collecting
+
+        collecting.collect_waiting()
 
 
 @shared_task(name="chat.tasks.fill_search")

@@ -17,7 +17,6 @@ from typing import Any
 
 from channels.layers import get_channel_layer
 from django.conf import settings
-from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +27,6 @@ News = tuple[str, Nudge]
 
 GROUP = "nudges"
 LISTEN_AGAIN_S = 1.0
-AWAY = (OSError, RedisError)
 _TURNS = threading.Lock()
 
 
@@ -85,7 +83,7 @@ class Nudges:
             return
         try:
             await layer.group_send(GROUP, {"type": GROUP, "from": self._name, "news": news})
-        except AWAY:
+        except _away():
             logger.warning("the channel layer does not answer; watchers will look by themselves")
 
     def _listen(self, loop: asyncio.AbstractEventLoop, more: int) -> None:
@@ -111,7 +109,7 @@ class Nudges:
                     message = await layer.receive(channel)
                     if message["from"] != self._name:
                         self._deliver([(topic, nudge) for topic, nudge in message["news"]])
-            except AWAY:
+            except _away():
                 logger.warning("the channel layer does not answer; watchers look by themselves")
                 await asyncio.sleep(LISTEN_AGAIN_S)
 
@@ -124,6 +122,12 @@ def _call(calls: Sequence[tuple[Hear, Nudge]]) -> None:
 def _layer() -> Any:
     """The way to other processes; None where this one is alone, or where there is none."""
     return get_channel_layer() if settings.REDIS_URL else None
+
+
+def _away() -> tuple[type[Exception], ...]:
+    from redis.exceptions import RedisError  # only now: much comes with it
+
+    return OSError, RedisError
 
 
 @cache

@@ -1,11 +1,12 @@
 """What people think of answers, and what becomes of it: examples for training."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -13,6 +14,9 @@ from accounts.models import User
 from chat.models.comparisons import Vote
 from chat.models.sessions import Message
 from training.models import Dataset
+
+# A background collection that is silent for longer has died with its process.
+DEAD_AFTER = timedelta(minutes=5)
 
 
 class TrainingConsent(models.Model):
@@ -219,6 +223,18 @@ class CollectionStatus(models.TextChoices):
 class CollectionQuerySet(models.QuerySet["Collection"]):
     def for_user(self, user: User) -> Self:
         return self.filter(owner=user)
+
+    def free(self) -> Self:
+        """Nobody is collecting them, or a process that has died."""
+        return self.filter(~Q(status=CollectionStatus.RUNNING) | _has_died())
+
+    def waiting(self) -> Self:
+        """For the worker: asked for, or left by a process that has died."""
+        return self.filter(Q(status=CollectionStatus.WAITING) | _has_died())
+
+
+def _has_died() -> Q:
+    return Q(status=CollectionStatus.RUNNING, started_at__lt=timezone.now() - DEAD_AFTER)
 
 
 class Collection(models.Model):
