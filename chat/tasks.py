@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from chat import forgetting, reaping
-from chat.models import ChatImport, Collection, TrainingConsent
+from chat.models import Batch, BatchCell, ChatImport, Collection, TrainingConsent
 
 FILL_S = 40.0
 
@@ -11,6 +11,15 @@ FILL_S = 40.0
 @shared_task(name="chat.tasks.reap")
 def reap() -> None:
     reaping.reap_lost()
+
+
+@shared_task(name="chat.tasks.run_batches", expires=10)
+def run_batches() -> None:
+    """Wakes the loop of this worker that makes the calls of batch comparisons."""
+    if Batch.objects.running().exists() or BatchCell.objects.lost().exists():
+        from chat.batches.running import runner  # only here: most workers never compare
+
+        runner.look()
 
 
 @shared_task(name="chat.tasks.tend_examples")

@@ -20,6 +20,7 @@ from accounts.api import audit_router, auth_router, keys_router
 from accounts.notice_api import channels_router, notices_router
 from chat.api import (
     attachments_router,
+    batches_router,
     collections_router,
     comparisons_router,
     deleted_router,
@@ -138,6 +139,7 @@ api.add_router("training", jobs_router)
 api.add_router("training", queue_router)
 api.add_router("training", watching_router)
 api.add_router("chat/sessions", sessions_router)
+api.add_router("chat/batches", batches_router)
 api.add_router("chat/folders", folders_router)
 api.add_router("chat/deleted", deleted_router)
 api.add_router("feedback/inbox", inbox_router)

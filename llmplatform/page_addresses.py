@@ -11,4 +11,9 @@ def elsewhere(request: HttpRequest, **values: object) -> HttpResponse:
 
 _training = [path("<uuid:job_id>/", elsewhere, name="detail")]
 
-urlpatterns = [path("training/", include((_training, "training")))]
+_batches = [path("<uuid:batch_id>/", elsewhere, name="detail")]
+
+urlpatterns = [
+    path("training/", include((_training, "training"))),
+    path("compare/batches/", include((_batches, "batches"))),
+]

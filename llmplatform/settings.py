@@ -223,6 +223,11 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "options": {"expires": 20},
     },
     "accounts.forget": {"task": "accounts.tasks.forget", "schedule": 3600},
+    "chat.run_batches": {
+        "task": "chat.tasks.run_batches",
+        "schedule": 5,
+        "options": {"expires": 10},
+    },
     "chat.tend_examples": {
         "task": "chat.tasks.tend_examples",
         "schedule": 60,

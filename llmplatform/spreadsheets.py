@@ -44,8 +44,13 @@ def csv_response(
     name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> StreamingHttpResponse:
     """A download `name-<time>.csv`; `rows` are asked for while they are sent."""
-    pieces = _in_thread(csv_pieces(columns, rows))
-    response = StreamingHttpResponse(pieces, content_type="text/csv; charset=utf-8")
-    file = f"{name}-{timezone.now():%Y%m%d-%H%M%S}.csv"
+    return download(name, "csv", "text/csv", csv_pieces(columns, rows))
+
+
+def download(name: str, suffix: str, kind: str, pieces: Iterator[str]) -> StreamingHttpResponse:
+    """`name-<time>.suffix`, made while it is sent."""
+    response = StreamingHttpResponse(_in_thread(pieces), content_type=f"{kind}; charset=utf-8")
+    file = f"{name}-{timezone.now():%Y%m%d-%H%M%S}.{suffix}"
     response.headers["Content-Disposition"] = f'attachment; filename="{file}"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
     return response

@@ -25,6 +25,7 @@ urlpatterns = [
     path("queue/", include("training.queue_urls")),
     path("nodes/", include("training.node_urls")),
     path("chat/", include("chat.urls")),
+    path("compare/batches/", include("chat.batches.urls")),
     path("feedback/", include("chat.feedback_urls")),
     path("compare/", include("chat.comparison_urls")),
     path("prompts/", include("prompts.urls")),

@@ -197,3 +197,20 @@ def fill_in(
     text = variables.fill(version.text, version.variable_specs, values)
     usage.count_use(prompt=prompt, version=version, label=label)
     return text
+
+
+def fill_in_each(*, prompt: Prompt, rows: Iterable[Mapping[str, str]]) -> list[tuple[str, str]]:
+    """The text with the values of each row, or "" and why there is none; counts as one use. What a
+    row has besides the prompt's variables is left aside."""
+    version, label = versions.current(prompt)
+    specs = version.variable_specs
+    names, filled = {each.name for each in variables.variables_of(version.text, specs)}, []
+    for row in rows:
+        try:
+            values = {name: value for name, value in row.items() if name in names}
+            filled.append((variables.fill(version.text, specs, values), ""))
+        except ValidationError as error:
+            said = [f"{name}: {' '.join(texts)}" for name, texts in error.message_dict.items()]
+            filled.append(("", " ".join(said)))
+    usage.count_use(prompt=prompt, version=version, label=label)
+    return filled

@@ -12,8 +12,13 @@ from uuid import uuid4
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
 from chat import attachments, collecting, feedback, sharing
 from chat import services as chats
+from chat.batches import services as batches
+from chat.batches import sources
 from chat.importing import work as importing
 from chat.models import (
+    Batch,
+    BatchStatus,
+    CellStatus,
     ChatFolder,
     ChatSession,
     Comparison,
@@ -287,6 +292,16 @@ def _answer(owner: User) -> Parameters:
     return {"session_id": session.pk, "message_id": answer.pk}
 
 
+def _batch(owner: User) -> Parameters:
+    provider = _echo(owner)
+    reading = sources.from_lines(f"{CANARY} => {CANARY}")
+    models = list(provider.models.all())
+    batch = batches.create(owner=owner, name=CANARY, models=models, reading=reading, source="typed")
+    batch.cells.update(status=CellStatus.DONE, answer=CANARY)
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.PAUSED)
+    return {"batch_id": batch.pk, "prompt_id": batch.prompts.get().pk}
+
+
 def _feedback(owner: User) -> Parameters:
     _session, _question, answer = _messages(owner)
     given = feedback.give(message=answer, user=owner, verdict="up", note=CANARY)
@@ -346,6 +361,8 @@ BELONGINGS: dict[str, Make] = {
     "chat/<uuid:session_id>/": _chat,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
+    "compare/batches/<uuid:batch_id>/": _batch,
+    "api/v1/chat/batches/<uuidstr:batch_id>": _batch,
     "chat/folders/<int:folder_id>/": _folder,
     "api/v1/chat/folders/<int:folder_id>": _folder,
     "chat/deleted/<uuid:session_id>/": _deleted_chat,

@@ -18,6 +18,7 @@ from accounts.services import audit
 from training import checks, dispatch, forecasts, lifecycle, llamafactory, mirroring, pausing
 from training.dataset_lineage import Usage as Usage
 from training.dataset_lineage import usage_of as usage_of
+from training.dataset_questions import questions_of as questions_of
 from training.errors import StateConflict
 from training.estimate import Estimate, estimate
 from training.examples import example_hash as example_hash

@@ -1,6 +1,7 @@
 """API: what hangs below `chat/`, `comparisons/` and `feedback/`."""
 
 from chat.api.attachments import attachments_router
+from chat.api.batches import batches_router
 from chat.api.collections import collections_router, origins_router
 from chat.api.comparisons import comparisons_router
 from chat.api.deleted import deleted_router
@@ -13,6 +14,7 @@ from chat.api.shares import shared_router, shares_router
 
 __all__ = [
     "attachments_router",
+    "batches_router",
     "collections_router",
     "comparisons_router",
     "deleted_router",

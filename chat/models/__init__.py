@@ -1,6 +1,18 @@
 """What chats are made of."""
 
 from chat.models.attachments import Attachment, AttachmentKind, AttachmentQuerySet
+from chat.models.batches import (
+    CALLING,
+    HAS_ANSWER,
+    OPEN,
+    Batch,
+    BatchCell,
+    BatchColumn,
+    BatchPrompt,
+    BatchSource,
+    BatchStatus,
+    CellStatus,
+)
 from chat.models.comparisons import (
     COLUMNS_MAX,
     COLUMNS_MIN,
@@ -44,14 +56,24 @@ from chat.models.settings import ChatSettings, TitleWriter
 from chat.models.shares import ChatShare, ChatShareQuerySet
 
 __all__ = [
+    "CALLING",
     "COLUMNS_MAX",
     "COLUMNS_MIN",
     "FIRST_ID",
+    "HAS_ANSWER",
     "LETTERS",
     "LOST_AFTER",
+    "OPEN",
     "Attachment",
     "AttachmentKind",
     "AttachmentQuerySet",
+    "Batch",
+    "BatchCell",
+    "BatchColumn",
+    "BatchPrompt",
+    "BatchSource",
+    "BatchStatus",
+    "CellStatus",
     "ChatFolder",
     "ChatImport",
     "ChatImportQuerySet",
