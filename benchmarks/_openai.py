@@ -21,7 +21,7 @@ WHOLE = {
     "model": "m",
     "usage": {"prompt_tokens": 5, "completion_tokens": 1, "total_tokens": 6},
 }
-MODELS = ("m-1-0", "m-20-5", "m-100-15", "m-100-50")
+MODELS = ("m-1-0", "m-20-5", "m-100-15", "m-100-50", "m-600-50")
 
 
 def _chunk(delta: dict[str, str], reason: str | None = None) -> bytes:
