@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -93,9 +93,19 @@ def _url_of(database: dict[str, Any]) -> str:
     return f"{scheme}://{user}{database['HOST']}{port}/{database['NAME']}"
 
 
+def _deleting(_style: object, tables: Sequence[str], **_options: object) -> list[str]:
+    """Empties tables that are nearly empty: TRUNCATE makes new files for each of them and for each
+    of their indexes, half a second a test. Foreign keys are looked at when the transaction ends."""
+    quote = connections["default"].ops.quote_name
+    return ["; ".join(f"DELETE FROM {quote(table)}" for table in tables)] if tables else []
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """Processes that a test starts (workers, shims) use the test database too."""
+    if connections["default"].vendor == "postgresql":
+        operations: Any = connections["default"].ops
+        operations.sql_flush = _deleting
     wanted = {
         "DATABASE_URL": _url_of(connections["default"].settings_dict),
         # With the suite's own settings each of them would make itself another data folder.

@@ -1,6 +1,6 @@
 """The list beside a conversation, as the page's address asks for it."""
 
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
@@ -27,7 +27,7 @@ def side_list(request: HttpRequest) -> dict[str, Any]:
     wanted = request.GET.get("q", "").strip()[:200]
     version, folder = _version(request, user), folder_in(request)
     is_archived = request.GET.get("view") == ARCHIVED
-    rows = ChatSession.objects.for_user(user).with_answering()
+    rows = ChatSession.objects.for_user(user)
     if version is not None:
         rows = rows.answered_by(version.pk)
     else:
@@ -50,8 +50,12 @@ def side_list(request: HttpRequest) -> dict[str, Any]:
 
 def _page(rows: ChatSessionQuerySet, user: User, wanted: str, number: str) -> Any:
     if wanted:
+        rows = rows.with_answering()
         return found_page(rows, owner=user, text=wanted, number=number_of(number, 4) or 1)
-    return Paginator(rows, SESSIONS_PER_PAGE).get_page(number)
+    page = Paginator(rows, SESSIONS_PER_PAGE).get_page(number)
+    # Only now: to count them would else join the newest message of every chat there is.
+    page.object_list = cast(ChatSessionQuerySet, page.object_list).with_answering()
+    return page
 
 
 def folder_in(request: HttpRequest) -> ChatFolder | None:
