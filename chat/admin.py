@@ -1,17 +1,23 @@
 """Console: conversations as far as running the platform needs them. Their words are private."""
 
 from collections.abc import Iterable
-from typing import Any
+from contextlib import suppress
+from typing import Any, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin import EmptyFieldListFilter
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTimeFilter
 from unfold.decorators import display
 
-from chat.models import ChatSession, ChatSettings, Message, MessageStatus
+from accounts.access import current_user
+from chat.batches import services as batches
+from chat.errors import WrongState
+from chat.models import Batch, BatchStatus, ChatSession, ChatSettings, Message, MessageStatus
+from chat.models.batches import BatchQuerySet
 from llmplatform.audited_admin import ReadOnlyAdmin, SettingsAdmin
 from providers.models import ProviderModel
 
@@ -24,10 +30,18 @@ STATUS_COLOURS = {
 }
 
 
+BATCH_COLOURS = {
+    BatchStatus.RUNNING: "primary",
+    BatchStatus.DONE: "success",
+    BatchStatus.PAUSED: "warning",
+}
+WORDS = {ChatSession: "title", Message: "content", Batch: "name"}
+
+
 def _unnamed(row: Any) -> Any:
     """`row` called by its id wherever the admin calls it by its words; it is never saved."""
     if row is not None:
-        setattr(row, "title" if isinstance(row, ChatSession) else "content", str(row.pk))
+        setattr(row, WORDS[type(row)], str(row.pk))
     return row
 
 
@@ -153,6 +167,79 @@ class MessageAdmin(ReadOnlyAdmin):
     @display(description=_("status"), ordering="status", label=STATUS_COLOURS)
     def status_label(self, message: Message) -> tuple[str, str]:
         return message.status, message.get_status_display()
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin):
+    """Who compares how much. One that asks too much of a provider can be stopped here."""
+
+    audit_noun = "batch"
+    list_display = (
+        *("short_id", "owner", "status_label", "size", "without_answer", "calls_at_once"),
+        *("created_at", "ended_at"),
+    )
+    list_filter = (
+        "status",
+        ("owner", AutocompleteSelectFilter),
+        ("created_at", RangeDateTimeFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("owner",)
+    search_fields = ("owner__email", "id")
+    fields = (
+        ("shown_id", "owner"),
+        ("status", "source"),
+        ("size", "without_answer"),
+        ("judge", "calls_at_once"),
+        ("created_at", "started_at"),
+        "ended_at",
+    )
+    readonly_fields = ("shown_id", "size", "without_answer")
+    actions = ("cancel",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Batch]:
+        rows: QuerySet[Batch] = super().get_queryset(request)
+        return cast(BatchQuerySet, rows).counted()
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        return _unnamed(super().get_object(request, object_id, from_field))
+
+    @display(description=_("batch comparison"))
+    def short_id(self, batch: Batch) -> str:
+        return str(batch.pk)[:8]
+
+    @display(description=_("batch comparison"))
+    def shown_id(self, batch: Batch) -> str:
+        return str(batch.pk)
+
+    @display(description=_("status"), ordering="status", label=BATCH_COLOURS)
+    def status_label(self, batch: Batch) -> tuple[str, str]:
+        return batch.status, batch.get_status_display()
+
+    @display(description=_("calls"), ordering="total")
+    def size(self, batch: Batch) -> int:
+        found: int = batch.total  # type: ignore[attr-defined]
+        return found
+
+    @display(description=_("without an answer"), ordering="failed")
+    def without_answer(self, batch: Batch) -> int:
+        found: int = batch.failed  # type: ignore[attr-defined]
+        return found
+
+    @admin.action(description=_("Stop for good; answers stay"))
+    def cancel(self, request: HttpRequest, rows: QuerySet[Batch]) -> None:
+        count = 0
+        for batch in rows:
+            with suppress(WrongState):
+                batches.cancel(batch=batch, actor=current_user(request), request=request)
+                count += 1
+        text = ngettext(
+            "%(count)d batch comparison is stopped.",
+            "%(count)d batch comparisons are stopped.",
+            count,
+        )
+        level = messages.SUCCESS if count else messages.WARNING
+        self.message_user(request, text % {"count": count}, level)
 
 
 @admin.register(ChatSettings)

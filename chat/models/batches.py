@@ -43,11 +43,10 @@ class BatchQuerySet(models.QuerySet["Batch"]):
         return self.filter(status=BatchStatus.RUNNING)
 
     def counted(self) -> Self:
-        """With `total`, `ended` and `failed` calls."""
-        over = Q(cells__status__in=(CellStatus.DONE, CellStatus.FAILED))
+        """With `total`, `answered` and `failed` calls."""
         return self.annotate(
             total=Count("cells"),
-            ended=Count("cells", filter=over),
+            answered=Count("cells", filter=Q(cells__status=CellStatus.DONE)),
             failed=Count("cells", filter=Q(cells__status=CellStatus.FAILED)),
         )
 

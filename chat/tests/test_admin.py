@@ -7,7 +7,9 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import AuditEvent, User
-from chat.models import ChatSession, Message, MessageRole
+from chat.models import Batch, BatchStatus, ChatSession, Message, MessageRole
+from chat.tests.batch_rows import make_batch
+from providers.models import ProviderModel
 
 SECRET = "the plan nobody may read"
 
@@ -63,3 +65,22 @@ def test_a_missing_chat_is_told_as_missing(console: Client, db: None) -> None:
         "admin:chat_chatsession_change", args=["6f1a3c1e-3f0a-4a54-9a55-0d6c9e9a3a10"]
     )
     assert console.get(missing).headers["Location"] == reverse("admin:index")
+
+
+def test_a_batch_comparison_can_be_stopped_but_not_read(
+    console: Client, echo: ProviderModel, alice: User
+) -> None:
+    batch, done = (make_batch(alice, [echo], SECRET, name=SECRET) for _each in range(2))
+    Batch.objects.filter(pk=batch.pk).update(status=BatchStatus.RUNNING)
+    url = reverse("admin:chat_batch_changelist")
+    for page in (url, reverse("admin:chat_batch_change", args=[batch.pk])):
+        shown = console.get(page).text
+        assert str(batch.pk)[:8] in shown and SECRET not in shown
+    chosen = {"action": "cancel", "_selected_action": [str(batch.pk), str(done.pk)]}
+    said = console.post(url, chosen, follow=True).text
+    assert "1 batch comparison is stopped." in said and SECRET not in said
+    batch.refresh_from_db()
+    done.refresh_from_db()
+    assert (batch.status, done.status) == (BatchStatus.CANCELLED, BatchStatus.DRAFT)
+    row = AuditEvent.objects.get(action="batch.cancel")
+    assert row.target_label == str(batch.pk)
