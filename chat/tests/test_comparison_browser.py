@@ -9,6 +9,7 @@ import pytest
 from accounts.models import User
 from chat.models import ChatSession, Comparison, Vote
 from chat.tests.test_browser import SignIn
+from prompts.services import create_prompt
 from providers.models import ProviderModel
 
 pytestmark = pytest.mark.browser
@@ -77,6 +78,34 @@ def test_three_models_side_by_side(
     assert page.get_by_text("9 votes too few").count() == 3
     page.goto("/compare/")
     assert "B is better" in page.locator("table").inner_text()
+
+
+def test_a_slash_offers_prompts(echoes: list[ProviderModel], alice: User, sign_in: SignIn) -> None:
+    create_prompt(actor=alice, title="Greeting", text="Say hello.")
+    page = sign_in(alice)
+    page.goto("/compare/")
+    question, option = page.get_by_label("Question"), page.get_by_role("option", name="Greeting")
+    question.press_sequentially("Please /gre")
+    option.wait_for()
+    box, shown = question.bounding_box(), option.bounding_box()
+    assert shown["y"] > box["y"] + box["height"], "it hides what is being typed"
+    question.press("Enter")
+    filled = "(box) => box.value.endsWith('Say hello.')"
+    page.wait_for_function(filled, arg=question.element_handle())
+    assert question.input_value() == "Please Say hello."
+    for letter, model in zip("ab", echoes, strict=False):
+        page.locator(f"#id_{letter}-model").select_option(str(model.pk))
+    page.get_by_role("button", name="Compare", exact=True).click()
+    wait_until_done(page, 2)
+
+    page.get_by_role("button", name="Prompts").click()
+    option.wait_for()
+    assert option.bounding_box()["y"] < page.locator("#composer").bounding_box()["y"]
+    option.click()
+    text = page.locator("[data-composer-text]")
+    page.wait_for_function(filled, arg=text.element_handle())
+    text.press("Enter")
+    wait_until_done(page, 4)
 
 
 def test_asking_on_and_one_anew(echoes: list[ProviderModel], alice: User, sign_in: SignIn) -> None:

@@ -1,5 +1,7 @@
 // The form of a prompt's variables, in [data-prompt-fill].
 const dialog = document.querySelector("[data-prompt-fill]");
+// A form within the form of a text area would be none.
+if (dialog) document.body.append(dialog);
 
 // The text of the prompt at `url`, once its form is filled in; null where it was given up.
 export async function filled(url) {
