@@ -11,6 +11,8 @@ SHOWN_CHARS = 2000
 # Headings, quotes, lists, fences and emphasis.
 MARKS = re.compile(r"^\s*(#{1,6}\s+|>\s*|[-*+]\s+|\d+\.\s+|`{3,}\w*)+|[*_]{2,}|`")
 LABEL = re.compile(r"^(title|标题|题目)\s*[:：]\s*", re.IGNORECASE)
+# What no writer means: pieces of letters, control signs, a template's own marks.
+BROKEN = re.compile(r"[\ufffd\x00-\x1f\x7f]|<\|")
 # Quotes, spaces, and the full stop that no title has.
 AROUND = "\"'“”‘’「」『』《》【】 .。"
 RULES = (
@@ -46,4 +48,4 @@ def messages_for(question: str, answer: str) -> list[ChatMessage]:
 def title_in(said: str) -> str:
     """The title in what a model said; empty where it did not write one."""
     line = LABEL.sub("", _first_line(said.replace("\x00", ""))).strip(AROUND)
-    return line if len(line) <= WRITTEN_CHARS_MAX else ""
+    return line if len(line) <= WRITTEN_CHARS_MAX and not BROKEN.search(line) else ""

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from accounts.models import User
+from chat.models import ChatSettings, TitleWriter
 from tests.test_main_flow import WITHIN_MS, worker
 from training import services
 from training.models import BaseModel, Deployment, Status, TrainingJob
@@ -73,6 +74,8 @@ def processes() -> list[tuple[Any, ...]]:
 def test_three_clicks_to_a_chat_and_a_label_that_moves_there_and_back(
     sign_in: Callable[[User], Any], alice: User, tiny_model: Path
 ) -> None:
+    # A model that has learnt two sums writes titles of any kind.
+    ChatSettings.objects.create(title_writer=TitleWriter.NOBODY)
     rows = [{"instruction": question, "output": answer} for question, answer in PAIRS]
     dataset = store(alice, rows, name="sums")
     base = BaseModel.objects.create(owner=alice, name="tiny", path=str(tiny_model), template="qwen")

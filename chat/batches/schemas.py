@@ -14,7 +14,7 @@ from chat.showing import advice_of
 from llmplatform.schemas import Amount, Answer, Schema, Str
 
 
-class PromptIn(Schema):
+class BatchRowIn(Schema):
     prompt: Str = Field(min_length=1, max_length=PROMPT_MAX_CHARS)
     reference: Str = Field("", max_length=PROMPT_MAX_CHARS)
     system: Str = Field("", max_length=PROMPT_MAX_CHARS)
@@ -40,7 +40,7 @@ class BatchIn(Schema):
 
     name: Str = Field(min_length=1, max_length=100)
     models: list[int | Str] = Field(min_length=1, max_length=6)
-    prompts: list[PromptIn] | None = Field(None, min_length=1, max_length=2000)
+    prompts: list[BatchRowIn] | None = Field(None, min_length=1, max_length=2000)
     file: FileIn | None = None
     dataset_id: int | None = None
     limit: int = Field(100, ge=1, le=2000, description="Records of the dataset at most.")

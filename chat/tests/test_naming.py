@@ -252,6 +252,8 @@ def test_the_end_of_the_process_records_what_was_asked(
         ("「油价走势」。", "油价走势"),
         ("I cannot give a title, because " + "x" * 80, ""),
         ("  \n", ""),
+        ("1.user@\ufffdsystem 3", ""),
+        ("<|im_start|>assistant", ""),
     ],
 )
 def test_what_a_model_says_becomes_a_title(said: str, title: str) -> None:
