@@ -129,7 +129,13 @@ class ChatSession(models.Model):
             models.Index(
                 fields=["owner", "deleted_at", "is_archived", "is_pinned", "updated_at"],
                 name="chat_session_list",
-            )
+            ),
+            # PostgreSQL takes no order from an index after a column that is to be NULL.
+            models.Index(
+                fields=["owner", "is_archived", "is_pinned", "updated_at"],
+                condition=Q(deleted_at=None),
+                name="chat_session_kept",
+            ),
         ]
 
     def __str__(self) -> str:
