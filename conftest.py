@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from shutil import which
 from typing import Any
@@ -94,22 +94,9 @@ def _url_of(database: dict[str, Any]) -> str:
     return f"{scheme}://{user}{database['HOST']}{port}/{database['NAME']}"
 
 
-def _deleting(_style: object, tables: Sequence[str], **_options: object) -> list[str]:
-    """Empties tables that are nearly empty: TRUNCATE makes new files for each of them and for each
-    of their indexes, half a second a test. As there, nobody else is in the middle of a change."""
-    names = [connections["default"].ops.quote_name(table) for table in tables]
-    if not names:
-        return []
-    lock = f"LOCK TABLE {', '.join(names)} IN ACCESS EXCLUSIVE MODE"
-    return ["; ".join([lock, *(f"DELETE FROM {name}" for name in names)])]
-
-
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """Processes that a test starts (workers, shims) use the test database too."""
-    if connections["default"].vendor == "postgresql":
-        operations: Any = connections["default"].ops
-        operations.sql_flush = _deleting
     wanted = {
         "DATABASE_URL": _url_of(connections["default"].settings_dict),
         # With the suite's own settings each of them would make itself another data folder.

@@ -100,12 +100,13 @@ class Nudges:
             ear.cancel()
 
     async def _hear_others(self) -> None:
-        layer = _layer()
-        while layer is not None:
+        layer, me = _layer(), asyncio.current_task()
+        # Redis' client may swallow being cancelled, and nobody would be heard any more.
+        while layer is not None and me is not None and not me.cancelling():
             try:
                 channel = await layer.new_channel()
                 await layer.group_add(GROUP, channel)
-                while True:
+                while not me.cancelling():
                     message = await layer.receive(channel)
                     if message["from"] != self._name:
                         self._deliver([(topic, nudge) for topic, nudge in message["news"]])
