@@ -27,6 +27,7 @@ News = tuple[str, Nudge]
 
 GROUP = "nudges"
 LISTEN_AGAIN_S = 1.0
+SEND_WITHIN_S = 2.0
 _TURNS = threading.Lock()
 
 
@@ -82,7 +83,9 @@ class Nudges:
         if layer is None or not news:
             return
         try:
-            await layer.group_send(GROUP, {"type": GROUP, "from": self._name, "news": news})
+            # An answer waits for this: a client that never returns must not hold it.
+            async with asyncio.timeout(SEND_WITHIN_S):
+                await layer.group_send(GROUP, {"type": GROUP, "from": self._name, "news": news})
         except _away():
             logger.warning("the channel layer does not answer; watchers will look by themselves")
 
