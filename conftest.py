@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.core.management.base import CommandError
-from django.db import OperationalError, connections
-from django.test import Client, TransactionTestCase
+from django.db import connections
+from django.test import Client
 from django.utils import translation
 
 from accounts.models import Role, User
@@ -83,24 +82,6 @@ def pytest_runtest_makereport(
             shown = page.locator("body").inner_text(timeout=2000)
             report.sections.append(("page", f"{page.url}\n{page.title()}\n{shown[:4000]}"))
     return report
-
-
-_CASE: Any = TransactionTestCase
-_emptied = _CASE._fixture_teardown
-
-
-def _emptied_in_the_end(test: TransactionTestCase) -> None:
-    """A thread that still writes what a test left may be in the way: PostgreSQL then ends one."""
-    for _attempt in range(4):
-        try:
-            _emptied(test)
-            return
-        except (CommandError, OperationalError):
-            time.sleep(0.5)
-    _emptied(test)
-
-
-_CASE._fixture_teardown = _emptied_in_the_end
 
 
 def _url_of(database: dict[str, Any]) -> str:
