@@ -1,6 +1,6 @@
 """Console: conversations as far as running the platform needs them. Their words are private."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, cast
 
@@ -28,8 +28,6 @@ STATUS_COLOURS = {
     MessageStatus.INTERRUPTED: "warning",
     MessageStatus.FAILED: "danger",
 }
-
-
 BATCH_COLOURS = {
     BatchStatus.RUNNING: "primary",
     BatchStatus.DONE: "success",
@@ -45,8 +43,25 @@ def _unnamed(row: Any) -> Any:
     return row
 
 
+def _id(noun: Any, chars: int | None = None) -> Callable[[Any, Model], str]:
+    """A column with what a row is called here."""
+
+    @display(description=noun)
+    def shown(_admin: Any, row: Model) -> str:
+        return str(row.pk)[:chars]
+
+    return cast(Callable[[Any, Model], str], shown)
+
+
+class WordlessAdmin(ReadOnlyAdmin):
+    """Rows that are called by their ids."""
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
+        return _unnamed(super().get_object(request, object_id, from_field))
+
+
 @admin.register(ChatSession)
-class ChatSessionAdmin(ReadOnlyAdmin):
+class ChatSessionAdmin(WordlessAdmin):
     """Who, with what, how much and when. Its owner may ask to have one deleted for good."""
 
     audit_noun = "chat"
@@ -75,9 +90,6 @@ class ChatSessionAdmin(ReadOnlyAdmin):
         rows: QuerySet[ChatSession] = super().get_queryset(request)
         return rows.annotate(size_now=Count("messages"))
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        return _unnamed(super().get_object(request, object_id, from_field))
-
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The confirmation counts what goes; Django's would quote it."""
         chats = [str(chat.pk) for chat in objs]
@@ -92,13 +104,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
     def log_deletions(self, request: HttpRequest, queryset: Iterable[Model]) -> None:
         super().log_deletions(request, [_unnamed(chat) for chat in queryset])
 
-    @display(description=_("chat"))
-    def short_id(self, chat: ChatSession) -> str:
-        return str(chat.pk)[:8]
-
-    @display(description=_("chat"))
-    def shown_id(self, chat: ChatSession) -> str:
-        return str(chat.pk)
+    short_id, shown_id = _id(_("chat"), 8), _id(_("chat"))
 
     @display(description=_("messages"), ordering="size_now")
     def size(self, chat: ChatSession) -> int:
@@ -110,7 +116,7 @@ class ChatSessionAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin):
+class MessageAdmin(WordlessAdmin):
     """What answers took and how they ended, for finding out what goes wrong."""
 
     audit_noun = "message"
@@ -149,16 +155,7 @@ class MessageAdmin(ReadOnlyAdmin):
         rows: QuerySet[Message] = super().get_queryset(request)
         return rows.defer("content", "thinking_content")
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        return _unnamed(super().get_object(request, object_id, from_field))
-
-    @display(description=_("message"))
-    def short_id(self, message: Message) -> str:
-        return str(message.pk)[:8]
-
-    @display(description=_("message"))
-    def shown_id(self, message: Message) -> str:
-        return str(message.pk)
+    short_id, shown_id = _id(_("message"), 8), _id(_("message"))
 
     @display(description=_("owner"), ordering="session__owner__email")
     def owner(self, message: Message) -> str:
@@ -170,7 +167,7 @@ class MessageAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Batch)
-class BatchAdmin(ReadOnlyAdmin):
+class BatchAdmin(WordlessAdmin):
     """Who compares how much. One that asks too much of a provider can be stopped here."""
 
     audit_noun = "batch"
@@ -201,16 +198,7 @@ class BatchAdmin(ReadOnlyAdmin):
         rows: QuerySet[Batch] = super().get_queryset(request)
         return cast(BatchQuerySet, rows).counted()
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: Any = None) -> Any:
-        return _unnamed(super().get_object(request, object_id, from_field))
-
-    @display(description=_("batch comparison"))
-    def short_id(self, batch: Batch) -> str:
-        return str(batch.pk)[:8]
-
-    @display(description=_("batch comparison"))
-    def shown_id(self, batch: Batch) -> str:
-        return str(batch.pk)
+    short_id, shown_id = _id(_("batch comparison"), 8), _id(_("batch comparison"))
 
     @display(description=_("status"), ordering="status", label=BATCH_COLOURS)
     def status_label(self, batch: Batch) -> tuple[str, str]:

@@ -23,7 +23,7 @@ from llmplatform.encryption import KeyUnreadable
 from llmplatform.nudges import nudges
 from providers.errors import LimitReached, NoSuchModel, ProviderError, TimedOut
 from providers.services import Measurement, record_call, reserved, resolve_chat_target
-from providers.types import ChatRequest, Event, Target, TextDelta, TextReplaced
+from providers.types import ChatRequest, Event, Said, Target
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Naming:
     request: ChatRequest
     measured: Measurement = field(init=False)
     call_id: uuid.UUID = field(default_factory=uuid.uuid4)
-    said: str = ""
+    said: Said = field(default_factory=Said)
     status: str = "interrupted"
     error_code: str = ""
 
@@ -113,10 +113,7 @@ async def _call(naming: Naming, ask: Ask) -> None:
         async with asyncio.timeout(PATIENCE_S), place, aclosing(ask(target, request)) as events:
             async for event in events:
                 naming.measured.note(event)
-                if isinstance(event, TextDelta):
-                    naming.said += event.text
-                elif isinstance(event, TextReplaced):
-                    naming.said = event.text
+                naming.said.take(event)
         naming.status = "done"
     except TimeoutError:
         naming.status, naming.error_code = "failed", TimedOut.code
@@ -138,7 +135,7 @@ def keep(naming: Naming) -> bool:
             measured=naming.measured,
             call_id=naming.call_id,
         )
-        title = titles.title_in(naming.said) if naming.status == "done" else ""
+        title = titles.title_in(naming.said.text) if naming.status == "done" else ""
         rows = ChatSession.objects.kept().filter(pk=naming.session_id)
         mine = rows.filter(title_source=TitleSource.QUESTION)
         if not title or not mine.update(title=title, title_source=TitleSource.MODEL):

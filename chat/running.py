@@ -61,8 +61,7 @@ class Generation:
         return is_due
 
     def request(self) -> ChatRequest:
-        parameters = {**self.target.defaults, **self.parameters}
-        return ChatRequest(self.target.model_id, self.messages, parameters, is_stream=True)
+        return self.target.streamed(self.messages, self.parameters)
 
     def take(self, event: Event) -> bool:
         """Whether this was the first text of the answer."""

@@ -2,6 +2,7 @@
 
 import re
 
+from llmplatform.text import in_tags
 from providers.types import ChatMessage
 
 TITLE_CHARS = 60
@@ -40,9 +41,8 @@ def _first_line(text: str) -> str:
 
 def messages_for(question: str, answer: str) -> list[ChatMessage]:
     """What a model is asked that shall write the title."""
-    parts = {"question": question, "answer": answer}
-    shown = [f"<{name}>\n{text[:SHOWN_CHARS]}\n</{name}>" for name, text in parts.items()]
-    return [ChatMessage("system", RULES), ChatMessage("user", "\n\n".join([*shown, "Title:"]))]
+    shown = in_tags({"question": question, "answer": answer}, SHOWN_CHARS)
+    return [ChatMessage("system", RULES), ChatMessage("user", f"{shown}\n\nTitle:")]
 
 
 def title_in(said: str) -> str:

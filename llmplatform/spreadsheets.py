@@ -52,5 +52,4 @@ def download(name: str, suffix: str, kind: str, pieces: Iterator[str]) -> Stream
     response = StreamingHttpResponse(_in_thread(pieces), content_type=f"{kind}; charset=utf-8")
     file = f"{name}-{timezone.now():%Y%m%d-%H%M%S}.{suffix}"
     response.headers["Content-Disposition"] = f'attachment; filename="{file}"'
-    response.headers["X-Content-Type-Options"] = "nosniff"
     return response

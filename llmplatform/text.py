@@ -1,7 +1,9 @@
-"""What counts as text that every database can keep and every page can show; money as text."""
+"""What counts as text that every database can keep and every page can show; money, and what
+models are to read, as text."""
 
 import re
 import unicodedata
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import PurePath
 
@@ -41,6 +43,11 @@ def storable(value: str) -> str:
     if UNSTORABLE.search(value):
         raise ValueError(_("The text contains characters that cannot be stored."))
     return unicodedata.normalize("NFC", value)
+
+
+def in_tags(parts: Mapping[str, str], most_chars: int) -> str:
+    """Material for a model to read: each part between tags of its name, cut at `most_chars`."""
+    return "\n\n".join(f"<{name}>\n{text[:most_chars]}\n</{name}>" for name, text in parts.items())
 
 
 def plain_file_name(name: str, max_chars: int = 200) -> str:

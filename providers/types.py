@@ -171,6 +171,22 @@ class Outputs:
     values: Mapping[str, Any]
 
 
+@dataclass(slots=True)
+class Said:
+    """What a model has said so far. NUL, which no database keeps, is left out."""
+
+    text: str = ""
+    thoughts: str = ""
+
+    def take(self, event: "Event") -> None:
+        if isinstance(event, TextDelta):
+            self.text += event.text.replace("\x00", "")
+        elif isinstance(event, TextReplaced):
+            self.text = event.text.replace("\x00", "")
+        elif isinstance(event, ThinkingDelta):
+            self.thoughts += event.text.replace("\x00", "")
+
+
 Spoken = TextDelta | ThinkingDelta | TextReplaced | ToolCallDelta
 Event = Spoken | Usage | Finish | ProviderState | Citation | AgentStep | LinkedFile | Outputs
 
@@ -306,6 +322,12 @@ class Target:
     oauth: ClientCredentials | None = None
     patience: Patience = USUAL_PATIENCE
     stand_ins: Sequence["Target"] = ()
+
+    def streamed(
+        self, messages: Sequence[ChatMessage], parameters: Mapping[str, Any]
+    ) -> ChatRequest:
+        """A question whose answer is streamed; `parameters` come before the model's defaults."""
+        return ChatRequest(self.model_id, messages, {**self.defaults, **parameters}, is_stream=True)
 
 
 def model_family(model_id: str) -> str:

@@ -13,6 +13,7 @@ from uuid import UUID
 from asgiref.sync import async_to_sync
 from django.utils import timezone
 
+from llmplatform.text import in_tags
 from providers.errors import ProviderError, TimedOut
 from providers.services import (
     Measurement,
@@ -21,7 +22,7 @@ from providers.services import (
     resolve_chat_target,
     stream_chat,
 )
-from providers.types import ChatMessage, ChatRequest, Target, TextDelta, TextReplaced
+from providers.types import ChatMessage, ChatRequest, Said, Target
 from training.models import Evaluation, EvaluationSample, JudgeState, Outcome
 
 SOURCE = "evaluation"
@@ -124,18 +125,15 @@ def _ask(evaluation: Evaluation, target: Target, messages: list[ChatMessage]) ->
 
 
 async def _read(target: Target, request: ChatRequest, measured: Measurement) -> str:
-    text = ""
+    said = Said()
     try:
         async with asyncio.timeout(CALL_S):
             async for event in stream_chat(target, request):
                 measured.note(event)
-                if isinstance(event, TextDelta):
-                    text += event.text
-                elif isinstance(event, TextReplaced):
-                    text = event.text
+                said.take(event)
     except TimeoutError as error:
         raise TimedOut from error
-    return text
+    return said.text
 
 
 def messages_for(sample: EvaluationSample, rubric: str, *, is_swapped: bool) -> list[ChatMessage]:
@@ -145,14 +143,10 @@ def messages_for(sample: EvaluationSample, rubric: str, *, is_swapped: bool) -> 
         first, second = second, first
     parts = {"system": sample.system, "conversation": _conversation(sample)}
     parts |= {"expected answer": sample.expected, "answer A": first, "answer B": second}
-    shown = [
-        f"<{name}>\n{text[:SHOWN_CHARS]}\n</{name}>"
-        for name, text in parts.items()
-        if text or name.startswith("answer")
-    ]
+    shown = {name: text for name, text in parts.items() if text or name.startswith("answer")}
     return [
         ChatMessage("system", RULES.format(rubric=rubric or USUAL_RUBRIC)),
-        ChatMessage("user", "\n\n".join(shown)),
+        ChatMessage("user", in_tags(shown, SHOWN_CHARS)),
     ]
 
 

@@ -19,7 +19,7 @@ from chat.models import CALLING, Batch, BatchCell, BatchStatus, CellStatus
 from providers.errors import NoSuchModel
 from providers.models import ProviderModel
 from providers.services import Measurement, charge_of, record_call, resolve_chat_target
-from providers.types import ChatMessage, ChatRequest, Target
+from providers.types import ChatMessage, ChatRequest, Said, Target
 
 SOURCE = "batch"
 ATTEMPTS_MAX = 4
@@ -36,8 +36,7 @@ class Call:
     messages: list[ChatMessage]
     parameters: dict[str, Any]
     is_judge: bool
-    text: str = ""
-    thoughts: str = ""
+    said: Said = field(default_factory=Said)
     is_unwanted: bool = False
     measured: Measurement = field(init=False)
 
@@ -49,8 +48,7 @@ class Call:
         return self.cell.batch
 
     def request(self) -> ChatRequest:
-        parameters = {**self.target.defaults, **self.parameters}
-        return ChatRequest(self.target.model_id, self.messages, parameters, is_stream=True)
+        return self.target.streamed(self.messages, self.parameters)
 
     @property
     def free_status(self) -> str:
@@ -67,16 +65,16 @@ def target_of_model(batch: Batch, model: ProviderModel) -> Target | None:
 def keep_answer(call: Call) -> None:
     """What a model has said, and what its checks say of it."""
     batch, cell = call.batch, call.cell
-    found = checks.results_of(batch.checks, answer=call.text, reference=cell.prompt.reference)
+    found = checks.results_of(batch.checks, answer=call.said.text, reference=cell.prompt.reference)
     usage, is_estimated = call.measured.final_usage()
     at = timezone.now()
     charge = charge_of(target=call.target, measured=call.measured, at=at)
     changes = {
         "status": CellStatus.ANSWERED if batch.judge_id else CellStatus.DONE,
         "attempts": 0,
-        "answer": call.text,
-        "answer_digest": hashlib.sha256(call.text.encode()).hexdigest(),
-        "thoughts": call.thoughts,
+        "answer": call.said.text,
+        "answer_digest": hashlib.sha256(call.said.text.encode()).hexdigest(),
+        "thoughts": call.said.thoughts,
         "finish_reason": call.measured.finish_reason[:40],
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,

@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 
 from chat.models import Batch, BatchPrompt
+from llmplatform.text import in_tags
 from providers.types import ChatMessage
 
 SHOWN_CHARS = 8000
@@ -45,14 +46,10 @@ def judge_messages(batch: Batch, prompt: BatchPrompt, answer: str) -> list[ChatM
     turns = "\n".join(f"{turn['role']}: {turn['content']}" for turn in prompt.before)
     parts = {"conversation before": turns, "prompt": prompt.text}
     parts |= {"reference": prompt.reference, "answer": answer}
-    shown = [
-        f"<{name}>\n{text[:SHOWN_CHARS]}\n</{name}>"
-        for name, text in parts.items()
-        if text or name == "answer"
-    ]
+    shown = {name: text for name, text in parts.items() if text or name == "answer"}
     return [
         ChatMessage("system", RULES.format(rubric=batch.rubric or USUAL_RUBRIC)),
-        ChatMessage("user", "\n\n".join(shown)),
+        ChatMessage("user", in_tags(shown, SHOWN_CHARS)),
     ]
 
 

@@ -16,11 +16,12 @@ from contextlib import aclosing, suppress
 from functools import partial
 from typing import Any, cast
 
-from django.db import DatabaseError, connections
+from django.db import DatabaseError
 
 from chat.batches import calls, claims
 from chat.batches.calls import ATTEMPTS_MAX, INTERRUPTED, Call
 from chat.batches.requests import Unreadable, verdict_in
+from chat.saving import without_connection
 from providers.errors import (
     Authentication,
     BudgetReached,
@@ -36,7 +37,7 @@ from providers.errors import (
     Unavailable,
 )
 from providers.services import reserved, stream_chat
-from providers.types import ChatRequest, Event, Target, TextDelta, TextReplaced, ThinkingDelta
+from providers.types import ChatRequest, Event, Target
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class BatchRunner:
     @staticmethod
     def _keep_verdict(call: Call) -> None:
         try:
-            score, reason = verdict_in(call.text)
+            score, reason = verdict_in(call.said.text)
         except Unreadable:
             failed(call, "unreadable", status="done")
         else:
@@ -168,12 +169,7 @@ class BatchRunner:
         async with place, aclosing(stream) as events:
             async for event in events:
                 measured.note(event)
-                if isinstance(event, TextDelta):
-                    call.text += event.text.replace("\x00", "")
-                elif isinstance(event, TextReplaced):
-                    call.text = event.text.replace("\x00", "")
-                elif isinstance(event, ThinkingDelta):
-                    call.thoughts += event.text.replace("\x00", "")
+                call.said.take(event)
         measured.ended = time.monotonic()
 
     async def _save(self, keep: Callable[..., None], *args: Any) -> None:
@@ -186,13 +182,8 @@ class BatchRunner:
                 await asyncio.sleep(SAVE_PAUSE_S)
 
     async def _in_database(self, work: Callable[..., Any], *args: Any) -> Any:
-        def done() -> Any:
-            try:
-                return work(*args)
-            finally:
-                connections.close_all()
-
-        return await asyncio.get_running_loop().run_in_executor(self._database, done)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._database, without_connection(work), *args)
 
 
 def refused(call: Call, error: ProviderError) -> None:

@@ -108,7 +108,8 @@ def _checked(
     except ValidationError as error:
         problems["name"] = list(error.messages)
     if not name.strip() or len(name) > NAME_CHARS:
-        problems["name"] = [_("Give it a name of %(count)d characters at most.") % {"count": 100}]
+        text = _("Give it a name of %(count)d characters at most.")
+        problems["name"] = [text % {"count": NAME_CHARS}]
     if not 1 <= len({model.pk for model in models}) == len(models) <= MODELS_MAX:
         text = _("Choose one to %(count)d different models.")
         problems["models"] = [text % {"count": MODELS_MAX}]
@@ -125,7 +126,7 @@ def _checked(
     except ValidationError as error:
         problems["checks"] = list(error.messages)
     if problems:
-        raise ValidationError({field: list(texts) for field, texts in problems.items()})
+        raise ValidationError(problems)
     return kept
 
 
@@ -268,7 +269,7 @@ def retry(*, batch: Batch, actor: User, request: HttpRequest | None = None) -> i
 
 def delete(*, batch: Batch, actor: User, request: HttpRequest | None = None) -> None:
     """Raises WrongState while it runs or may go on."""
-    if not (batch.is_over or batch.status == BatchStatus.DRAFT):
+    if not batch.may_be_deleted:
         raise WrongState("delete", batch.status)
     with transaction.atomic():
         _record("delete", batch, actor, request)

@@ -97,15 +97,19 @@ def _batch(request: HttpRequest, batch_id: UUID) -> Batch:
 
 
 def _act(
-    request: HttpRequest, batch_id: UUID, verb: Callable[..., Any], text: str = ""
+    request: HttpRequest,
+    batch_id: UUID,
+    verb: Callable[..., Any],
+    said: Callable[[Any], str] = lambda _done: "",
 ) -> HttpResponse:
+    """`said`: what to tell of what `verb` gave, if anything."""
     batch = _batch(request, batch_id)
     try:
-        verb(batch=batch, actor=current_user(request), request=request)
+        done = verb(batch=batch, actor=current_user(request), request=request)
     except WrongState as error:
         messages.error(request, error.message)
     else:
-        if text:
+        if text := said(done):
             messages.success(request, text)
     return redirect("batches:detail", batch.pk)
 
@@ -118,7 +122,7 @@ def start(request: HttpRequest, batch_id: UUID) -> HttpResponse:
 @require_POST
 def pause(request: HttpRequest, batch_id: UUID) -> HttpResponse:
     text = _("Paused. Answers that are being written come to their end.")
-    return _act(request, batch_id, batches.pause, text)
+    return _act(request, batch_id, batches.pause, lambda _done: text)
 
 
 @require_POST
@@ -129,20 +133,16 @@ def resume(request: HttpRequest, batch_id: UUID) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, batch_id: UUID) -> HttpResponse:
     text = _("Cancelled. What is answered stays.")
-    return _act(request, batch_id, batches.cancel, text)
+    return _act(request, batch_id, batches.cancel, lambda _done: text)
 
 
 @require_POST
 def retry(request: HttpRequest, batch_id: UUID) -> HttpResponse:
-    batch = _batch(request, batch_id)
-    try:
-        count = batches.retry(batch=batch, actor=current_user(request), request=request)
-    except WrongState as error:
-        messages.error(request, error.message)
-    else:
+    def said(count: int) -> str:
         text = ngettext("%(n)d call is made again.", "%(n)d calls are made again.", count)
-        messages.success(request, text % {"n": count})
-    return redirect("batches:detail", batch.pk)
+        return text % {"n": count}
+
+    return _act(request, batch_id, batches.retry, said)
 
 
 @require_POST
