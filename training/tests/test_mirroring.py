@@ -186,7 +186,7 @@ def test_a_network_that_is_lost_in_mid_run_costs_nothing(
 ) -> None:
     base_model.path = str(tiny_model)
     base_model.save()
-    parameters = {"num_train_epochs": 6, "per_device_train_batch_size": 2, "logging_steps": 1}
+    parameters = {"num_train_epochs": 40, "per_device_train_batch_size": 2, "logging_steps": 1}
     job = make_job("mirrored", parameters=parameters | {"cutoff_len": 64})
 
     def turn() -> TrainingJob:
