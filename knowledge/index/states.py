@@ -2,7 +2,7 @@
 the files with the sizes they had then.
 
 The engine opens a folder whose files are cut short or missing without a word and finds less in
-it, so that is looked at first. Between two states files only grow; compaction writes one.
+it, so that is looked at first. Between two states files only grow; a compaction makes others.
 """
 
 import json
@@ -13,7 +13,7 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 # Another number here, and all folders are begun anew.
-LAYOUT = 1
+LAYOUT = 2
 NAME = "state.json"
 
 
@@ -21,18 +21,24 @@ NAME = "state.json"
 class State:
     dimension: int
     cursor: int = 0
-    # Points removed since the last compaction.
-    removed: int = 0
-    files: dict[str, int] = field(default_factory=dict)
+    # Compactions so far; the files are in `files-<generation>`.
+    generation: int = 0
+    # Points put and removed since the last of them.
+    changes: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
     layout: int = LAYOUT
 
+    @property
+    def folder_name(self) -> str:
+        return f"files-{self.generation}"
 
-def read(folder: Path, files: Path, *, dimension: int) -> State | None:
+
+def read(folder: Path, *, dimension: int) -> State | None:
     """None where there is nothing of use."""
     try:
         state = State(**json.loads((folder / NAME).read_bytes()))
-        sizes = _sizes(files)
-        lost = [name for name, size in state.files.items() if sizes.get(name, -1) < size]
+        sizes = _sizes(folder / state.folder_name)
+        lost = [name for name, size in state.sizes.items() if sizes.get(name, -1) < size]
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, AttributeError, OSError):
@@ -44,9 +50,9 @@ def read(folder: Path, files: Path, *, dimension: int) -> State | None:
     return state if (state.layout, state.dimension) == (LAYOUT, dimension) else None
 
 
-def write(folder: Path, files: Path, state: State) -> State:
+def write(folder: Path, state: State) -> State:
     """Once all that the state promises is on disk."""
-    complete = State(**asdict(state) | {"files": _sizes(files)})
+    complete = State(**asdict(state) | {"sizes": _sizes(folder / state.folder_name)})
     beside = folder / f"{NAME}.new"
     beside.write_text(json.dumps(asdict(complete)))
     beside.replace(folder / NAME)
