@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import bm25s
@@ -52,7 +53,7 @@ def ours(paragraphs: list[str], folder: Path) -> Callable[[str], list[int]]:
 
 
 def baseline(paragraphs: list[str], cut: Callable[[str], list[str]]) -> Callable[[str], list[int]]:
-    index = bm25s.BM25()
+    index: Any = bm25s.BM25()  # type: ignore[no-untyped-call]
     index.index([cut(each) for each in paragraphs], show_progress=False)
 
     def ranked(question: str) -> list[int]:

@@ -47,7 +47,8 @@ random = np.random.default_rng(7)
 
 def vectors(count: int) -> "np.ndarray[tuple[int, int], np.dtype[np.float32]]":
     found = random.normal(size=(count, DIMENSION)).astype(np.float32)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found
 
 
 def texts(count: int, words: int) -> list[list[str]]:
@@ -159,15 +160,38 @@ def restart(folder: Path) -> None:
 
 
 def compact(index: Embedded) -> None:
-    """Half of all and a little more is removed, which is when it happens by itself."""
-    documents = range(CHUNKS // CHUNKS_A_DOCUMENT // 2 + 10)
+    """Beside the index that answers, as it begins by itself after many changes."""
+    is_over = threading.Event()
+    took: list[float] = []
+
+    def ask_on() -> None:
+        while not is_over.is_set():
+            start = time.perf_counter()
+            ask(index)
+            took.append((time.perf_counter() - start) * 1e3)
+            time.sleep(0.02)
+
+    asking = threading.Thread(target=ask_on)
+    asking.start()
+    start = time.perf_counter()
+    index.compact(SPACE)
+    seconds = time.perf_counter() - start
+    is_over.set()
+    asking.join()
+    cuts = statistics.quantiles(took, n=20)
+    print(f"| compaction | {seconds:.1f} s |")
+    print(
+        f"| a question meanwhile | p50 {cuts[9]:.1f} ms, p95 {cuts[18]:.1f} ms, "
+        f"slowest {max(took):.0f} ms |"
+    )
+
+
+def remove(index: Embedded) -> None:
+    documents = range(0, CHUNKS // CHUNKS_A_DOCUMENT, 10)
     start = time.perf_counter()
     index.remove_documents(SPACE, documents)
-    print(f"| removing {len(documents):,} documents | {time.perf_counter() - start:.2f} s |")
-    start = time.perf_counter()
-    index.set_cursor(SPACE, CHUNKS + 1)
-    print(f"| compaction after that | {time.perf_counter() - start:.2f} s |")
-    asked("hybrid question after that", lambda: ask(index))
+    took = time.perf_counter() - start
+    print(f"| removing {CHUNKS_A_DOCUMENT} chunks | {took / len(documents) * 1e3:.1f} ms |")
 
 
 def cut() -> None:
@@ -196,13 +220,19 @@ def main() -> None:
         root = Path(folder) / "index"
         index = open_folder(root)
         fill(index)
-        ask_all(index)
-        standstill(index)
-        index.close()
-        files = (each for each in root.rglob("*") if each.is_file())
-        print(f"| on disk | {sum(each.stat().st_blocks * 512 for each in files) / 1e6:.0f} MB |")
-        restart(root)
-        compact(index)
+        for state in ("as it was put", "compacted"):
+            print(f"| **{state}** | |")
+            if state == "compacted":
+                compact(index)
+            ask_all(index)
+            standstill(index)
+            index.close()
+            files = (each for each in root.rglob("*") if each.is_file())
+            print(
+                f"| on disk | {sum(each.stat().st_blocks * 512 for each in files) / 1e6:.0f} MB |"
+            )
+            restart(root)
+        remove(index)
         index.close()
 
 

@@ -102,7 +102,7 @@ class Shard:
     def drop(self) -> None:
         with self._alone():
             with suppress(IndexUnavailable):
-                self._close()
+                self._close(is_kept=False)
             shutil.rmtree(self._folder, ignore_errors=True)
 
     @contextmanager
@@ -121,14 +121,15 @@ class Shard:
                 self._is_closing = False
                 self._signal.notify_all()
 
-    def _close(self) -> None:
+    def _close(self, *, is_kept: bool = True) -> None:
         running, self._compaction = self._compaction, None
         if running is not None:
             running.abandon()
         opened, self._edge = self._edge, None
         if opened is not None:
             with engine.told():
-                opened.flush()
+                if is_kept:
+                    opened.flush()
                 opened.close()
 
     def _open(self) -> edge.EdgeShard:
@@ -150,7 +151,7 @@ class Shard:
 
     def _begin(self) -> edge.EdgeShard:
         shutil.rmtree(self._folder, ignore_errors=True)
-        state = State(self.space.dimension)
+        state = State(self.space.dimension, folder_name=states.new_folder_name())
         files = self._folder / state.folder_name
         files.mkdir(parents=True)
         with engine.told():
@@ -191,9 +192,8 @@ class Shard:
             if self._compaction is None:
                 opened.flush()
                 self._write(self._state)
-                following = replace(self._state, generation=self._state.generation + 1)
                 self._compaction = Compaction(
-                    self._folder / self._state.folder_name, self._folder / following.folder_name
+                    self._folder / self._state.folder_name, self._folder / states.new_folder_name()
                 )
 
     def _take_over(self, done: Compaction) -> None:
@@ -208,7 +208,7 @@ class Shard:
             with engine.told():
                 done.catch_up()
             former, self._edge = self._edge, done.result
-            self._write(replace(self._state, generation=self._state.generation + 1))
+            self._write(replace(self._state, folder_name=done.files.name))
             if former is not None:
                 former.close()
             self._remove_other_files()

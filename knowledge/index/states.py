@@ -9,11 +9,12 @@ import json
 import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 log = logging.getLogger(__name__)
 
 # Another number here, and all folders are begun anew.
-LAYOUT = 2
+LAYOUT = 3
 NAME = "state.json"
 
 
@@ -21,16 +22,17 @@ NAME = "state.json"
 class State:
     dimension: int
     cursor: int = 0
-    # Compactions so far; the files are in `files-<generation>`.
-    generation: int = 0
+    # Each compaction makes another one.
+    folder_name: str = ""
     # Points put and removed since the last of them.
     changes: int = 0
     sizes: dict[str, int] = field(default_factory=dict)
     layout: int = LAYOUT
 
-    @property
-    def folder_name(self) -> str:
-        return f"files-{self.generation}"
+
+def new_folder_name() -> str:
+    """Never the same: a program that was left behind may still write to the former one."""
+    return f"files-{uuid4().hex[:12]}"
 
 
 def read(folder: Path, *, dimension: int) -> State | None:

@@ -228,14 +228,16 @@ def test_removed_points_are_left_out_once_they_are_many(tmp_path: Path, space: S
     index = Embedded(tmp_path / "index", worn=1000)
     index.put(space, points(*range(1000)))
     index.remove_documents(space, range(900))
+    at = folder(tmp_path, space)
+    (before,) = at.glob("files-*")
     index.set_cursor(space, 3)
     assert index.cursor(space) == 3
     # It is on its way, and what comes meanwhile is not lost.
     index.put(space, points(5000))
     index.remove_documents(space, [950])
     index.compact(space)
-    at = folder(tmp_path, space)
-    assert [each.name for each in at.glob("files-*")] == ["files-1"]
+    (now,) = at.glob("files-*")
+    assert now != before
     left = [*range(900, 950), *range(951, 1000), 5000]
     assert found(index, space) == left
     index.put(space, points(5001))
@@ -253,9 +255,9 @@ def test_a_compaction_that_is_under_way_ends_with_the_index(tmp_path: Path, spac
     index.set_cursor(space, 1)
     assert index.cursor(space) == 1
     at = folder(tmp_path, space)
-    assert sorted(each.name for each in at.glob("files-*")) == ["files-0", "files-1"]
+    assert len([*at.glob("files-*")]) == 2
     index.close()
-    assert [each.name for each in at.glob("files-*")] == ["files-0"]
+    assert len([*at.glob("files-*")]) == 1
     assert found(index, space) == [*range(100)]
     index.drop(space)
     index.close()
