@@ -4,6 +4,7 @@ timeouts, and again where that may help."""
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from itertools import count
 from typing import TypeVar
 from weakref import WeakKeyDictionary
@@ -11,7 +12,7 @@ from weakref import WeakKeyDictionary
 from providers.access_tokens import ACCESS_TOKENS
 from providers.errors import ProviderError
 from providers.gateway.http1 import Answer
-from providers.gateway.upstream import Upstream
+from providers.gateway.upstream import Upstream, read_whole
 from providers.http import fetch, make_client
 from providers.retrying import may_pass, pause_s
 from providers.types import HttpRequest, Target
@@ -28,10 +29,24 @@ def keep_connections() -> None:
     _kept.setdefault(asyncio.get_running_loop(), Upstream())
 
 
+_shared: ContextVar[Upstream | None] = ContextVar("shared connections", default=None)
+
+
+@asynccontextmanager
+async def connections_shared() -> AsyncIterator[None]:
+    """For several questions, one after the other: on the same connections."""
+    async with _connections() as connections:
+        token = _shared.set(connections)
+        try:
+            yield
+        finally:
+            _shared.reset(token)
+
+
 @asynccontextmanager
 async def _connections() -> AsyncIterator[Upstream]:
     """Those that this event loop keeps, else some for this question alone."""
-    kept = _kept.get(asyncio.get_running_loop())
+    kept = _shared.get() or _kept.get(asyncio.get_running_loop())
     if kept is not None:
         yield kept
         return
@@ -57,6 +72,12 @@ async def asked(target: Target, build: Build, *, is_stream: bool) -> AsyncIterat
 
         with await _repeated(target, once) as answer:
             yield answer
+
+
+async def whole(target: Target, build: Build) -> bytes:
+    """The whole body of a model's answer. Raises ProviderError."""
+    async with asked(target, build, is_stream=False) as answer:
+        return await read_whole(answer)
 
 
 async def fetched(target: Target, build: Build) -> bytes:

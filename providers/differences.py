@@ -19,6 +19,7 @@ TYPES: dict[str, Any] = {field.name: type(getattr(PLAIN, field.name)) for field 
 TYPE_WORDS = {
     str: gettext_lazy("a text in quotes"),
     bool: gettext_lazy("true or false"),
+    int: gettext_lazy("a whole number of at least 0"),
     dict: gettext_lazy("an object in braces"),
 }
 # They say who is calling or where the body ends: never for a person to set.
@@ -36,6 +37,7 @@ WORDS = {
 API_VERSION = re.compile(r"[A-Za-z0-9.-]{0,40}")
 OF_EACH_REQUEST = ("messages", "model", "stream")
 MOST_DROPPED, MOST_EXTRA_CHARS = 50, 20_000
+MOST_TEXTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,11 @@ DIFFERENCES = (
         gettext_lazy("For Dify: chat, agent-chat, agent, advanced-chat, completion or workflow"),
         '{"app_mode": "workflow"}',
     ),
+    Difference(
+        "embedding_batch",
+        gettext_lazy("How many texts an embedding model takes at once"),
+        '{"embedding_batch": 16}',
+    ),
 )
 
 
@@ -109,7 +116,7 @@ def _problems(name: str, value: Any) -> Iterator[str]:
     if name not in TYPES:
         known = {"name": name, "known": ", ".join(TYPES)}
         yield _("There is no difference named “%(name)s”. Known are: %(known)s.") % known
-    elif not isinstance(value, TYPES[name]):
+    elif not _is_of_type(value, TYPES[name]):
         wanted = {"name": name, "wanted": TYPE_WORDS[TYPES[name]]}
         yield _("“%(name)s” must be %(wanted)s.") % wanted
     elif name in WORDS and value and value not in WORDS[name]:
@@ -122,6 +129,12 @@ def _problems(name: str, value: Any) -> Iterator[str]:
         yield from _wrong_paths(value)
     elif name == "headers":
         yield from _wrong_headers(value)
+
+
+def _is_of_type(value: Any, wanted: type) -> bool:
+    if wanted is int:
+        return type(value) is int and 0 <= value <= MOST_TEXTS
+    return isinstance(value, wanted)
 
 
 def _unknown_value(name: str, allowed: str) -> str:

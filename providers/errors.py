@@ -20,6 +20,7 @@ ProviderError
 ├── Filtered           the content was refused
 ├── NoSuchModel
 ├── BadRequest
+├── NotSupported       the provider has nothing of the kind
 ├── TooLarge
 ├── Conflict           somebody changes the same thing: worth another try
 ├── Incomplete         the answer was cut; what came before is good
@@ -167,6 +168,11 @@ class NoSuchModel(ProviderError):
 class BadRequest(ProviderError):
     code, status = "bad_request", 400
     advice = _("The provider did not accept the request. Check the parameters.")
+
+
+class NotSupported(ProviderError):
+    code, status = "not_supported", 400
+    advice = _("The provider of this model cannot do this. Choose another model.")
 
 
 class TooLarge(ProviderError):

@@ -9,7 +9,7 @@ from django.utils import timezone
 from accounts.models import ApiKey, User
 from providers.charging import Charge, current_tariff, ledger_fields
 from providers.measuring import Measurement
-from providers.models import CallRecord
+from providers.models import CallRecord, Charged
 from providers.types import Target
 
 
@@ -26,6 +26,7 @@ def record_call(
     source: str,
     status: str,
     measured: Measurement,
+    kind: str = Charged.CHAT,
     error_code: str = "",
     api_key: ApiKey | None = None,
     duration_ms: int | None = None,
@@ -44,6 +45,7 @@ def record_call(
     row = CallRecord(
         call_id=call_id or uuid.uuid4(),
         at=at,
+        kind=kind,
         user=user,
         api_key=api_key,
         model_id=target.model_pk,

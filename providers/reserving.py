@@ -57,10 +57,11 @@ def check_limits(user: User) -> None:
 
 @asynccontextmanager
 async def reserved(
-    *, user: User, target: Target, request: ChatRequest, measured: Measurement
+    *, user: User, target: Target, request: ChatRequest | None, measured: Measurement
 ) -> AsyncIterator[None]:
     """Around a call: it counts for the limits of `user`, and what it may cost is reserved of their
-    budgets while it runs; afterwards what `measured` says takes that place.
+    budgets while it runs; afterwards what `measured` says takes that place. `request` None: the
+    model reads and says nothing.
 
     Raises BudgetReached, BudgetReserved, LimitReached or TooManyAtOnce.
     """
@@ -83,6 +84,11 @@ async def reserved(
             call.usage, call.at = replace(usage), timezone.now()
 
 
-def _candidates(target: Target, request: ChatRequest) -> list[Candidate]:
-    longest = request.parameters.get("max_tokens", target.defaults.get("max_tokens"))
+def _candidates(target: Target, request: ChatRequest | None) -> list[Candidate]:
+    longest = 0 if request is None else _longest(target, request)
     return [] if target.model_pk is None else [Candidate(target.model_pk, longest)]
+
+
+def _longest(target: Target, request: ChatRequest) -> int | None:
+    longest: int | None = request.parameters.get("max_tokens", target.defaults.get("max_tokens"))
+    return longest

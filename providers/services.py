@@ -7,6 +7,8 @@ from providers.connections import change_unsaved as change_unsaved
 from providers.connections import create_provider as create_provider
 from providers.connections import delete_provider as delete_provider
 from providers.connections import unsaved_provider as unsaved_provider
+from providers.embedding import aembed as aembed
+from providers.embedding import embed as embed
 from providers.measuring import Measurement as Measurement
 from providers.model_routes import name_route as name_route
 from providers.model_routes import point_route as point_route
@@ -22,6 +24,8 @@ from providers.own_deployments import stand_together as stand_together
 from providers.own_deployments import withdraw_model as withdraw_model
 from providers.recording import charge_of as charge_of
 from providers.recording import record_call as record_call
+from providers.reranking import arerank as arerank
+from providers.reranking import rerank as rerank
 from providers.reserving import check_limits as check_limits
 from providers.reserving import reserved as reserved
 from providers.streaming import resolve_chat_target as resolve_chat_target

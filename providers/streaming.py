@@ -22,7 +22,12 @@ def resolve_chat_target(*, user: User, model_pk: int) -> Target:
     model = rows.filter(pk=model_pk).first()
     if model is None:
         raise NoSuchModel
-    # Only deployments of our own have replicas; other chats are spared the query.
+    return placed_target(model)
+
+
+def placed_target(model: ProviderModel) -> Target:
+    """One that answers for `model`, with its replicas as stand-ins."""
+    # Only deployments of our own have replicas; other calls are spared the query.
     if not model.provider.is_managed:
         return target_of(model)
     replicas = [target_of(model), *map(target_of, model.stands_beside().select_related("provider"))]

@@ -259,7 +259,8 @@ class Profile:
     limit. `paths` replace those of the dialect ("chat", "embeddings", "rerank", "models"), relative
     or whole. `thinking`: how a thought is asked for, "" or "adaptive" (new Anthropic models).
     `starts_in_think`: the chat template wrote the opening tag, the answer only closes it.
-    `app_mode`: what a Dify application is.
+    `app_mode`: what a Dify application is. `embedding_batch`: how many texts it takes at once, 0
+    where nothing is known.
     """
 
     auth: str = ""
@@ -271,6 +272,7 @@ class Profile:
     thinking: str = ""
     starts_in_think: bool = False
     app_mode: str = "chat"
+    embedding_batch: int = 0
 
 
 @dataclass(frozen=True)

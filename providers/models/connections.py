@@ -227,6 +227,12 @@ class ProviderModelQuerySet(models.QuerySet["ProviderModel"]):
         """Rows whose main type is chat, or that nobody has typed."""
         return self.filter(main_type="chat")
 
+    def embedding(self) -> Self:
+        return self.filter(main_type="embedding")
+
+    def rerank(self) -> Self:
+        return self.filter(main_type="rerank")
+
 
 class ProviderModel(models.Model):
     """One model of a provider. Fields named in `edited` are a person's and survive a refresh."""

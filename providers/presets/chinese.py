@@ -62,6 +62,7 @@ CHINESE = (
             ),
         ),
         key_note=REGION_NOTE,
+        profile={"embedding_batch": 10},
     ),
     Preset(
         "zhipu",
@@ -73,7 +74,7 @@ CHINESE = (
             Address("https://api.z.ai/api/paas/v4", _("International")),
             Address("https://open.bigmodel.cn/api/coding/paas/v4", _("Coding plan")),
         ),
-        profile={"include_usage": False},
+        profile={"include_usage": False, "embedding_batch": 64},
         drop_params=("stream_options",),
     ),
     Preset(
@@ -123,6 +124,7 @@ CHINESE = (
             KnownModel("Baichuan2-Turbo", 32_000),
             KnownModel("Baichuan-Text-Embedding", 512),
         ),
+        profile={"embedding_batch": 16},
     ),
     Preset(
         "yi",
@@ -158,6 +160,8 @@ CHINESE = (
             ),
             Address("https://api.lkeap.cloud.tencent.com/v1", _("Old host (DeepSeek)")),
         ),
+        # Nobody says how many it takes.
+        profile={"embedding_batch": 1},
     ),
     Preset(
         "qianfan",
@@ -166,6 +170,7 @@ CHINESE = (
         Section.CHINA,
         (Address("https://qianfan.baidubce.com/v2"),),
         key_note=_("The whole key that begins with bce-v3/ALTAK-. Old AK/SK pairs do not work."),
+        profile={"embedding_batch": 16},
     ),
     Preset(
         "spark",

@@ -13,7 +13,7 @@ INTERNATIONAL = (
         "OpenAI",
         Section.GLOBAL,
         (Address("https://api.openai.com/v1"),),
-        profile=COMPLETION_TOKENS,
+        profile={**COMPLETION_TOKENS, "embedding_batch": 256},
     ),
     Preset(
         "azure",
@@ -29,7 +29,7 @@ INTERNATIONAL = (
             ),
         ),
         key_note=_("A key of the resource. It lists base models; calls name a deployment."),
-        profile=COMPLETION_TOKENS,
+        profile={**COMPLETION_TOKENS, "embedding_batch": 256},
     ),
     Preset(
         "anthropic",

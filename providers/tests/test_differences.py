@@ -58,6 +58,8 @@ def test_they_come_on_top_of_the_preset(alice: User) -> None:
     [
         ({"profile": {"nosuch": 1}}, "profile"),
         ({"profile": {"include_usage": "yes"}}, "profile"),
+        ({"profile": {"embedding_batch": True}}, "profile"),
+        ({"profile": {"embedding_batch": -1}}, "profile"),
         ({"profile": {"paths": {"chat": "https://evil.example/v1"}}}, "profile"),
         ({"profile": {"paths": {"chat": "//evil.example/v1"}}}, "profile"),
         ({"profile": {"headers": {"Authorization": "Bearer x"}}}, "profile"),

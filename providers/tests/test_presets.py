@@ -26,7 +26,7 @@ FACTS = (
 )
 PROFILE = {
     *("auth", "headers", "paths", "api_version", "max_tokens_field", "include_usage"),
-    *("thinking", "starts_in_think", "app_mode"),
+    *("thinking", "starts_in_think", "app_mode", "embedding_batch"),
 }
 PARTS = {"{resource}", "{deployment}", "{workspace}", "{region}", "{host}"}
 
@@ -77,7 +77,9 @@ def test_every_preset_speaks_a_dialect_that_exists() -> None:
 def test_what_differs_at_one_address_is_read_from_it() -> None:
     preset = BY_SLUG["dashscope"]
     assert "paths" in preset.profile_at("https://dashscope.aliyuncs.com/compatible-mode/v1/")
-    assert preset.profile_at("https://dashscope-intl.aliyuncs.com/compatible-mode/v1") == {}
+    assert preset.profile_at("https://dashscope-intl.aliyuncs.com/compatible-mode/v1") == {
+        "embedding_batch": 10
+    }
     assert BY_SLUG["mistral"].profile_at("https://example.com")["include_usage"] is False
     hunyuan = BY_SLUG["hunyuan"]
     assert not hunyuan.known_models_at(hunyuan.base_urls[0])

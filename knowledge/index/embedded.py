@@ -1,0 +1,112 @@
+"""Qdrant's engine in this process: a folder for each space, under a root that one process holds."""
+
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from uuid import UUID
+
+import qdrant_edge as edge
+
+from . import engine
+from .filters import Filters, clauses
+from .fusion import depth, fuse
+from .roots import Root
+from .shards import Shard
+from .types import Dense, Hit, Point, Space, Sparse, checked
+
+BATCH = 1000
+# Open spaces: each holds its words in memory and some files.
+MOST_OPEN = 32
+
+
+class Embedded:
+    """Safe for threads. What was put is found at once, and survives a crash once `set_cursor` or
+    `close` has returned. The folder of a space is what confines a call to it."""
+
+    def __init__(self, root: Path, *, most_open: int = MOST_OPEN) -> None:
+        self._root = Root(root)
+        self._most_open = most_open
+        # The one used last is the last one.
+        self._shards: dict[UUID, Shard] = {}
+        self._choosing = Lock()
+
+    def put(self, space: Space, points: Iterable[Point]) -> None:
+        left = iter(points)
+        while batch := list(islice(left, BATCH)):
+            for each in batch:
+                checked(space, each.dense, needed=True)
+            made = [engine.point(each) for each in batch]
+            with self._shard(space).used() as opened:
+                opened.update(edge.UpdateOperation.upsert_points(made))
+
+    def remove_documents(self, space: Space, documents: Iterable[int]) -> None:
+        numbers = list(documents)
+        if numbers:
+            chosen = engine.documents(numbers)
+            with self._shard(space).used() as opened:
+                opened.update(edge.UpdateOperation.delete_points_by_filter(chosen))
+
+    def drop(self, space: Space) -> None:
+        self._shard(space).drop()
+
+    def count(self, space: Space) -> int:
+        with self._shard(space).used() as opened:
+            return opened.count(edge.CountRequest(exact=True))
+
+    def search(
+        self,
+        space: Space,
+        *,
+        dense: Dense | None = None,
+        sparse: Sparse | None = None,
+        limit: int,
+        filters: Filters | None = None,
+        documents: Sequence[int] | None = None,
+    ) -> list[Hit]:
+        checked(space, dense, needed=False)
+        if documents is not None and not documents:
+            return []
+        must = clauses(filters, documents)
+        stages = (dense is not None) + (sparse is not None)
+        deep = depth(limit, stages=stages)
+        asked = engine.requests(dense, sparse, must, limit=deep)
+        with self._shard(space).used() as opened:
+            answers = opened.query_batch(edge.QueryBatchRequest(asked))
+        found = iter([engine.found(each) for each in answers])
+        return fuse(
+            next(found) if dense is not None else None,
+            next(found) if sparse is not None else None,
+            limit=limit,
+        )
+
+    def cursor(self, space: Space) -> int:
+        """The last change that is known to be on disk; 0 for a new space and for one whose folder
+        was damaged and begun anew: put everything again."""
+        shard = self._shard(space)
+        with shard.used():
+            return shard.cursor
+
+    def set_cursor(self, space: Space, cursor: int) -> None:
+        self._shard(space).keep(cursor)
+
+    def spaces(self) -> list[UUID]:
+        """Those with a folder, so that folders of spaces nobody knows any more can be dropped."""
+        folders = (each for each in self._root.folder.iterdir() if each.is_dir())
+        return [UUID(hex=each.name) for each in folders]
+
+    def close(self) -> None:
+        for shard in list(self._shards.values()):
+            shard.close()
+        self._root.release()
+
+    def _shard(self, space: Space) -> Shard:
+        with self._choosing:
+            shard = self._shards.pop(space.id, None)
+            if shard is None:
+                shard = Shard(space, self._root.folder / space.id.hex)
+            self._shards[space.id] = shard
+            opened = [each for each in self._shards.values() if each.is_open and each is not shard]
+        for each in opened[: max(len(opened) + 1 - self._most_open, 0)]:
+            each.close(if_idle=True)
+        return shard
