@@ -46,9 +46,7 @@ def claim() -> Space | None:
 
 def tell(space: Space, **values: Any) -> None:
     """Raises GivenUp."""
-    rows = Space.objects.filter(
-        pk=space.pk, status=SpaceStatus.BUILDING, attempt=space.attempt
-    )
+    rows = Space.objects.filter(pk=space.pk, status=SpaceStatus.BUILDING, attempt=space.attempt)
     if not rows.update(heartbeat_at=Now(), **values):
         raise GivenUp
     for name, value in values.items():

@@ -26,7 +26,8 @@ LISTS = {Operator.IN, Operator.NOT_IN}
 def read(given: Mapping[str, Any]) -> Filters:
     """{"logic", "conditions": [{"name", "operator", "value"}]}. ValidationError keyed by `filters`."""
     conditions = tuple(
-        _condition(each["name"], each["operator"], each.get("value")) for each in given["conditions"]
+        _condition(each["name"], each["operator"], each.get("value"))
+        for each in given["conditions"]
     )
     return Filters(conditions, match_all=given.get("logic", "and") != "or")
 

@@ -61,7 +61,7 @@ class BaseForm(SearchFields):
             "score_threshold",
             "rerank_model",
         )
-        help_texts = {  # noqa: RUF012
+        help_texts = {
             "is_shared": _("Everybody may ask it; only you change it."),
             "description": _("What is in it, in one sentence."),
         }
@@ -83,7 +83,9 @@ class BaseForm(SearchFields):
     @property
     def settings(self) -> dict[str, Any]:
         """Of a valid form, as a service takes them."""
-        return {name: value for name, value in self.cleaned_data.items() if name != "embedding_model"}
+        return {
+            name: value for name, value in self.cleaned_data.items() if name != "embedding_model"
+        }
 
 
 class DifyBaseForm(forms.Form):
@@ -107,9 +109,7 @@ class TryForm(forms.Form):
     top_k = forms.IntegerField(label=_("Passages"), min_value=1, max_value=TOP_K_MAX)
     score_threshold = forms.FloatField(label=_("Lowest score"), min_value=0, max_value=1)
     is_compared = forms.BooleanField(label=_("Compare with other settings"), required=False)
-    other_mode = forms.ChoiceField(
-        label=_("Search"), choices=SearchMode.choices, required=False
-    )
+    other_mode = forms.ChoiceField(label=_("Search"), choices=SearchMode.choices, required=False)
     other_top_k = forms.IntegerField(
         label=_("Passages"), min_value=1, max_value=TOP_K_MAX, required=False
     )

@@ -15,7 +15,9 @@ def explained(code: str, params: Mapping[str, object]) -> str:
 
 def _texts() -> dict[str, str]:
     return {
-        "broke_off": _("The work on it broke off several times. Try again, or ask an administrator."),
+        "broke_off": _(
+            "The work on it broke off several times. Try again, or ask an administrator."
+        ),
         "disk": _("Reading or writing failed: %(why)s. Try again, or ask an administrator."),
         "internal": _("Something went wrong here. It has been logged; try again later."),
         "embedding_failed": _("The embedding model did not answer: %(why)s"),

@@ -29,5 +29,3 @@ def stage(name: str) -> str:
         "rerank": _("reranked"),
     }
     return texts.get(name, name)
-
-
