@@ -101,9 +101,8 @@ def add_questions(
 ) -> int:
     """How many are new. ValidationError keyed by `file`."""
     known = set(base.questions.values_list("text", "passage"))
-    fresh = list(
-        {(a.text, a.passage): a for a in asked if (a.text, a.passage) not in known}.values()
-    )
+    unique = {(each.text, each.passage): each for each in asked}
+    fresh = [each for pair, each in unique.items() if pair not in known]
     if len(known) + len(fresh) > MAX_QUESTIONS:
         text = _("A knowledge base can have %(limit)d questions at most.")
         raise _refused(text % {"limit": MAX_QUESTIONS})
@@ -246,7 +245,6 @@ def run(assessment: Assessment) -> None:
         rows.update(status=AssessmentStatus.FAILED, error=str(error.advice))
     except Exception:  # whatever it is: a person waits for an end
         logger.exception("assessment %s: failed", assessment.pk)
-        rows.update(
-            status=AssessmentStatus.FAILED, error=_("Something went wrong. It has been logged.")
-        )
+        text = _("Something went wrong. It has been logged.")
+        rows.update(status=AssessmentStatus.FAILED, error=text)
     Assessment.objects.filter(pk=assessment.pk).update(heartbeat_at=timezone.now())

@@ -80,6 +80,8 @@ def _stop(space: Space, code: str, error: str, may_pass: bool) -> None:
 
 def _fill(space: Space) -> bool:
     """Embed what has no vector yet. True once nothing is missing and it is decided what answers."""
+    if not space.dimension:
+        embedding.measure(space)
     chunks = Chunk.objects.current().filter(document__base=space.base_id)
     missing = chunks.exclude(vectors__space=space).order_by("pk")
     left = missing.count()

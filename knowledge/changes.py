@@ -16,7 +16,7 @@ def locked(base_id: int) -> Base:
 
 
 def note(base_id: int, document_ids: Iterable[int]) -> None:
-    """That these documents are to be searched otherwise. In the transaction of what changed them."""
+    """That these documents are searched otherwise now. In the transaction of what changed them."""
     assert transaction.get_connection().in_atomic_block
     ids = list(document_ids)
     if not ids:

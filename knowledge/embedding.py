@@ -49,17 +49,23 @@ def shown_text(chunk: Chunk) -> str:
     return "\n".join([" / ".join(chunk.headings), chunk.text]) if chunk.headings else chunk.text
 
 
+def measure(space: Space) -> None:
+    """How many numbers the model of a new space gives. ProviderError."""
+    found = providers.embed(
+        model=model_of(space), texts=["?"], user=space.base.owner, is_query=False
+    )
+    space.dimension = len(found[0])
+    Space.objects.filter(pk=space.pk).update(dimension=space.dimension)
+
+
 def of_chunks(space: Space, chunks: Sequence[Chunk]) -> list[bytes]:
-    """`dimension` float32 each. The first ones of a space say its dimension. ProviderError."""
+    """`dimension` float32 each. ProviderError."""
     found = providers.embed(
         model=model_of(space),
         texts=[shown_text(chunk) for chunk in chunks],
         user=space.base.owner,
         is_query=False,
     )
-    if not space.dimension:
-        space.dimension = len(found[0])
-        Space.objects.filter(pk=space.pk, dimension=0).update(dimension=space.dimension)
     return [_packed(vector, space.dimension) for vector in found]
 
 

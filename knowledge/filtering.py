@@ -24,7 +24,8 @@ LISTS = {Operator.IN, Operator.NOT_IN}
 
 
 def read(given: Mapping[str, Any]) -> Filters:
-    """{"logic", "conditions": [{"name", "operator", "value"}]}. ValidationError keyed by `filters`."""
+    """`{"logic", "conditions": [{"name", "operator", "value"}]}`. ValidationError keyed by
+    `filters`."""
     conditions = tuple(
         _condition(each["name"], each["operator"], each.get("value"))
         for each in given["conditions"]

@@ -152,7 +152,8 @@ def search(
     limit: int,
     filters: Filters | None = None,
 ) -> list[Hit]:
-    """By words where there is a `question`, by meaning where there is a vector. IndexUnavailable."""
+    """By words where there is a `question`, by meaning where there is a vector.
+    IndexUnavailable."""
     if not is_server():  # a server is told by the worker
         catch_up(space)
     return the_index().search(

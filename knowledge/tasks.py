@@ -46,7 +46,7 @@ def drop_space(space_id: str) -> None:
 
 @shared_task(expires=600)
 def forget() -> None:
-    """Uploads that died, files of documents that are gone, vectors of indexes that were replaced."""
+    """Uploads that died, files of documents that are gone, indexes that were replaced."""
     from knowledge import forgetting
 
     forgetting.forget()
