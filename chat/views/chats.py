@@ -91,7 +91,7 @@ def _turns(request: HttpRequest, chat: ChatSession) -> dict[str, Any]:
     before = number_of(request.GET.get("before", ""), 8)
     shown = window(chat, before=before, at=message.pk if message else None)
     return {
-        "turns": shown_turns(shown.turns),
+        "turns": shown_turns(shown.turns, chat.owner_id),
         "earlier": shown.start if shown.start > 0 else None,
         "is_end": shown.is_end,
         "is_answering": shown.is_answering,
