@@ -15,7 +15,7 @@ import numpy as np
 from django.conf import settings
 
 from knowledge import words
-from knowledge.index import Filters, Hit, Index, Point, embedded, server
+from knowledge.index import Filters, Hit, Index, Point
 from knowledge.index import Space as Place
 from knowledge.models import Base, Change, Chunk, Document, Space, SpaceStatus, Vector
 from knowledge.types import Passage, Stages
@@ -34,9 +34,14 @@ def is_server() -> bool:
 
 @functools.cache
 def the_index() -> Index:
+    # Only here: both take a while to import, and one of them is enough.
     if is_server():
-        return server(settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY)
-    return embedded(Path(settings.PLATFORM_DATA) / "index")
+        from knowledge.index.server import Server, connect
+
+        return Server(connect(settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY))
+    from knowledge.index.embedded import Embedded
+
+    return Embedded(Path(settings.PLATFORM_DATA) / "index")
 
 
 def place_of(space: Space) -> Place:
@@ -214,3 +219,12 @@ def drop_on_server(space_id: UUID) -> None:
 def _dimensions() -> list[int]:
     rows = Space.objects.exclude(dimension=0).values_list("dimension", flat=True)
     return list(rows.distinct().order_by("dimension"))
+
+
+def forget_index() -> None:
+    """Close it; the next search opens it again. For tests, which have folders of their own."""
+    if the_index.cache_info().currsize:
+        close = getattr(the_index(), "close", None)
+        if close is not None:
+            close()
+    the_index.cache_clear()
