@@ -13,6 +13,7 @@ from uuid import UUID
 
 import numpy as np
 from django.conf import settings
+from django.db.models import F, QuerySet
 
 from knowledge import words
 from knowledge.index import Filters, Hit, Index, Point
@@ -200,13 +201,13 @@ def _passage(base: Base, chunk: Chunk, hit: Hit) -> Passage:
     )
 
 
-def tell_server(base_id: int) -> None:
-    """What has changed in a base, where there is a server. IndexUnavailable."""
+def behind() -> "QuerySet[Space]":
+    """Spaces of which a server does not know the last changes; none without a server."""
     if not is_server():
-        return
+        return Space.objects.none()
     wanted = (SpaceStatus.LIVE, SpaceStatus.KEPT)
-    for space in Space.objects.filter(base=base_id, status__in=wanted):
-        catch_up(space)
+    rows = Space.objects.select_related("base").filter(status__in=wanted)
+    return rows.filter(applied__lt=F("base__revision"))
 
 
 def drop_on_server(space_id: UUID) -> None:
