@@ -183,7 +183,7 @@ def compared(space: Space) -> dict[str, dict[str, float]]:
     ProviderError."""
     base = space.base
     questions = list(base.questions.all()[:MAX_COMPARED])
-    live = base.spaces.filter(pk=base.live_space_id).first()
+    live = base.live_space
     if not questions or live is None:
         return {}
     return {

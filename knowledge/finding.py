@@ -134,7 +134,7 @@ def _own(
 
 def _live(base: Base) -> Space | None:
     rows = Space.objects.select_related("embedding_model__provider", "base__owner")
-    return rows.filter(pk=base.live_space_id).first()
+    return rows.filter(pk=base.live_space_id).first() if base.live_space_id else None
 
 
 def _reranked(

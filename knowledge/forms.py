@@ -17,7 +17,7 @@ def _models(user: User, main_type: str) -> Any:
     return rows.select_related("provider").order_by("provider__name", "name")
 
 
-class ModelChoice(forms.ModelChoiceField):
+class ModelChoice(forms.ModelChoiceField[ProviderModel]):
     def label_from_instance(self, obj: Any) -> str:
         return f"{obj.name} · {obj.provider.name}"
 

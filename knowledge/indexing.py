@@ -13,9 +13,10 @@ from uuid import UUID
 
 import numpy as np
 from django.conf import settings
+from django.db.models import F, QuerySet
 
 from knowledge import words
-from knowledge.index import Filters, Hit, Index, Point, embedded, server
+from knowledge.index import Filters, Hit, Index, Point
 from knowledge.index import Space as Place
 from knowledge.models import Base, Change, Chunk, Document, Space, SpaceStatus, Vector
 from knowledge.types import Passage, Stages
@@ -34,9 +35,14 @@ def is_server() -> bool:
 
 @functools.cache
 def the_index() -> Index:
+    # Only here: both take a while to import, and one of them is enough.
     if is_server():
-        return server(settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY)
-    return embedded(Path(settings.PLATFORM_DATA) / "index")
+        from knowledge.index.server import Server, connect
+
+        return Server(connect(settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY))
+    from knowledge.index.embedded import Embedded
+
+    return Embedded(Path(settings.PLATFORM_DATA) / "index")
 
 
 def place_of(space: Space) -> Place:
@@ -195,13 +201,13 @@ def _passage(base: Base, chunk: Chunk, hit: Hit) -> Passage:
     )
 
 
-def tell_server(base_id: int) -> None:
-    """What has changed in a base, where there is a server. IndexUnavailable."""
+def behind() -> "QuerySet[Space]":
+    """Spaces of which a server does not know the last changes; none without a server."""
     if not is_server():
-        return
+        return Space.objects.none()
     wanted = (SpaceStatus.LIVE, SpaceStatus.KEPT)
-    for space in Space.objects.filter(base=base_id, status__in=wanted):
-        catch_up(space)
+    rows = Space.objects.select_related("base").filter(status__in=wanted)
+    return rows.filter(applied__lt=F("base__revision"))
 
 
 def drop_on_server(space_id: UUID) -> None:
@@ -214,3 +220,12 @@ def drop_on_server(space_id: UUID) -> None:
 def _dimensions() -> list[int]:
     rows = Space.objects.exclude(dimension=0).values_list("dimension", flat=True)
     return list(rows.distinct().order_by("dimension"))
+
+
+def forget_index() -> None:
+    """Close it; the next search opens it again. For tests, which have folders of their own."""
+    if the_index.cache_info().currsize:
+        close = getattr(the_index(), "close", None)
+        if close is not None:
+            close()
+    the_index.cache_clear()

@@ -36,10 +36,11 @@ def _joined(group: Sequence[Passage]) -> Passage:
         return best
     text, end = group[0].text, group[0].end
     for each in group[1:]:
-        shared = max(0, end - each.start)
         # Chunks of a table repeat its head, and are then no slice of the text.
         is_slice = len(each.text) == each.end - each.start
-        text += each.text[shared:] if shared and is_slice else f"\n{each.text}"
+        text += (
+            each.text[end - each.start :] if is_slice and each.start <= end else f"\n{each.text}"
+        )
         end = each.end
     first = group[0]
     return replace(

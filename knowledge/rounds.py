@@ -1,5 +1,6 @@
 """What a worker does next: a document, an index to build, saved questions to ask."""
 
+import logging
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -7,8 +8,12 @@ from django.db.models import Model
 from django.db.models.functions import Now
 
 from knowledge import assessing, building, indexing, ingesting
+from knowledge.index import IndexUnavailable
 from knowledge.models import Assessment, Document, Space
 from knowledge.reading import Reader
+
+
+logger = logging.getLogger(__name__)
 
 
 class Pulse(Protocol):
@@ -21,7 +26,7 @@ def is_waiting() -> bool:
     """Whether a worker would find something to do."""
     ingesting.reap()
     assessing.reap()
-    queues = (ingesting.waiting(), building.waiting(), assessing.waiting())
+    queues = (ingesting.waiting(), building.waiting(), assessing.waiting(), indexing.behind())
     return any(queue.exists() for queue in queues)
 
 
@@ -34,9 +39,22 @@ def step(reader: Reader, pulse: Pulse) -> bool:
     """One piece of work; False if there is none."""
     ingesting.reap()
     try:
-        return _document(reader, pulse) or _space(pulse) or _assessment(pulse)
+        told = _tell_server()
+        return _document(reader, pulse) or _space(pulse) or _assessment(pulse) or told
     finally:
         pulse.beat = None
+
+
+def _tell_server() -> bool:
+    """What has changed, where there is a server. One that is away is told later."""
+    told = 0
+    for space in indexing.behind():
+        try:
+            told += indexing.catch_up(space)
+        except IndexUnavailable as error:
+            logger.warning("the index cannot be told of changes yet: %s", error)
+            return False
+    return bool(told)
 
 
 def _document(reader: Reader, pulse: Pulse) -> bool:
@@ -45,7 +63,6 @@ def _document(reader: Reader, pulse: Pulse) -> bool:
         return False
     pulse.beat = _beating(document, attempt=document.attempt)
     ingesting.ingest(document, reader)
-    indexing.tell_server(document.base_id)
     return True
 
 
@@ -55,7 +72,6 @@ def _space(pulse: Pulse) -> bool:
         return False
     pulse.beat = _beating(space, attempt=space.attempt)
     building.build(space)
-    indexing.tell_server(space.base_id)
     return True
 
 

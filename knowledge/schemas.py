@@ -102,7 +102,7 @@ class KnowledgeBaseOut(Answer):
 
     @staticmethod
     def resolve_is_mine(base: Base, context: dict[str, Any]) -> bool:
-        return base.owner_id == context["request"].auth.pk
+        return bool(base.owner_id == context["request"].auth.pk)
 
     @staticmethod
     def resolve_rerank_model(base: Base) -> int | None:

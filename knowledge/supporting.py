@@ -7,7 +7,6 @@ turned round ("is not"); the page says "not found in the sources", never "wrong"
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -46,11 +45,9 @@ def sentences(text: str) -> Iterator[tuple[int, int]]:
         at += len(line)
 
 
-def _weights(text: str) -> Counter[str]:
-    found = Counter(set(words.terms(_CITED.sub(" ", text))))
-    return Counter(
-        {term: NUMBER_WEIGHT if _NUMBER.match(term) else 1.0 for term in found}  # type: ignore[misc]
-    )
+def _weights(text: str) -> dict[str, float]:
+    found = set(words.terms(_CITED.sub(" ", text)))
+    return {term: NUMBER_WEIGHT if _NUMBER.match(term) else 1.0 for term in found}
 
 
 def support_of(sentence: str, passages: Sequence[set[str]]) -> float | None:

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from knowledge.views import documents, library, trying
+from knowledge.views import dify, documents, library, trying
 
 app_name = "knowledge"
 urlpatterns = [
     path("", library.index, name="list"),
     path("new/", library.create, name="create"),
+    path("dify/", dify.connect, name="dify"),
     path("questions.csv", trying.sample, name="questions-sample"),
     path("<int:base_id>/", documents.index, name="detail"),
     path("<int:base_id>/add/", documents.add, name="add"),

@@ -125,6 +125,7 @@ TEMPLATES = [
                 "django.templatetags.i18n",
                 "django.templatetags.static",
                 "llmplatform.templatetags.icons",
+                "llmplatform.templatetags.numbers",
                 "template_partials.templatetags.partials",
             ],
         },

@@ -34,7 +34,8 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         return self.filter(status__in=OPEN)
 
     def searchable(self) -> Self:
-        return self.filter(status=DocumentStatus.READY, is_enabled=True)
+        """Read at least once, also where it is being read again or that failed."""
+        return self.filter(edition__gt=0, is_enabled=True)
 
 
 class Document(models.Model):

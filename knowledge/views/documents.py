@@ -94,7 +94,7 @@ def detail(request: HttpRequest, document_id: int) -> HttpResponse:
         "document": document,
         "page": page,
         "chunks": showing.shown(page.object_list, marked),
-        "sheet": showing.sheet(document, page.object_list, marked, request.GET.get("sheet")),
+        "sheet": showing.sheet(document, list(page.object_list), marked, request.GET.get("sheet")),
         "problem": showing.problem(document),
         "notes": showing.notes(document),
         "may_manage": document.base.owner_id == current_user(request).pk,

@@ -83,7 +83,7 @@ def quality(request: HttpRequest, base_id: int) -> HttpResponse:
                 request=request,
             )
         except ValidationError as error:
-            form.add_error("file", error.messages)  # type: ignore[arg-type]
+            form.add_error("file", error.messages)
         else:
             text = ngettext("%(count)d question is new.", "%(count)d questions are new.", added)
             messages.success(request, text % {"count": added})
