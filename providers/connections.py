@@ -13,11 +13,12 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from llmplatform.text import validate_name
+from providers.adapters.dify import KNOWLEDGE, KNOWLEDGE_KEY
 from providers.adapters.echo import EchoAdapter
 from providers.checks import all_of, check_url, checked_key, checked_oauth
 from providers.differences import check_drop_params, check_extra_body, check_profile
 from providers.model_list import carry_out, plan_refresh
-from providers.models import Provider
+from providers.models import Kind, Provider
 from providers.presets import BY_SLUG
 from providers.registry import ADAPTERS
 
@@ -151,7 +152,12 @@ def _check_secret(provider: Provider) -> None:
 
 
 def _set_key(provider: Provider, api_key: str) -> None:
-    provider.set_key(checked_key(api_key))
+    key = checked_key(api_key)
+    provider.set_key(key)
+    if provider.kind == Kind.DIFY and key.startswith(KNOWLEDGE_KEY):
+        provider.app_mode = KNOWLEDGE
+    elif provider.app_mode == KNOWLEDGE:
+        provider.app_mode = ""
 
 
 def _check_name(name: str) -> None:

@@ -19,6 +19,7 @@ ProviderError
 ├── ContextTooLong
 ├── Filtered           the content was refused
 ├── NoSuchModel
+├── NoSuchKnowledge    Dify has no such knowledge base, or the key may not read it
 ├── BadRequest
 ├── NotSupported       the provider has nothing of the kind
 ├── TooLarge
@@ -163,6 +164,11 @@ class Filtered(ProviderError):
 class NoSuchModel(ProviderError):
     code, status = "no_such_model", 404
     advice = _("The provider does not know this model. Refresh the model list.")
+
+
+class NoSuchKnowledge(ProviderError):
+    code, status = "no_such_knowledge", 404
+    advice = _("Dify has no such knowledge base, or the key may not read it.")
 
 
 class BadRequest(ProviderError):

@@ -15,6 +15,7 @@ from providers.adapters.dify import DifyAdapter
 from providers.asking import fetched
 from providers.checks import checked_model_id
 from providers.detection import KNOWN_TYPES, detect_types
+from providers.dify.around import seen
 from providers.errors import NoSuchModel, NothingThere, ProviderError
 from providers.model_list import RefreshPlan, carry_out, found_in, looked_up, plan_refresh
 from providers.models import Provider, ProviderModel
@@ -93,8 +94,10 @@ async def listed_now(target: Target) -> tuple[list[ListedModel], str]:
         body = await fetched(target, adapter.models)
     except NoSuchModel as error:
         raise NothingThere(error.detail) from error
-    mode = adapter.read_app_mode(body) if isinstance(adapter, DifyAdapter) else ""
-    return adapter.read_models(body), mode
+    listed = adapter.read_models(body)
+    if isinstance(adapter, DifyAdapter):
+        return await seen(target, listed), adapter.read_app_mode(body)
+    return listed, ""
 
 
 def known_models(provider: Provider) -> list[ListedModel]:

@@ -7,6 +7,13 @@ from providers.connections import change_unsaved as change_unsaved
 from providers.connections import create_provider as create_provider
 from providers.connections import delete_provider as delete_provider
 from providers.connections import unsaved_provider as unsaved_provider
+from providers.dify.client import send_feedback as send_feedback
+from providers.dify.knowledge import DifyDataset as DifyDataset
+from providers.dify.knowledge import DifyPassage as DifyPassage
+from providers.dify.knowledge import adify_datasets as adify_datasets
+from providers.dify.knowledge import adify_retrieve as adify_retrieve
+from providers.dify.knowledge import dify_datasets as dify_datasets
+from providers.dify.knowledge import dify_retrieve as dify_retrieve
 from providers.embedding import aembed as aembed
 from providers.embedding import embed as embed
 from providers.measuring import Measurement as Measurement

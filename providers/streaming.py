@@ -9,7 +9,8 @@ from dataclasses import replace
 from accounts.models import User
 from providers.adapters.echo import EchoAdapter
 from providers.asking import asked
-from providers.errors import NoSuchModel, ProviderError
+from providers.dify.around import give_up, with_files
+from providers.errors import NoSuchModel, ProviderError, TimedOut
 from providers.models import ProviderModel
 from providers.registry import ADAPTERS
 from providers.retrying import may_help
@@ -22,7 +23,7 @@ def resolve_chat_target(*, user: User, model_pk: int) -> Target:
     model = rows.filter(pk=model_pk).first()
     if model is None:
         raise NoSuchModel
-    return placed_target(model)
+    return placed_target(model).asked_by(user.pk)
 
 
 def placed_target(model: ProviderModel) -> Target:
@@ -67,12 +68,17 @@ async def _answer(target: Target, request: ChatRequest) -> AsyncGenerator[Event,
             await asyncio.sleep(0.01)
             yield event
         return
+    request = await with_files(target, request)
     reader = adapter.reader(is_stream=request.is_stream, target=target)
-    async with asked(
-        target, lambda signed_in: adapter.chat(signed_in, request), is_stream=request.is_stream
-    ) as answer:
-        while data := await answer.piece():
-            for event in reader.feed(data):
+    try:
+        async with asked(
+            target, lambda signed_in: adapter.chat(signed_in, request), is_stream=request.is_stream
+        ) as answer:
+            while data := await answer.piece():
+                for event in reader.feed(data):
+                    yield event
+            for event in reader.finish():
                 yield event
-        for event in reader.finish():
-            yield event
+    except (GeneratorExit, asyncio.CancelledError, TimedOut):
+        give_up(target, request, reader)
+        raise

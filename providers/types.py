@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -53,13 +53,15 @@ class ChatMessage:
 class ChatRequest:
     """`parameters` are OpenAI's names (temperature, max_tokens, stop, tools, tool_choice,
     response_format, reasoning_effort, …); `messages` that are mappings have OpenAI's shape, and may
-    carry a ProviderState as `provider_state`.
+    carry a ProviderState as `provider_state`. `uploaded`: files that lie at the provider already,
+    as its dialect names them; never what a caller says.
     """
 
     model: str
     messages: Sequence[ChatMessage | Mapping[str, Any]]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     is_stream: bool = True
+    uploaded: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(slots=True)
@@ -307,6 +309,7 @@ class Target:
     `extra_body` is merged into every chat body and `drop_params` are left out of it: how an
     administrator follows a provider's change without a release. With `oauth` the key is a token
     that `providers.access_tokens` fills in. `stand_ins` answer in its place where it does not.
+    `end_user`: who asks, for providers that keep something of each (Dify).
     """
 
     kind: str
@@ -324,6 +327,10 @@ class Target:
     oauth: ClientCredentials | None = None
     patience: Patience = USUAL_PATIENCE
     stand_ins: Sequence["Target"] = ()
+    end_user: str = ""
+
+    def asked_by(self, user_id: int) -> "Target":
+        return replace(self, end_user=f"llmplatform-{user_id}")
 
     def streamed(
         self, messages: Sequence[ChatMessage], parameters: Mapping[str, Any]

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from providers.access_tokens import ACCESS_TOKENS
-from providers.errors import ProviderError
+from providers.dify.around import give_up, with_files
+from providers.errors import ProviderError, TimedOut
 from providers.gateway.attempts import tried
 from providers.gateway.authentication import Caller, invalid_key
 from providers.gateway.core import Core
@@ -74,6 +75,11 @@ class Attempt(Generic[B]):
     def target(self) -> Target:
         return self.route.target
 
+    def _person_target(self) -> Target:
+        """Dify keeps conversations and files of each person apart."""
+        is_told = self.target.kind == "dify"
+        return self.target.asked_by(self.call.user_id) if is_told else self.target
+
     async def fetched(self, request: HttpRequest) -> bytes:
         """The whole answer. Raises ProviderError."""
         with await self._asked(request, is_stream=False) as answer:
@@ -97,11 +103,17 @@ class Attempt(Generic[B]):
 
     async def translate(self, request: ChatRequest, composed: ComposedEvents) -> None:
         """A stream of any dialect as one of the caller's. Raises ProviderError."""
-        target, adapter = self.target, ADAPTERS[self.target.kind]
-        stream = Translated(adapter.reader(is_stream=True, target=target), composed)
+        adapter, target = ADAPTERS[self.target.kind], self._person_target()
+        request = await with_files(target, request)
+        reader = adapter.reader(is_stream=True, target=target)
+        stream = Translated(reader, composed)
         if adapter.needs_network:
-            with await self._asked(adapter.chat(target, request), is_stream=True) as answer:
-                await self._write_all(answer, stream)
+            try:
+                with await self._asked(adapter.chat(target, request), is_stream=True) as answer:
+                    await self._write_all(answer, stream)
+            except (asyncio.CancelledError, ClientLeft, TimedOut):
+                give_up(target, request, reader)
+                raise
             return
         async with aclosing(self.events(request)) as events:
             async for event in events:
@@ -150,12 +162,13 @@ class Attempt(Generic[B]):
 
     async def events(self, request: ChatRequest) -> AsyncGenerator[Event, None]:
         """Of an answer that comes whole, and of one that is made here. Raises ProviderError."""
-        target, adapter = self.target, ADAPTERS[self.target.kind]
+        adapter, target = ADAPTERS[self.target.kind], self._person_target()
         if not adapter.needs_network:
             async with aclosing(stream_chat(target, request)) as events:
                 async for event in events:
                     yield event
             return
+        request = await with_files(target, request)
         reader = adapter.reader(is_stream=False, target=target)
         with await self._asked(adapter.chat(target, request), is_stream=False) as answer:
             while data := await answer.piece():

@@ -44,6 +44,14 @@ class ProviderQuerySet(models.QuerySet["Provider"]):
     def editable_by(self, user: User) -> Self:
         return self.filter(changeable_by(user), is_managed=False)
 
+    def apps(self) -> Self:
+        """Applications of Dify."""
+        return self.filter(kind=Kind.DIFY).exclude(app_mode="knowledge")
+
+    def outside_knowledge(self) -> Self:
+        """Connections to Dify's knowledge bases."""
+        return self.filter(kind=Kind.DIFY, app_mode="knowledge")
+
 
 def _between(least: int, most: int) -> list[Any]:
     return [MinValueValidator(least), MaxValueValidator(most)]
