@@ -41,7 +41,7 @@ USUAL_TOKENS = 12_000
 ANSWER_SHARE, ANSWER_TOKENS = 4, 4096
 # A passage that is cut shorter than this says nothing.
 LEAST_CHARS = 200
-SHORT_QUESTION, BEFORE_CHARS = 12, 500
+SHORT_QUESTION, BEFORE_CHARS = 8, 500
 _TAG = re.compile(r"<(?=\s*/?\s*passages?\b)", re.IGNORECASE)
 _HAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 _WORD = re.compile(r"[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
