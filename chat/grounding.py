@@ -43,6 +43,11 @@ def readable(user: User, ids: Iterable[int]) -> list[Base]:
     return [found[pk] for pk in wanted]
 
 
+def differ(session: ChatSession, bases: Sequence[Base]) -> bool:
+    """From those that are chosen now."""
+    return [row.base_id for row in session.chosen_bases.all()] != [base.pk for base in bases]
+
+
 def choose(session: ChatSession, bases: Sequence[Base]) -> None:
     """From the next question on, these and no others. In a transaction."""
     SessionBase.objects.filter(session=session).delete()

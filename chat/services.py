@@ -90,7 +90,7 @@ def change_session(
         after = {name: changes[name] for name in before}
         after |= dict.fromkeys(changes.keys() & PRIVATE, "changed")
         after |= {"model": str(changes["model"])} if "model" in changes else {}
-        if bases is not None:
+        if bases is not None and grounding.differ(session, bases):
             before[BASES] = [row.base_id for row in session.chosen_bases.all()]
             after[BASES] = [base.pk for base in bases]
             grounding.choose(session, bases)
