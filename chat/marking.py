@@ -46,7 +46,8 @@ def without_half(text: str) -> str:
 
 
 def marks(parser: MarkdownIt) -> None:
-    """`env["sources"]`: how many numbers exist; without it nothing is drawn."""
+    """`env["sources"]`: how many numbers exist; without it nothing is drawn. `env["is_signed"]`:
+    the signs are ours."""
     parser.core.ruler.push("marks", _draw)
     rules = {"citation": _citation, "claim_open": _claim_open, "claim_close": _claim_close}
     parser.renderer.rules |= rules  # type: ignore[attr-defined]
@@ -68,20 +69,21 @@ def _draw(state: StateCore) -> None:
     count = state.env.get("sources", 0)
     for token in state.tokens if count else ():
         if token.type == "inline" and token.children:
-            token.children = list(_drawn(token.children, count))
+            is_signed = state.env.get("is_signed", False)
+            token.children = list(_drawn(token.children, count, is_signed))
 
 
-def _drawn(children: Sequence[Token], count: int) -> Iterator[Token]:
+def _drawn(children: Sequence[Token], count: int, is_signed: bool) -> Iterator[Token]:
     links, is_marked = 0, False
     for child in children:
         links += {"link_open": 1, "link_close": -1}.get(child.type, 0)
         if child.type == "text":
-            for piece in _PIECES.split(child.content):
+            for piece in _PIECES.split(child.content) if is_signed else [child.content]:
                 if piece in (OPEN, CLOSE):
                     is_marked = piece == OPEN
                 elif piece:
                     yield from _around(_cited(piece, 0 if links else count), is_marked)
-        elif child.type == "code_inline":
+        elif child.type == "code_inline" and is_signed:
             signs = SIGNS.findall(child.content)
             child.content = SIGNS.sub("", child.content)
             yield from _around([child], is_marked or bool(signs))

@@ -62,6 +62,7 @@ ATTRIBUTES = {
 # Of a formula's space or sign: at most a hand wide, so that nothing lands on other parts of a page.
 LENGTH = re.compile(r"-?\d?\d?\.?\d{0,4}(em|ex|pt|px|mu|%)?")
 LENGTHS = {"width", "lspace", "rspace", "minsize", "linethickness"}
+_SPANS = re.compile(r"</?span\b[^>]*>")
 # Longer code is folded.
 LONG_LINES = 40
 # The first letters of the line that ends a block of code.
@@ -191,10 +192,21 @@ def render(markdown: str, sources: int = 0, claims: Sequence[Sequence[float]] = 
     that they do not bear out, are spans for chat.citing to draw."""
     if len(markdown) > RENDER_MAX_CHARS:
         return _plain(markdown)
-    if not sources or SIGNS.search(markdown):
-        return _clean(_parser().render(markdown, {"sources": sources}))
-    html = _clean(_parser().render(signed(markdown, claims), {"sources": sources}))
-    return SIGNS.sub("", html)
+    plain = _clean(_parser().render(markdown, {"sources": sources}))
+    if not claims or SIGNS.search(markdown):
+        return plain
+    wanted = _SPANS.sub("", plain)
+    html = _marked(markdown, sources, claims)
+    if _SPANS.sub("", html) != wanted:
+        # One begins or ends where its sign means something, as in a formula.
+        harmless = [c for c in claims if _SPANS.sub("", _marked(markdown, sources, [c])) == wanted]
+        html = _marked(markdown, sources, harmless)
+    return html
+
+
+def _marked(markdown: str, sources: int, claims: Sequence[Sequence[float]]) -> str:
+    env = {"sources": sources, "is_signed": True}
+    return SIGNS.sub("", _clean(_parser().render(signed(markdown, claims), env)))
 
 
 class StreamRenderer:
