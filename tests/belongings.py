@@ -351,12 +351,12 @@ def pdf_of(text: str) -> BytesIO:
 
 
 def _document(owner: User) -> Parameters:
-    base = knowledge.create_base(owner=owner, name=CANARY)
+    base = knowledge.create_base(owner=owner, name=f"{CANARY} with a document")
     content = pdf_of(CANARY)
     document = knowledge.add_document(base=base, file=content, name=CANARY, actor=owner)
     type(document).objects.update(media_type="application/pdf", pages=1)
     document.chunks.create(edition=0, position=0, text=CANARY, start=0, end=len(CANARY))
-    return {"document_id": document.pk, "number": 1}
+    return {"document_id": document.pk}
 
 
 BELONGINGS: dict[str, Make] = {
@@ -469,7 +469,8 @@ NOBODYS: dict[str, Parameters] = {
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", f"compare/<uuid:comparison_id>/{verb}/"): {"column": 1}
     for verb in ("again", "continue", "chats")
-} | {
+}
+BODIES |= {
     ("POST", f"api/v1/knowledge/bases/<int:base_id>/{noun}"): {
         "file": SimpleUploadedFile("a.csv", b"question,passage\nwhy,so\n")
     }
