@@ -25,6 +25,7 @@ SHARED = {
             "audited_admin",
             "celery",
             "charts",
+            "encodings",
             "encryption",
             "env",
             "errands",

@@ -18,15 +18,18 @@ from .types import Dense, Hit, Point, Space, Sparse, checked
 BATCH = 1000
 # Open spaces: each holds its words in memory and some files.
 MOST_OPEN = 32
+# Removed points cost time with every question; as many as this and as there are left are too many.
+WORN = 20_000
 
 
 class Embedded:
     """Safe for threads. What was put is found at once, and survives a crash once `set_cursor` or
     `close` has returned. The folder of a space is what confines a call to it."""
 
-    def __init__(self, root: Path, *, most_open: int = MOST_OPEN) -> None:
+    def __init__(self, root: Path, *, most_open: int = MOST_OPEN, worn: int = WORN) -> None:
         self._root = Root(root)
         self._most_open = most_open
+        self._worn = worn
         # The one used last is the last one.
         self._shards: dict[UUID, Shard] = {}
         self._choosing = Lock()
@@ -36,16 +39,12 @@ class Embedded:
         while batch := list(islice(left, BATCH)):
             for each in batch:
                 checked(space, each.dense, needed=True)
-            made = [engine.point(each) for each in batch]
-            with self._shard(space).used() as opened:
-                opened.update(edge.UpdateOperation.upsert_points(made))
+            self._shard(space).put(batch)
 
     def remove_documents(self, space: Space, documents: Iterable[int]) -> None:
         numbers = list(documents)
         if numbers:
-            chosen = engine.documents(numbers)
-            with self._shard(space).used() as opened:
-                opened.update(edge.UpdateOperation.delete_points_by_filter(chosen))
+            self._shard(space).remove(engine.documents(numbers))
 
     def drop(self, space: Space) -> None:
         self._shard(space).drop()
@@ -83,9 +82,7 @@ class Embedded:
     def cursor(self, space: Space) -> int:
         """The last change that is known to be on disk; 0 for a new space and for one whose folder
         was damaged and begun anew: put everything again."""
-        shard = self._shard(space)
-        with shard.used():
-            return shard.cursor
+        return self._shard(space).cursor
 
     def set_cursor(self, space: Space, cursor: int) -> None:
         self._shard(space).keep(cursor)
@@ -95,16 +92,23 @@ class Embedded:
         folders = (each for each in self._root.folder.iterdir() if each.is_dir())
         return [UUID(hex=each.name) for each in folders]
 
+    @property
+    def open_count(self) -> int:
+        return sum(shard.is_open for shard in self._shards.values())
+
     def close(self) -> None:
-        for shard in list(self._shards.values()):
-            shard.close()
-        self._root.release()
+        """Whoever uses it again opens it again."""
+        with self._choosing:
+            for shard in self._shards.values():
+                shard.close()
+            self._shards.clear()
+            self._root.release()
 
     def _shard(self, space: Space) -> Shard:
         with self._choosing:
             shard = self._shards.pop(space.id, None)
             if shard is None:
-                shard = Shard(space, self._root.folder / space.id.hex)
+                shard = Shard(space, self._root.folder / space.id.hex, worn=self._worn)
             self._shards[space.id] = shard
             opened = [each for each in self._shards.values() if each.is_open and each is not shard]
         for each in opened[: max(len(opened) + 1 - self._most_open, 0)]:
