@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,16 +18,6 @@ ClientFor = Callable[[User], Client]
 Connect = Callable[..., Provider]
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def dify(settings: Any) -> Iterator[DifyServer]:
-    settings.ALLOW_PRIVATE_PROVIDER_URLS = True
-    server = DifyServer()
-    server.start()
-    yield server
-    server.is_held = False
-    server.stop()
 
 
 @pytest.fixture
