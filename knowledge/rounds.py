@@ -12,7 +12,6 @@ from knowledge.index import IndexUnavailable
 from knowledge.models import Assessment, Document, Space
 from knowledge.reading import Reader
 
-
 logger = logging.getLogger(__name__)
 
 

@@ -188,7 +188,7 @@ class ConditionIn(Schema):
     value: Str | int | float | bool | list[Str] | None = None
 
 
-class FiltersIn(Schema):
+class MetadataFiltersIn(Schema):
     logic: Literal["and", "or"] = "and"
     conditions: list[ConditionIn] = Field(min_length=1, max_length=20)
 
@@ -200,7 +200,7 @@ class SearchIn(Schema):
     top_k: int | None = Field(None, ge=1, le=TOP_K_MAX)
     mode: SearchMode | None = None
     score_threshold: float | None = Field(None, ge=0, le=1)
-    filters: FiltersIn | None = None
+    filters: MetadataFiltersIn | None = None
 
 
 class FoundIn(Answer):

@@ -45,6 +45,7 @@ GROUPS: tuple[Group, ...] = (
         _("Connect"),
         (
             Entry(_("Providers"), "providers:list", "provider"),
+            Entry(_("Dify"), "dify:list", "spark"),
             Entry(_("Keys"), "accounts:key-list", "key"),
         ),
     ),

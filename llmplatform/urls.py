@@ -18,6 +18,7 @@ urlpatterns = [
     path("theme/", views.set_theme, name="set-theme"),
     path("accounts/", include("accounts.urls")),
     path("providers/", include("providers.urls")),
+    path("dify/", include("providers.dify_urls")),
     path("usage/", include("providers.usage_urls")),
     path("datasets/", include("training.dataset_urls")),
     path("training/", include("training.urls")),

@@ -103,6 +103,27 @@ def _own_price(owner: User) -> Parameters:
     return {"provider_id": provider.pk, "model_id": row.model_id, "price_id": row.pk}
 
 
+def _dify(owner: User) -> Provider:
+    """Where nothing listens."""
+    address = {"base_url": "http://127.0.0.1:9/v1", "preset": "dify", "kind": "dify"}
+    return Provider.objects.create(owner=owner, name=CANARY, app_mode="chat", **address)
+
+
+def _dify_page(owner: User) -> Parameters:
+    return {"provider_id": _dify(owner).pk}
+
+
+def _dify_app(owner: User) -> Parameters:
+    return {"app_id": _dify(owner).pk}
+
+
+def _dify_knowledge(owner: User) -> Parameters:
+    provider = _dify(owner)
+    provider.app_mode = "knowledge"
+    provider.save()
+    return {"connection_id": provider.pk}
+
+
 def _alias(owner: User) -> Parameters:
     return {"alias_id": aliases.create_alias(actor=owner, name=CANARY).pk}
 
@@ -351,12 +372,12 @@ def pdf_of(text: str) -> BytesIO:
 
 
 def _document(owner: User) -> Parameters:
-    base = knowledge.create_base(owner=owner, name=CANARY)
+    base = knowledge.create_base(owner=owner, name=f"{CANARY} with a document")
     content = pdf_of(CANARY)
     document = knowledge.add_document(base=base, file=content, name=CANARY, actor=owner)
     type(document).objects.update(media_type="application/pdf", pages=1)
     document.chunks.create(edition=0, position=0, text=CANARY, start=0, end=len(CANARY))
-    return {"document_id": document.pk, "number": 1}
+    return {"document_id": document.pk}
 
 
 BELONGINGS: dict[str, Make] = {
@@ -369,6 +390,9 @@ BELONGINGS: dict[str, Make] = {
     "providers/<int:provider_id>/models/<int:model_id>/": _provider_model,
     "providers/<int:provider_id>/models/<int:model_id>/prices/": _own_price,
     "providers/aliases/<int:alias_id>/": _alias,
+    "dify/<int:provider_id>/": _dify_page,
+    "api/v1/dify/apps/<app_id>": _dify_app,
+    "api/v1/dify/knowledge/<connection_id>": _dify_knowledge,
     "api/v1/aliases/<alias_id>": _alias,
     "api/v1/providers/<provider_id>": _provider,
     "api/v1/models/<model_id>": _provider_model,
@@ -469,7 +493,8 @@ NOBODYS: dict[str, Parameters] = {
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", f"compare/<uuid:comparison_id>/{verb}/"): {"column": 1}
     for verb in ("again", "continue", "chats")
-} | {
+}
+BODIES |= {
     ("POST", f"api/v1/knowledge/bases/<int:base_id>/{noun}"): {
         "file": SimpleUploadedFile("a.csv", b"question,passage\nwhy,so\n")
     }

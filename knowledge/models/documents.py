@@ -50,7 +50,9 @@ class Document(models.Model):
     `metadata`: for filters, {name: text, number, bool or list of texts}.
     """
 
-    base = models.ForeignKey(Base, models.CASCADE, related_name="documents")
+    base = models.ForeignKey(
+        Base, models.CASCADE, related_name="documents", verbose_name=_("knowledge base")
+    )
     name = models.CharField(_("name"), max_length=255)
     folder = models.CharField(_("folder"), max_length=500, blank=True, default="")
     media_type = models.CharField(_("type"), max_length=100, blank=True, default="")
@@ -78,14 +80,14 @@ class Document(models.Model):
     metadata: models.JSONField[Any] = models.JSONField(_("metadata"), default=dict, blank=True)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     edition = models.PositiveIntegerField(default=0, editable=False)
-    attempt = models.PositiveSmallIntegerField(default=0)
-    heartbeat_at = models.DateTimeField(null=True)
-    not_before = models.DateTimeField(null=True)
+    attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
+    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True)
+    not_before = models.DateTimeField(_("not before"), null=True)
     added_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
     created_at = models.DateTimeField(_("added"), default=timezone.now, editable=False)
-    ready_at = models.DateTimeField(null=True, editable=False)
+    ready_at = models.DateTimeField(_("ready since"), null=True, editable=False)
 
     objects = DocumentQuerySet.as_manager()
 

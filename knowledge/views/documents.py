@@ -103,9 +103,10 @@ def detail(request: HttpRequest, document_id: int) -> HttpResponse:
 
 
 @require_safe
-def picture(request: HttpRequest, document_id: int, number: int) -> HttpResponse:
-    """A page of a PDF, as PNG."""
+def picture(request: HttpRequest, document_id: int) -> HttpResponse:
+    """A page of a PDF, as PNG: `?number=`, from 1; `?width=` in pixels."""
     document = readable_document(request, document_id)
+    number = number_of(request.GET.get("number", "1"), 6) or 0
     width = min(number_of(request.GET.get("width", ""), 5) or 900, 1800)
     content = showing.page_picture(document, number, width)
     if content is None:

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from accounts.models import User
 from providers.adapters.dify import user_of
@@ -85,6 +86,33 @@ class Outcome:
             self.outputs = event.values
         elif isinstance(event, ProviderState):
             self.message_id = str(event.data.get("message_id") or "")
+
+    @property
+    def tokens(self) -> int | None:
+        return self.measured.final_usage()[0].total_tokens
+
+    @property
+    def seconds(self) -> float:
+        return self.measured.duration_ms / 1000
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """Its named results, without what it has said in words already."""
+        said = self.said.text.strip()
+        return {
+            name: value
+            for name, value in self.outputs.items()
+            if not isinstance(value, str) or value.strip() != said
+        }
+
+    @property
+    def links(self) -> list[dict[str, str]]:
+        """Its files with addresses that a browser may open."""
+        return [
+            {"url": each.url, "name": unquote(urlsplit(each.url).path.rpartition("/")[2])}
+            for each in self.files
+            if urlsplit(each.url).scheme in ("http", "https")
+        ]
 
     @property
     def is_paused(self) -> bool:

@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -44,16 +44,6 @@ Connect = Callable[..., Provider]
 PICTURE = "data:image/png;base64," + base64.b64encode(b"a picture").decode()
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def dify(settings: Any) -> Iterator[DifyServer]:
-    settings.ALLOW_PRIVATE_PROVIDER_URLS = True
-    server = DifyServer()
-    server.start()
-    yield server
-    server.is_held = False
-    server.stop()
 
 
 @pytest.fixture
