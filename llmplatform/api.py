@@ -34,6 +34,8 @@ from chat.api import (
     shared_router,
     shares_router,
 )
+from knowledge.api import router as knowledge_router
+from knowledge.dify_api import router as dify_retrieval_router
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields, error_body
 from llmplatform.field_errors import in_words
@@ -155,6 +157,8 @@ api.add_router("chat/imports", imports_router)
 api.add_router("chat/shares", shares_router)
 api.add_router("chat/shared", shared_router)
 api.add_router("prompts", prompts_router)
+api.add_router("knowledge", knowledge_router)
+api.add_router("dify", dify_retrieval_router)
 
 
 def refuse(

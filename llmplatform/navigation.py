@@ -27,6 +27,7 @@ GROUPS: tuple[Group, ...] = (
             Entry(_("Chat"), "chat:index", "chat"),
             Entry(_("Compare"), "compare:index", "compare"),
             Entry(_("Prompts"), "prompts:list", "prompt"),
+            Entry(_("Knowledge"), "knowledge:list", "knowledge"),
         ),
     ),
     Group(

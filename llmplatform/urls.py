@@ -30,6 +30,7 @@ urlpatterns = [
     path("feedback/", include("chat.feedback_urls")),
     path("compare/", include("chat.comparison_urls")),
     path("prompts/", include("prompts.urls")),
+    path("knowledge/", include("knowledge.urls")),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from io import BytesIO
 from uuid import uuid4
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+from reportlab.pdfgen.canvas import Canvas
+
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
 from chat import attachments, collecting, feedback, sharing
 from chat import services as chats
@@ -29,6 +32,8 @@ from chat.models import (
     MessageStatus,
     Vote,
 )
+from knowledge import services as knowledge
+from knowledge.models import SpaceStatus
 from prompts import services as prompts
 from prompts.models import Prompt, PromptLabel, PromptVersion
 from providers import aliases
@@ -349,6 +354,32 @@ def _comparison(owner: User) -> Parameters:
     return {"comparison_id": comparison.pk}
 
 
+def _knowledge_base(owner: User) -> Parameters:
+    base = knowledge.create_base(owner=owner, name=CANARY, description=CANARY)
+    base.questions.create(text=CANARY, passage=CANARY)
+    space = base.spaces.create(model_name=CANARY, status=SpaceStatus.KEPT)
+    return {"base_id": base.pk, "space_id": space.pk}
+
+
+def pdf_of(text: str) -> BytesIO:
+    """One page that says it."""
+    file = BytesIO()
+    canvas = Canvas(file)
+    canvas.drawString(100, 700, text)
+    canvas.save()
+    file.seek(0)
+    return file
+
+
+def _document(owner: User) -> Parameters:
+    base = knowledge.create_base(owner=owner, name=f"{CANARY} with a document")
+    content = pdf_of(CANARY)
+    document = knowledge.add_document(base=base, file=content, name=CANARY, actor=owner)
+    type(document).objects.update(media_type="application/pdf", pages=1)
+    document.chunks.create(edition=0, position=0, text=CANARY, start=0, end=len(CANARY))
+    return {"document_id": document.pk}
+
+
 BELONGINGS: dict[str, Make] = {
     "accounts/keys/<int:key_id>/": _key,
     "accounts/notices/channels/<int:channel_id>/": _channel,
@@ -382,6 +413,10 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/prompts/<int:prompt_id>": _prompt,
     "api/v1/prompts/<int:prompt_id>/versions": _prompt_version,
     "api/v1/prompts/<int:prompt_id>/labels": _prompt_version,
+    "knowledge/<int:base_id>/": _knowledge_base,
+    "knowledge/documents/<int:document_id>/": _document,
+    "api/v1/knowledge/bases/<int:base_id>": _knowledge_base,
+    "api/v1/knowledge/documents/<int:document_id>": _document,
     "chat/<uuid:session_id>/": _chat,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
@@ -458,6 +493,12 @@ NOBODYS: dict[str, Parameters] = {
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", f"compare/<uuid:comparison_id>/{verb}/"): {"column": 1}
     for verb in ("again", "continue", "chats")
+}
+BODIES |= {
+    ("POST", f"api/v1/knowledge/bases/<int:base_id>/{noun}"): {
+        "file": SimpleUploadedFile("a.csv", b"question,passage\nwhy,so\n")
+    }
+    for noun in ("documents", "questions")
 }
 
 
