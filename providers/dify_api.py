@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from asgiref.sync import async_to_sync
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from ninja import Query, Router
@@ -14,7 +13,7 @@ from llmplatform.schemas import Answer, Page, Paging, Schema, Str, paginate
 from providers import services
 from providers.dify.client import AppParameters, app_parameters
 from providers.dify.connecting import connect_dify
-from providers.dify.running import Outcome, Run, finished
+from providers.dify.running import Outcome, Run, whole_run
 from providers.dify_forms import RunForm
 from providers.errors import ProviderError, error_advice
 from providers.models import Provider
@@ -118,7 +117,7 @@ def run_app(request: HttpRequest, app_id: int, body: RunIn) -> Any:
         raise ApiError(409, "disabled", error_advice("no_such_model"))
     form = _checked(provider, get_parameters(request, app_id), body)
     run = Run(provider, current_user(request), form.inputs, form.query)
-    outcome = async_to_sync(finished)(run)
+    outcome = whole_run(run)
     if outcome.error_code:
         raise ApiError(502, outcome.error_code, error_advice(outcome.error_code))
     return _shown(outcome)

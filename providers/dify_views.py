@@ -5,7 +5,6 @@ from contextlib import aclosing
 from typing import Any
 
 import orjson
-from asgiref.sync import async_to_sync
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -25,7 +24,7 @@ from providers import services
 from providers.adapters.dify import KNOWLEDGE, WITHOUT_QUESTION
 from providers.dify.client import AppParameters, app_parameters
 from providers.dify.connecting import connect_dify, field_of, keep_inputs, usual_inputs
-from providers.dify.running import Outcome, Run, finished, run_app
+from providers.dify.running import Outcome, Run, run_app, whole_run
 from providers.dify_forms import ConnectForm, RetrieveForm, RunForm
 from providers.errors import ProviderError
 from providers.models import Provider, ProviderModel
@@ -155,7 +154,7 @@ def run(request: HttpRequest, provider_id: int) -> HttpResponseBase:
         )
         response.headers["X-Accel-Buffering"] = "no"
         return response
-    outcome = async_to_sync(finished)(wanted)
+    outcome = whole_run(wanted)
     context = {"parameters": parameters, "form": form, "outcome": outcome}
     return _app_page(request, provider, context)
 

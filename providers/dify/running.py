@@ -10,8 +10,11 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from asgiref.sync import async_to_sync
+
 from accounts.models import User
 from providers.adapters.dify import user_of
+from providers.calling import give_back_connections
 from providers.dify.around import upload
 from providers.errors import LimitReached, ProviderError
 from providers.gateway.snapshot import in_database
@@ -182,6 +185,12 @@ def _target(provider: Provider) -> Target:
     """Of its one model, which has a price; before the first refresh there is none."""
     rows: Iterable[ProviderModel] = provider.models.answering().select_related("provider")[:1]
     return next(map(target_of, rows), provider.target())
+
+
+def whole_run(run: Run) -> Outcome:
+    """Where there is no event loop; no database connection is held meanwhile."""
+    give_back_connections()
+    return async_to_sync(finished)(run)
 
 
 async def finished(run: Run) -> Outcome:

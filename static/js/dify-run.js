@@ -16,9 +16,9 @@ function draw(line) {
     window.htmx.process(outcome);
     return;
   }
-  if (line.thought) outcome.querySelector("[data-thoughts-fold]").hidden = false;
+  if (line.thought) outcome.querySelector("[data-thoughts-fold]")?.removeAttribute("hidden");
   const place = outcome.querySelector(line.thought ? "[data-thoughts]" : "[data-answer]");
-  place.append(line.thought ?? line.text);
+  (place ?? outcome).append(line.thought ?? line.text);
 }
 
 async function read(body) {
