@@ -48,7 +48,8 @@ class BaseQuerySet(models.QuerySet["Base"]):
             f"{status}_count": Count("documents", filter=Q(documents__status=status))
             for status in ("pending", "processing", "ready", "failed")
         }
-        return self.annotate(document_count=Count("documents"), **counts)
+        rows = self.annotate(document_count=Count("documents"), **counts)
+        return rows.order_by("name", "pk")
 
 
 class Base(models.Model):
