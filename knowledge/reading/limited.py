@@ -30,15 +30,17 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, order: dict[str, Any]) -> Any:
-        """Raises Unreadable."""
+        """Raises Unreadable, or OSError where the disk is at fault."""
         process = self._process = self._process or _started()
         try:
             answer = self._answer(process, json.dumps(order).encode() + b"\n")
         except BaseException:
             self.stop()
             raise
-        if "code" in answer or _is_grown(process):
+        if "done" not in answer or _is_grown(process):
             self.stop()
+        if "errno" in answer:
+            raise OSError(answer["errno"], answer["why"])
         if "code" in answer:
             raise Unreadable(answer["code"], answer["params"])
         return answer["done"]

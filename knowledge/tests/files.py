@@ -46,9 +46,16 @@ def _write(canvas: Canvas, text: str) -> None:
     lines = canvas.beginText(MARGIN_PT, height - MARGIN_PT)
     lines.setFont(font, SIZE_PT)
     for paragraph in text.split("\n"):
-        for line in simpleSplit(paragraph, font, SIZE_PT, width - 2 * MARGIN_PT) or [""]:
+        for line in _wrapped(paragraph, font, width - 2 * MARGIN_PT):
             lines.textLine(line)
     canvas.drawText(lines)
+
+
+def _wrapped(paragraph: str, font: str, width: float) -> Sequence[str]:
+    if paragraph.isascii():
+        return simpleSplit(paragraph, font, SIZE_PT, width) or [""]
+    letters = int(width / SIZE_PT)
+    return [paragraph[at : at + letters] for at in range(0, len(paragraph), letters)]
 
 
 @cache
