@@ -128,6 +128,10 @@ class Base(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def is_readable_by(self, user_id: int | None) -> bool:
+        """As `for_user` has it."""
+        return self.is_shared or self.owner_id == user_id
+
     @property
     def is_own(self) -> bool:
         return self.source == Source.OWN

@@ -9,7 +9,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
-from knowledge.reading import pagetext, pdf
+from knowledge.reading import fonts, pagetext, pdf
 from knowledge.reading.types import Unreadable
 
 MAX_PX = 4000
@@ -30,6 +30,7 @@ def _page(path: Path, number: int) -> Iterator[pdfium.PdfPage]:
 
 def draw(path: Path, number: int, width_px: int, into: Path) -> None:
     """Write a PNG. No side is longer than MAX_PX."""
+    fonts.draw_with_installed()
     with _page(path, number) as page:
         width, height = page.get_size()
         scale = min(width_px / width, MAX_PX / width, MAX_PX / height)
@@ -42,6 +43,7 @@ def draw(path: Path, number: int, width_px: int, into: Path) -> None:
 def places(path: Path, number: int, start: int, end: int) -> list[Place]:
     """Left, top, width and height, as parts of the page, of each line that characters `start` to
     `end` of its text are on."""
+    fonts.read_with_squares()
     with _page(path, number) as page, closing(page.get_textpage()) as text:
         drawn = text.get_text_range(errors="replace")
         origins = pagetext.origins(drawn, pagetext.edits(drawn))[start:end]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
-from knowledge.reading import pagetext
+from knowledge.reading import fonts, pagetext
 from knowledge.reading.types import (
     HEADING,
     PAGE_BREAK,
@@ -27,6 +27,7 @@ NAMED = 20
 
 
 def load(path: Path) -> Parsed:
+    fonts.read_with_squares()
     with opened(path) as document:
         if len(document) > MAX_PAGES:
             raise Unreadable("pdf_limits", {"pages": len(document), "most": MAX_PAGES})
