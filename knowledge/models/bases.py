@@ -22,8 +22,8 @@ class Source(models.TextChoices):
 
 class SearchMode(models.TextChoices):
     HYBRID = "hybrid", _("Meaning and words")
-    DENSE = "dense", _("Meaning")
-    LEXICAL = "lexical", _("Words")
+    DENSE = "dense", _("Search by meaning")
+    LEXICAL = "lexical", _("Search by words")
 
 
 class BaseQuerySet(models.QuerySet["Base"]):
@@ -127,6 +127,10 @@ class Base(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_readable_by(self, user_id: int | None) -> bool:
+        """As `for_user` has it."""
+        return self.is_shared or self.owner_id == user_id
 
     @property
     def is_own(self) -> bool:
