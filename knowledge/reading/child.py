@@ -53,6 +53,8 @@ def _answer(order: Order) -> Order:
         return {"code": problem.code, "params": problem.params}
     except MemoryError:
         return {"code": "memory", "params": {}}
+    except OSError as error:  # of the disk, not of the file
+        return {"errno": error.errno or 0, "why": error.strerror or ""}
     except Exception as error:  # noqa: BLE001  # strange files do anything to a loader
         return {"code": "broken", "params": {}, "why": type(error).__name__}
 

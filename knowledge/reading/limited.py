@@ -20,6 +20,13 @@ WALL_S = 120.0
 KEPT_BYTES = 256 * 1024**2
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
 ANSWER_BYTES = 64 * 1024**2
+# Libraries that get no memory abort; the system kills what takes too much of it.
+DEATHS: dict[int, str] = {
+    signal.SIGXCPU: "timeout",
+    signal.SIGKILL: "memory",
+    signal.SIGABRT: "memory",
+    signal.SIGXFSZ: "too_large",
+}
 
 
 class Child:
@@ -30,15 +37,17 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, order: dict[str, Any]) -> Any:
-        """Raises Unreadable."""
+        """Raises Unreadable, or OSError where the disk is at fault."""
         process = self._process = self._process or _started()
         try:
             answer = self._answer(process, json.dumps(order).encode() + b"\n")
         except BaseException:
             self.stop()
             raise
-        if "code" in answer or _is_grown(process):
+        if "done" not in answer or _is_grown(process):
             self.stop()
+        if "errno" in answer:
+            raise OSError(answer["errno"], answer["why"])
         if "code" in answer:
             raise Unreadable(answer["code"], answer["params"])
         return answer["done"]
@@ -103,8 +112,7 @@ def _more(process: subprocess.Popen[bytes], until: float) -> bytes:
 
 def _death(process: subprocess.Popen[bytes]) -> str:
     """Why it died, as a code."""
-    ends = {-signal.SIGXCPU: "timeout", -signal.SIGKILL: "memory", -signal.SIGXFSZ: "too_large"}
-    return ends.get(process.wait(), "broken")
+    return DEATHS.get(-process.wait(), "broken")
 
 
 def _is_grown(process: subprocess.Popen[bytes]) -> bool:
