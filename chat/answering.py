@@ -16,7 +16,7 @@ from django.db import connections
 from chat.events import heard
 from chat.following import Follower, News, SessionGone
 from chat.models import Message
-from chat.schemas import MessageOut
+from chat.schemas import Grounded, MessageOut
 
 LOOK_EVERY_S = 1.0
 LOOK_EVERY_BEHIND_S = 0.25
@@ -70,11 +70,16 @@ async def _next(waiting: asyncio.Queue[dict[str, Any]]) -> dict[str, Any] | None
 
 
 async def server_sent_events(answer: Message) -> AsyncIterator[str]:
-    """`thinking` and `content` deltas, then `done` with the whole message, then `[DONE]`."""
+    """`sources`, where it has some; `thinking` and `content` deltas, then `done` with the whole
+    message, then `[DONE]`."""
     message_id, sent = str(answer.pk), (len(answer.thinking_content), len(answer.content))
-    written_at = time.monotonic()
+    written_at, is_told = time.monotonic(), False
     with suppress(SessionGone):
         async for news in _news(answer.session_id):
+            sources = None if is_told else _sources(news, message_id)
+            if sources is not None:
+                is_told = True
+                yield _line(sources)
             deltas, sent, message = _deltas(news, message_id, sent)
             for delta in deltas:
                 yield _line(delta)
@@ -88,6 +93,16 @@ async def server_sent_events(answer: Message) -> AsyncIterator[str]:
                 written_at = time.monotonic()
                 yield ": still there\n\n"
     yield "data: [DONE]\n\n"
+
+
+def _sources(news: News | None, message_id: str) -> dict[str, Any] | None:
+    """What the answer rests on, or why on nothing; None where that is not known."""
+    for turn in news.changes.turns if news and news.changes else ():
+        row = turn.message
+        if str(row.pk) == message_id and (row.remarks or row.sources.all()):
+            shown = Grounded.from_orm(row).model_dump(mode="json", exclude={"unsupported"})
+            return {"type": "sources", **shown}
+    return None
 
 
 def _deltas(

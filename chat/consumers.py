@@ -212,7 +212,8 @@ class ChatConsumer(SessionsConsumer):
         code = _refusal(self.scope, session_id)
         if not code:
             since = revision_of(self._query.get("since", [""])[0])
-            self._tracks = [Track(self, session_id, _view_of(self._query), since=since)]
+            view = _view_of(self._query, socket_user(self.scope))
+            self._tracks = [Track(self, session_id, view, since=since)]
         return code
 
 
@@ -225,9 +226,9 @@ def _refusal(scope: Any, session_id: uuid.UUID) -> int:
     return 0 if is_theirs else NOT_FOUND
 
 
-def _view_of(query: dict[str, list[str]]) -> View:
+def _view_of(query: dict[str, list[str]], reader: Any) -> View:
     language = language_of(query)
-    return TextView() if language is None else PageView(language)
+    return TextView() if language is None else PageView(language, reader.pk)
 
 
 def revision_of(text: str) -> int:

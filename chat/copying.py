@@ -3,12 +3,18 @@
 from collections.abc import Collection, Sequence
 
 from chat import attachments
-from chat.models import ChatSession, Message
+from chat.models import ChatSession, Message, MessageSource
 from chat.search import index
+from chat.threads import with_sources
 
 # What is new in a copy, or belongs to the writing of the original.
 OWN = frozenset({"id", "session_id", "parent_id", "revision", "run", "heartbeat_at"})
 WHOLE = frozenset(field.attname for field in Message._meta.concrete_fields) - OWN
+
+SOURCE = frozenset(field.attname for field in MessageSource._meta.concrete_fields) - {
+    "id",
+    "message_id",
+}
 
 
 def copy_path(
@@ -25,5 +31,15 @@ def copy_path(
     index.add(made)
     for original, clone in zip(path, made, strict=True):
         attachments.copy(source=original, target=clone, owner=session.owner)
+    _copy_sources(path, made)
     session.tip = made[-1] if made else None
     session.save(update_fields=["tip"])
+
+
+def _copy_sources(path: Sequence[Message], made: Sequence[Message]) -> None:
+    rows = []
+    for original, clone in zip(with_sources(path), made, strict=True):
+        for source in original.sources.all() if not original.is_question else ():
+            values = {name: getattr(source, name) for name in SOURCE}
+            rows.append(MessageSource(message=clone, **values))
+    MessageSource.objects.bulk_create(rows)

@@ -9,9 +9,10 @@ from django.http import HttpResponse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
-from chat.models import ChatSession
+from chat import citing
+from chat.models import ChatSession, Message
 from chat.schemas import MessageOut, SessionOut
-from chat.threads import Tree
+from chat.threads import Tree, with_sources
 
 FORMATS = {"md": "text/markdown", "json": "application/json"}
 
@@ -21,7 +22,7 @@ def as_markdown(session: ChatSession, *, has_thoughts: bool = True) -> str:
     parts = [f"# {session}"]
     if session.system_prompt:
         parts += [f"## {_('System prompt')}", session.system_prompt]
-    for message in Tree.of(session).path_to(session.tip_id):
+    for message in with_sources(Tree.of(session).path_to(session.tip_id)):
         who = _("You") if message.is_question else message.model_label or _("Assistant")
         parts.append(f"## {who}")
         if message.thinking_content and has_thoughts:
@@ -29,14 +30,25 @@ def as_markdown(session: ChatSession, *, has_thoughts: bool = True) -> str:
             parts.append("\n".join(f"> {line}" for line in lines))
         parts += [f"- {_('File')}: {file.name}" for file in message.attachments.all()]
         parts.append(message.content)
+        parts += [_sources(message)]
     return "\n\n".join(part for part in parts if part.strip()) + "\n"
+
+
+def _sources(message: Message) -> str:
+    lines = [
+        f"{source.row.number}. {source.title} ({source.row.base_name})"
+        for source in citing.sources_of(message, None)
+    ]
+    remarks = [f"*{remark}*" for remark in citing.remarks_of(message)]
+    listed = [f"{_('Sources')}:", "\n".join(lines)] if lines else []
+    return "\n\n".join([*listed, *remarks])
 
 
 def as_json(session: ChatSession, *, has_thoughts: bool = True) -> str:
     """Every message, versions that are not shown included; `shown` is the path."""
     shown = [str(node.pk) for node in Tree.of(session).nodes_to(session.tip_id)]
     messages = session.messages.order_by("position", "created_at", "pk")
-    messages = messages.prefetch_related("attachments")
+    messages = messages.prefetch_related("attachments", "sources__base")
     content: dict[str, Any] = {
         "session": SessionOut.from_orm(session).model_dump(mode="json"),
         "shown": shown,

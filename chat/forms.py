@@ -6,10 +6,14 @@ from itertools import groupby
 from typing import Any
 
 from django import forms
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
+from chat import grounding
 from chat.models.folders import NAME_CHARS as FOLDER_NAME_CHARS
 from chat.schemas import PROMPT_MAX_CHARS
+from llmplatform.text import number_of
 from providers.models import ProviderModel
 
 
@@ -99,12 +103,25 @@ class SettingsForm(forms.Form):
         label=_("Longest answer (tokens)"), min_value=1, max_value=10_000_000, required=False
     )
 
-    def __init__(self, *args: Any, form_id: str = "", **kwargs: Any) -> None:
-        """`form_id`: the form its fields are sent with, where they stand outside of it."""
+    def __init__(
+        self, *args: Any, form_id: str = "", owner: User | None = None, **kwargs: Any
+    ) -> None:
+        """`form_id`: the form its fields are sent with, where they stand outside of it. `owner`:
+        whose knowledge bases may be chosen (chat/bases.html); needed for what was sent."""
         super().__init__(*args, **kwargs)
+        self._owner = owner
         if form_id:
             for field in self.fields.values():
                 field.widget.attrs["form"] = form_id
+
+    def clean(self) -> dict[str, Any]:
+        ids = self.data.getlist("knowledge_bases") if isinstance(self.data, QueryDict) else []
+        try:
+            assert self._owner is not None
+            found = grounding.readable(self._owner, [number_of(text) or 0 for text in ids])
+        except forms.ValidationError as error:
+            raise forms.ValidationError(error.messages) from error
+        return {**self.cleaned_data, "knowledge_bases": found}
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -113,6 +130,7 @@ class SettingsForm(forms.Form):
         given = {name: self.cleaned_data[name] for name in names}
         return {
             "system_prompt": self.cleaned_data["system_prompt"],
+            "knowledge_bases": self.cleaned_data["knowledge_bases"],
             "parameters": {name: value for name, value in given.items() if value is not None},
         }
 

@@ -19,7 +19,7 @@ from typing import Any, cast
 import uvloop
 from django.db import DatabaseError
 
-from chat import naming, saving
+from chat import grounding, naming, saving
 from chat.events import changed, text_nudge
 from chat.models import MessageStatus
 from chat.running import Generation
@@ -38,6 +38,8 @@ PUBLISH_EVERY_S = 0.05
 PUBLISH_PER_S = 3000
 SAVE_ATTEMPTS, SAVE_PAUSE_S = 30, 2.0
 SHUTDOWN_WAIT_S = 3.0
+# Knowledge bases that are searched at once.
+SEARCHES = 8
 
 Stream = Callable[[Target, ChatRequest], AsyncIterator[Event]]
 
@@ -54,6 +56,7 @@ class Generator:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._database = ThreadPoolExecutor(2, thread_name_prefix="generation-database")
+        self._grounding = ThreadPoolExecutor(SEARCHES, thread_name_prefix="grounding")
         self._running: dict[uuid.UUID, tuple[Generation, asyncio.Task[None]]] = {}
         self._keepers: set[asyncio.Task[None]] = set()
         self._naming: set[asyncio.Task[None]] = set()
@@ -130,6 +133,7 @@ class Generator:
         """The whole life of an answer; whatever happens, what arrived is saved."""
         generation.has_started = True
         try:
+            await self._ground(generation)
             await self._pump(generation)
             generation.ending = generation.ending or MessageStatus.DONE
         except ProviderError as error:
@@ -141,7 +145,19 @@ class Generator:
             generation.ending, generation.error_code = MessageStatus.FAILED, "internal"
         if not self._is_closing:
             await self._tell(generation)
+            await grounding.check(generation, self._grounding)
             await self._finish(generation)
+
+    async def _ground(self, generation: Generation) -> None:
+        """Watchers see the sources before the first word of the answer."""
+        if not await grounding.ground(generation, self._grounding):
+            return
+        try:
+            await self._in_database(saving.save_sources, generation)
+        except DatabaseError:
+            logger.warning("sources are written when their answer ends", exc_info=True)
+        else:
+            await nudges.send([changed(generation.session_id)])
 
     async def _pump(self, generation: Generation) -> None:
         """Until the stream or the generation ends: a library may swallow the cancelling."""

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 from markdown_it.token import Token
 
+from chat.marking import without_half
+
 VERBATIM = {"fence", "code_block", "formula"}
 # Marks without a word: of a list, a heading, a rule, a quote, a fence, a formula.
 UNDECIDED = re.compile(
@@ -21,12 +23,14 @@ BOLD = re.compile(r"(?<!\*)\*\*(?!\*)")
 CELL = re.compile(r"(?<!\\)\|")
 
 
-def completed(text: str, tokens: Sequence[Token]) -> str:
-    """`text` with its end closed; `tokens` are what it is now."""
+def completed(text: str, tokens: Sequence[Token], *, has_sources: bool = False) -> str:
+    """`text` with its end closed; `tokens` are what it is now. `has_sources`: half a number of one
+    waits for the rest of it."""
     inside = [token.type for token in tokens if token.nesting >= 0]
     if not inside or inside[-1] in VERBATIM:
         return text
     text = _without_undecided(text)
+    text = without_half(text) if has_sources else text
     if tokens[-1].type == "paragraph_close" and tokens[-1].level == 0:
         table = _half_table(text)
         if table is not None:

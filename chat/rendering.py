@@ -20,6 +20,7 @@ from pygments.util import ClassNotFound
 
 from chat.formulas import formulas
 from chat.growing import completed
+from chat.marking import CITE_CLASS, SIGNS, UNSUPPORTED, marks, signed
 
 MATH_TAGS = {
     *("math", "mrow", "mi", "mn", "mo", "mtext", "mspace", "mfrac", "msqrt", "mroot", "mstyle"),
@@ -32,7 +33,7 @@ TAGS = MATH_TAGS | {
     *("table", "thead", "tbody", "tr", "th", "td", "a"),
 }
 CLASSES = {"code-block", "long", "code-head", "table-scroll", "plain", "formula"}
-SPAN_CLASSES = {"formula-open"}
+SPAN_CLASSES = {"formula-open", UNSUPPORTED}
 TASK_BOXES = {"[ ] ": "☐ ", "[x] ": "☑ ", "[X] ": "☑ "}
 LINK = re.compile(r"(https?://|mailto:)", re.IGNORECASE)
 # What Pygments calls its tokens: at most a few letters and digits.
@@ -61,6 +62,7 @@ ATTRIBUTES = {
 # Of a formula's space or sign: at most a hand wide, so that nothing lands on other parts of a page.
 LENGTH = re.compile(r"-?\d?\d?\.?\d{0,4}(em|ex|pt|px|mu|%)?")
 LENGTHS = {"width", "lspace", "rspace", "minsize", "linethickness"}
+_SPANS = re.compile(r"</?span\b[^>]*>")
 # Longer code is folded.
 LONG_LINES = 40
 # The first letters of the line that ends a block of code.
@@ -143,15 +145,20 @@ def _parser() -> MarkdownIt:
     formulas(parser)
     parser.core.ruler.push("align", _align)
     parser.core.ruler.push("tasks", _tasks)
+    marks(parser)
     parser.options["maxNesting"] = 40
     return parser
+
+
+def _is_span_class(word: str) -> bool:
+    return bool(TOKEN_CLASS.fullmatch(word) or CITE_CLASS.fullmatch(word))
 
 
 def _attribute(tag: str, name: str, value: str) -> str | None:
     if name == "class":
         words = value.split()
         if tag == "span":
-            kept = [w for w in words if TOKEN_CLASS.fullmatch(w) or w in SPAN_CLASSES]
+            kept = [w for w in words if w in SPAN_CLASSES or _is_span_class(w)]
         else:
             kept = [word for word in words if word in CLASSES]
         return " ".join(kept) or None
@@ -180,20 +187,37 @@ def _plain(text: str) -> str:
 
 
 @lru_cache(maxsize=1024)
-def render(markdown: str) -> str:
-    """Safe HTML of a model's Markdown."""
+def render(markdown: str, sources: int = 0, claims: Sequence[Sequence[float]] = ()) -> str:
+    """Safe HTML of a model's Markdown. Of an answer with `sources` their numbers, and the `claims`
+    that they do not bear out, are spans for chat.citing to draw."""
     if len(markdown) > RENDER_MAX_CHARS:
         return _plain(markdown)
-    return _clean(_parser().render(markdown))
+    plain = _clean(_parser().render(markdown, {"sources": sources}))
+    if not claims or SIGNS.search(markdown):
+        return plain
+    wanted = _SPANS.sub("", plain)
+    html = _marked(markdown, sources, claims)
+    if _SPANS.sub("", html) != wanted:
+        # One begins or ends where its sign means something, as in a formula.
+        harmless = [c for c in claims if _SPANS.sub("", _marked(markdown, sources, [c])) == wanted]
+        html = _marked(markdown, sources, harmless)
+    return html
+
+
+def _marked(markdown: str, sources: int, claims: Sequence[Sequence[float]]) -> str:
+    env = {"sources": sources, "is_signed": True}
+    return SIGNS.sub("", _clean(_parser().render(signed(markdown, claims), env)))
 
 
 class StreamRenderer:
     """Renders an answer while it is written, each finished block once.
 
-    Only the block at the end, which can still change, is rendered again with new text.
+    Only the block at the end, which can still change, is rendered again with new text. `sources`:
+    as for `render`.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, sources: int = 0) -> None:
+        self._sources = sources
         self._open = ""
         self._seen: list[str] = []
         self._length = 0
@@ -214,7 +238,7 @@ class StreamRenderer:
         settled = self._settle(self._sure_starts(tokens))
         if settled:
             tokens = self._parse()
-        whole = completed(self._open, tokens)
+        whole = completed(self._open, tokens, has_sources=bool(self._sources))
         if whole != self._open:
             tokens = _parser().parse(whole, self._growing())
         parser = _parser()
@@ -226,12 +250,15 @@ class StreamRenderer:
         rendering it anew does: it is not what was fed, or names the address of an earlier link."""
         seen = "".join(self._seen)
         self._open += content[len(seen) :]
-        html = _clean(_parser().render(self._open, {"references": self._references}))
+        html = _clean(_parser().render(self._open, self._whole()))
         is_anew = self._references or len(content) > RENDER_MAX_CHARS
         return None if is_anew or not content.startswith(seen) else html
 
     def _growing(self) -> dict[str, object]:
-        return {"is_growing": True, "references": dict(self._references)}
+        return {**self._whole(), "is_growing": True, "references": dict(self._references)}
+
+    def _whole(self) -> dict[str, object]:
+        return {"references": self._references, "sources": self._sources}
 
     def _parse(self) -> list[Token]:
         return _parser().parse(self._open, self._growing())
@@ -242,7 +269,7 @@ class StreamRenderer:
         last = next((token for token in reversed(tokens) if token.level == 0), None)
         if last is None or last.map is None or not last.meta.get("is_open"):
             return _starts(tokens)
-        plain = _parser().parse(self._open, {"references": dict(self._references)})
+        plain = _parser().parse(self._open, self._growing() | {"is_growing": False})
         return [start for start in _starts(plain) if start <= last.map[0]]
 
     def _settle(self, starts: list[int]) -> str:
@@ -257,7 +284,7 @@ class StreamRenderer:
         lines = self._open.split("\n")
         done = "\n".join(lines[: starts[-1]]) + "\n"
         self._open = "\n".join(lines[starts[-1] :])
-        return _clean(_parser().render(done, {"references": self._references}))
+        return _clean(_parser().render(done, self._whole()))
 
 
 def _starts(tokens: Sequence[Token]) -> list[int]:

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts.models import User
+from chat import material
+from chat.material import Noted, Search
+from knowledge.types import Passage
 from providers.services import Measurement
 from providers.types import (
     ChatMessage,
@@ -25,7 +28,9 @@ BEAT_EVERY_S = 5.0
 class Generation:
     """`content` and `thoughts` may start with what an earlier run of the same answer wrote.
 
-    `is_early`: it answers one of the chat's first two questions.
+    `is_early`: it answers one of the chat's first two questions. `search`: what is looked for in
+    the chat's knowledge bases first; `passages`, what it rests on then. `is_sourced`: they are
+    written.
     """
 
     message_id: uuid.UUID
@@ -39,6 +44,12 @@ class Generation:
     thoughts: str = ""
     thinking_ms: int | None = None
     is_early: bool = False
+    search: Search | None = None
+    passages: Sequence[Passage] = ()
+    remarks: Sequence[Noted] = ()
+    is_sourced: bool = False
+    cited: set[int] = field(default_factory=set)
+    claims: list[list[float]] = field(default_factory=list)
     measured: Measurement = field(init=False)
     ending: str = ""
     error_code: str = ""
@@ -59,6 +70,18 @@ class Generation:
         if is_due:
             self._beaten_at = time.monotonic()
         return is_due
+
+    def rest_on(self, passages: Sequence[Passage], remarks: Sequence[Noted]) -> None:
+        self.passages, self.remarks = passages, remarks
+        self._ask(material.added(self.messages, passages))
+
+    def go_without(self, rules: str, remarks: Sequence[Noted]) -> None:
+        self.remarks = remarks
+        self._ask(material.told(self.messages, rules))
+
+    def _ask(self, messages: Sequence[ChatMessage]) -> None:
+        """These instead; the model's own time begins now."""
+        self.messages, self.measured = messages, Measurement.of(messages)
 
     def request(self) -> ChatRequest:
         return self.target.streamed(self.messages, self.parameters)

@@ -11,9 +11,12 @@ from django.db import connections, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from chat.models import ChatSession, Message, MessageStatus
+from chat.models import ChatSession, Message, MessageQuerySet, MessageSource, MessageStatus
+from chat.models.grounding import NAME_CHARS
 from chat.running import Generation
 from chat.search import index
+from knowledge.models import Base, Document
+from knowledge.types import Passage
 from providers.services import Charge, charge_of, record_call
 
 IDS_PER_QUERY = 500
@@ -92,6 +95,56 @@ def _write_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 @without_connection
+def save_sources(generation: Generation) -> None:
+    """What the answer was given, before it is asked for; nothing where nobody wants it any more."""
+    with transaction.atomic():
+        mine = Message.objects.filter(pk=generation.message_id, run=generation.run)
+        if not mine.exists():
+            return
+        _write_sources(generation, mine)
+        mine.update(revision=ChatSession.objects.bump(generation.session_id))
+    generation.is_sourced = True
+
+
+def _write_sources(generation: Generation, message: MessageQuerySet) -> None:
+    MessageSource.objects.filter(message=generation.message_id).delete()
+    MessageSource.objects.bulk_create(_sources(generation))
+    message.update(remarks=[each.kept() for each in generation.remarks])
+
+
+def _sources(generation: Generation) -> list[MessageSource]:
+    """Without pointing at what was deleted since it was found."""
+    passages = generation.passages
+    bases = {passage.base_id for passage in passages}
+    documents = {passage.document_id for passage in passages if passage.document_id is not None}
+    here = set(Base.objects.filter(pk__in=bases).values_list("pk", flat=True))
+    there = set(Document.objects.filter(pk__in=documents).values_list("pk", flat=True))
+    return [
+        MessageSource(
+            message_id=generation.message_id,
+            number=number,
+            base_id=passage.base_id if passage.base_id in here else None,
+            document_id=passage.document_id if passage.document_id in there else None,
+            **_told(passage),
+        )
+        for number, passage in enumerate(passages, 1)
+    ]
+
+
+def _told(passage: Passage) -> dict[str, Any]:
+    return {
+        "base_name": passage.base_name[:NAME_CHARS],
+        "document_name": passage.document_name[:NAME_CHARS],
+        "text": passage.text,
+        "page": passage.page,
+        "headings": list(passage.headings),
+        "start": passage.start,
+        "end": passage.end,
+        "score": passage.score,
+    }
+
+
+@without_connection
 def finish(generation: Generation) -> None:
     """The end of an answer, once: what arrived, how it ended, what it took.
 
@@ -110,6 +163,11 @@ def finish(generation: Generation) -> None:
             Q(status=MessageStatus.STREAMING) | Q(status=MessageStatus.INTERRUPTED)
         )
         index.remove(message=generation.message_id)
+        if not generation.is_sourced and (generation.passages or generation.remarks):
+            _write_sources(generation, mine)
+        if generation.cited:
+            cited = MessageSource.objects.filter(number__in=generation.cited)
+            cited.filter(message=generation.message_id).update(is_cited=True)
         mine.update(revision=revision or 0, **_outcome(generation, charge), **_text(generation))
         rows = Message.objects.filter(pk=generation.message_id)
         index.add(rows.select_related("session").defer("thinking_content"))
@@ -124,6 +182,7 @@ def _outcome(generation: Generation, charge: Charge) -> dict[str, Any]:
         "status": generation.ending or MessageStatus.INTERRUPTED,
         "error_code": generation.error_code,
         "finish_reason": measured.finish_reason[:40],
+        "claims": generation.claims,
         "prompt_tokens": usage.prompt_tokens,
         "completion_tokens": usage.completion_tokens,
         "is_estimated": is_estimated,

@@ -1,20 +1,23 @@
 """What the chat API reads and writes."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field
 
 from chat.attachments import MAX_PER_MESSAGE
+from chat.citing import said
 from chat.importing import texts
-from chat.models import Attachment, ChatImport, ChatSession, Message
+from chat.material import BASES_MAX
+from chat.models import Attachment, ChatImport, ChatSession, Message, MessageSource
 from chat.models.folders import NAME_CHARS as FOLDER_NAME_CHARS
 from chat.search.finding import Hit
 from chat.showing import advice_of
 from llmplatform.schemas import Amount, Answer, Schema, Str
 
 PROMPT_MAX_CHARS = 50_000
+BaseId = Annotated[int, Field(ge=1, le=2**53)]
 
 
 class Parameters(Schema):
@@ -40,6 +43,7 @@ class SessionIn(Schema):
     system_prompt: Str = Field("", max_length=PROMPT_MAX_CHARS)
     parameters: Parameters | None = None
     folder_id: int | None = None
+    knowledge_bases: list[BaseId] = Field([], max_length=BASES_MAX)
 
 
 class SessionPatch(Schema):
@@ -50,6 +54,9 @@ class SessionPatch(Schema):
     is_pinned: bool | None = None
     is_archived: bool | None = None
     folder_id: int | None = Field(None, description="Null takes it out of its folder.")
+    knowledge_bases: list[BaseId] | None = Field(
+        None, max_length=BASES_MAX, description="Instead of those that it has."
+    )
 
 
 class SessionOut(Answer):
@@ -62,6 +69,13 @@ class SessionOut(Answer):
     is_pinned: bool
     is_archived: bool
     folder_id: int | None
+    knowledge_bases: list[int] = Field(
+        validation_alias=AliasChoices("searched_bases", "knowledge_bases"),
+        description="Ids of those that are searched.",
+    )
+    gone_knowledge_bases: list[str] = Field(
+        description="Names of chosen ones that were deleted or are shared no more."
+    )
     title_source: str = Field(description="Whose words the title is: question, model or person.")
     created_at: datetime
     updated_at: datetime
@@ -134,7 +148,63 @@ class AttachmentOut(Answer):
     created_at: datetime
 
 
-class MessageOut(Answer):
+class SourceOut(Answer):
+    number: int = Field(description="As the answer cites it: [1].")
+    knowledge_base_id: int | None = Field(
+        validation_alias="base_id", description="Null when it was deleted."
+    )
+    knowledge_base: str = Field(validation_alias="base_name")
+    document_id: int | None = Field(description="Null when it was deleted, or is one of Dify.")
+    document: str = Field(validation_alias="document_name")
+    content: str = Field(validation_alias="text")
+    page: int | None
+    headings: list[str]
+    start: int = Field(description="In characters of the document's text, as `end`.")
+    end: int
+    score: float
+    is_cited: bool = Field(description="Known when the answer has ended.")
+
+
+class RemarkOut(Answer):
+    code: str = Field(
+        description="`nothing_found`, `not_searched`, `unavailable`, `words_only`, `not_ready` or "
+        "`rerank_failed`."
+    )
+    message: str
+    knowledge_base: str = Field(description="Empty where it is about all of them.")
+
+
+class ClaimOut(Answer):
+    start: int = Field(description="In characters of the content, as `end`.")
+    end: int
+    support: float
+
+
+class Grounded(Answer):
+    """What an answer rests on."""
+
+    sources: list[SourceOut] = Field(description="Of an answer, by number.")
+    remarks: list[RemarkOut]
+    unsupported: list[ClaimOut] = Field(description="Sentences that are not found in the sources.")
+
+    @staticmethod
+    def resolve_sources(message: Message) -> list[MessageSource]:
+        return [] if message.is_question else list(message.sources.all())
+
+    @staticmethod
+    def resolve_remarks(message: Message) -> list[dict[str, str]]:
+        return [
+            {"code": each["code"], "message": said(each), "knowledge_base": each["base_name"]}
+            for each in message.remarks
+        ]
+
+    @staticmethod
+    def resolve_unsupported(message: Message) -> list[dict[str, float]]:
+        names = ("start", "end", "support")
+        return [dict(zip(names, claim, strict=True)) for claim in message.claims]
+
+
+class MessageOut(Grounded):
     id: UUID
     session_id: UUID
     parent_id: UUID | None
@@ -240,7 +310,7 @@ class ShareOut(Answer):
     updated_at: datetime = Field(description="What readers see is of then.")
 
 
-class SharedMessageOut(Answer):
+class SharedMessageOut(Grounded):
     id: UUID
     role: str
     content: str

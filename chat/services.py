@@ -14,15 +14,18 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from chat import attachments as files
-from chat import context
+from chat import context, grounding
 from chat.errors import StillAnswering
 from chat.events import tell_changed
 from chat.generation import generator
+from chat.material import Search
 from chat.models import ChatSession, Message, MessageRole, MessageStatus, TitleSource
 from chat.running import Generation
 from chat.search import index
 from chat.threads import Tree
 from chat.titles import title_of
+from knowledge.models import Base
+from knowledge.types import Passage
 from providers.errors import BudgetReached, NoSuchModel
 from providers.models import ProviderModel
 from providers.services import check_limits, resolve_chat_target
@@ -33,6 +36,7 @@ CONTENT_MAX_CHARS = 200_000
 # The second answer: where the first one failed, the chat still gets its title.
 LAST_EARLY = 3
 SHOWN_IN_AUDIT = ("is_pinned", "is_archived", "parameters")
+BASES = "knowledge_bases"
 PRIVATE = frozenset({"title", "system_prompt", "folder"})
 
 
@@ -54,12 +58,18 @@ def usable_models(user: User) -> QuerySet[ProviderModel]:
 
 
 def create_session(
-    *, owner: User, model: ProviderModel | None, request: HttpRequest | None = None, **fields: Any
+    *,
+    owner: User,
+    model: ProviderModel | None,
+    knowledge_bases: Sequence[Base] = (),
+    request: HttpRequest | None = None,
+    **fields: Any,
 ) -> ChatSession:
     if fields.get("title"):
         fields.setdefault("title_source", TitleSource.PERSON)
     with transaction.atomic():
         session = ChatSession.objects.create(owner=owner, model=model, **fields)
+        grounding.choose(session, knowledge_bases)
         audit(actor=owner, action="chat.create", target=session, is_private=True, request=request)
     return session
 
@@ -67,10 +77,11 @@ def create_session(
 def change_session(
     *, session: ChatSession, actor: User, request: HttpRequest | None = None, **changes: Any
 ) -> ChatSession:
-    """Title, pin, archive, folder, model, system prompt, parameters."""
+    """Title, pin, archive, folder, model, system prompt, parameters, knowledge bases."""
     if "title" in changes:
         changes["title_source"] = TitleSource.PERSON
     before = {name: getattr(session, name) for name in SHOWN_IN_AUDIT if name in changes}
+    bases = changes.pop(BASES, None)
     for name, value in changes.items():
         setattr(session, name, value)
     with transaction.atomic():
@@ -79,6 +90,10 @@ def change_session(
         after = {name: changes[name] for name in before}
         after |= dict.fromkeys(changes.keys() & PRIVATE, "changed")
         after |= {"model": str(changes["model"])} if "model" in changes else {}
+        if bases is not None and grounding.differ(session, bases):
+            before[BASES] = [row.base_id for row in session.chosen_bases.all()]
+            after[BASES] = [base.pk for base in bases]
+            grounding.choose(session, bases)
         audit(
             actor=actor,
             action="chat.update",
@@ -201,7 +216,8 @@ def go_on(*, answer: Message, actor: User) -> Message:
         answer.refresh_from_db()
         index.remove(message=answer)
         messages = context.build(locked, path, is_continued=True)
-        _start(locked, actor, target, answer, messages)
+        messages, passages = grounding.again(answer, messages)
+        _start(locked, actor, target, answer, messages, passages=passages)
     return answer
 
 
@@ -277,13 +293,22 @@ def _answer(session: ChatSession, actor: User, target: Target, path: Sequence[Me
         role=MessageRole.ASSISTANT,
         model_label=_label(session),
     )
-    _start(session, actor, target, answer, context.build(session, path))
+    search = grounding.search_of(session, actor, path)
+    _start(session, actor, target, answer, context.build(session, path), search=search)
     return answer
 
 
 def _start(
-    session: ChatSession, actor: User, target: Target, answer: Message, messages: Sequence[Any]
+    session: ChatSession,
+    actor: User,
+    target: Target,
+    answer: Message,
+    messages: Sequence[Any],
+    *,
+    search: Search | None = None,
+    passages: Sequence[Passage] = (),
 ) -> None:
+    """`passages`: what it has rested on so far."""
     now = timezone.now()
     answer.run, answer.heartbeat_at, answer.status = uuid.uuid4(), now, MessageStatus.STREAMING
     answer.is_stop_asked, answer.error_code, answer.finish_reason = False, "", ""
@@ -304,6 +329,9 @@ def _start(
         thoughts=answer.thinking_content,
         thinking_ms=answer.thinking_ms,
         is_early=answer.position <= LAST_EARLY,
+        search=search,
+        passages=passages,
+        is_sourced=bool(passages),
     )
     transaction.on_commit(lambda: generator.start(generation))
     _tell(session.pk)

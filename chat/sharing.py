@@ -18,7 +18,7 @@ from chat.threads import Tree
 
 COPIED = (
     *("position", "role", "content", "thinking_content", "thinking_ms", "status", "error_code"),
-    *("model_label", "finish_reason", "created_at"),
+    *("model_label", "finish_reason", "created_at", "remarks", "claims"),
 )
 
 

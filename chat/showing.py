@@ -8,6 +8,8 @@ from django.db.models import prefetch_related_objects
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
+from chat import citing
+from chat.citing import ShownSource
 from chat.models import Message, MessageStatus
 from chat.rendering import render
 from chat.threads import Turn
@@ -31,9 +33,11 @@ class ShownTurn:
     """`settled` and `tail` are a running answer's HTML: final blocks, and the one at the end.
 
     `is_kept`: a page that watched it has its blocks, and keeps them when the answer ends.
+    `reader_id`: who looks at it, and may open its sources or not.
     """
 
     turn: Turn
+    reader_id: int | None = None
     settled: str = ""
     tail: str = ""
     is_kept: bool = False
@@ -46,7 +50,31 @@ class ShownTurn:
     def html(self) -> str:
         if self.message.is_streaming or self.is_kept:
             return self.settled
-        return render(self.message.content)
+        return self.drawn(render(self.message.content, len(self.sources), self.claims))
+
+    def drawn(self, html: str) -> str:
+        """With links to the sources."""
+        return citing.drawn(html, self.sources)
+
+    @cached_property
+    def sources(self) -> list[ShownSource]:
+        return citing.sources_of(self.message, self.reader_id)
+
+    @property
+    def claims(self) -> tuple[tuple[float, ...], ...]:
+        return tuple(map(tuple, self.message.claims)) if self.sources else ()
+
+    @property
+    def cited(self) -> list[ShownSource]:
+        return [source for source in self.sources if source.row.is_cited]
+
+    @property
+    def uncited(self) -> list[ShownSource]:
+        return [source for source in self.sources if not source.row.is_cited]
+
+    @property
+    def remarks(self) -> list[str]:
+        return citing.remarks_of(self.message)
 
     @property
     def advice(self) -> str:
@@ -93,19 +121,20 @@ class ShownTurn:
         }
 
 
-def with_versions(turns: Iterable[Turn]) -> list[ShownTurn]:
-    """Reads which versions answered, in no query where none was trained here, and feedback."""
-    found = [ShownTurn(turn) for turn in turns]
+def with_versions(turns: Iterable[Turn], reader_id: int | None = None) -> list[ShownTurn]:
+    """Reads which versions answered, in no query where none was trained here, sources, feedback."""
+    found = [ShownTurn(turn, reader_id) for turn in turns]
     messages = [shown.message for shown in found]
     prefetch_related_objects(messages, "model_version__family")
-    prefetch_related_objects([each for each in messages if not each.is_question], "feedback")
+    answers = [each for each in messages if not each.is_question]
+    prefetch_related_objects(answers, "feedback", "sources__base")
     return found
 
 
-def shown_turns(turns: list[Turn]) -> list[ShownTurn]:
+def shown_turns(turns: list[Turn], reader_id: int | None = None) -> list[ShownTurn]:
     """Running answers with their text so far."""
-    found = with_versions(turns)
+    found = with_versions(turns, reader_id)
     for shown in found:
         if shown.message.is_streaming:
-            shown.settled = render(shown.message.content)
+            shown.settled = shown.drawn(render(shown.message.content, len(shown.sources)))
     return found

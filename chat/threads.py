@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from django.db.models import prefetch_related_objects
+
 from chat.models import ChatSession, Message, MessageStatus
 
 IDS_PER_QUERY = 1000
@@ -74,9 +76,10 @@ class Tree:
         return read(self.nodes_to(message_id))
 
     def turns(self, nodes: Sequence[Node]) -> list[Turn]:
+        """With their sources."""
         return [
             Turn(message, tuple(each.pk for each in self._children[message.parent_id]))
-            for message in read(nodes)
+            for message in with_sources(read(nodes))
         ]
 
     def newest_leaf(self, message_id: uuid.UUID) -> Node:
@@ -85,6 +88,13 @@ class Tree:
         while children := self._children.get(node.pk):
             node = children[-1]
         return node
+
+
+def with_sources(messages: Sequence[Message]) -> Sequence[Message]:
+    """What answers rest on is read only where it is shown."""
+    answers = [message for message in messages if not message.is_question]
+    prefetch_related_objects(answers, "sources__base")
+    return messages
 
 
 def read(nodes: Sequence[Node]) -> list[Message]:

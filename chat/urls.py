@@ -2,11 +2,13 @@
 
 from django.urls import include, path
 
-from chat.views import chats, deleted, folders, organising
+from chat.views import bases, chats, deleted, folders, organising
 
 app_name = "chat"
 urlpatterns = [
     path("", chats.index, name="index"),
+    path("new/", bases.create, name="create"),
+    path("knowledge/", bases.offered, name="bases-offered"),
     path("attachments/", include("chat.attachment_urls")),
     path("imports/", include("chat.import_urls")),
     path("", include("chat.share_urls")),
@@ -14,6 +16,7 @@ urlpatterns = [
     path("<uuid:session_id>/messages/", chats.ask, name="ask"),
     path("<uuid:session_id>/stop/", chats.stop, name="stop"),
     path("<uuid:session_id>/settings/", chats.settings, name="settings"),
+    path("<uuid:session_id>/knowledge/", bases.choose, name="bases"),
     path("<uuid:session_id>/model/", chats.choose_model, name="model"),
     path("<uuid:session_id>/title/", organising.rename, name="rename"),
     path("<uuid:session_id>/pin/", organising.pin, name="pin"),

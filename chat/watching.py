@@ -47,18 +47,19 @@ class TextView:
 class PageView:
     """Messages as the page's own markup; of a running answer each finished block once."""
 
-    def __init__(self, language: str) -> None:
-        self._language = language
+    def __init__(self, language: str, reader_id: int | None = None) -> None:
+        self._language, self._reader_id = language, reader_id
+        self._running: dict[str, ShownTurn] = {}
         self._renderers: dict[str, StreamRenderer] = {}
         self._cost_s = 0.0
         self._tail_chars = 0
 
     def state(self, changes: Changes) -> dict[str, Any]:
-        watched, self._renderers = self._renderers, {}
+        watched, self._renderers, self._running = self._renderers, {}, {}
         with override(self._language):
             messages = [
                 self._message(shown, watched.get(str(shown.message.pk)))
-                for shown in with_versions(changes.turns)
+                for shown in with_versions(changes.turns, self._reader_id)
             ]
         return _state(changes, messages)
 
@@ -70,10 +71,12 @@ class PageView:
         """`watched` has rendered what the page shows of it so far."""
         message, rest = shown.message, None
         if message.is_streaming:
-            renderer = self._renderers[str(message.pk)] = StreamRenderer()
-            shown.settled, shown.tail = renderer.feed(message.content)
-        elif watched is not None:
+            self._running[str(message.pk)] = shown
+            renderer = self._renderers[str(message.pk)] = StreamRenderer(len(shown.sources))
+            shown.settled, shown.tail = map(shown.drawn, renderer.feed(message.content))
+        elif watched is not None and not shown.claims:
             rest = watched.rest(message.content)
+            rest = None if rest is None else shown.drawn(rest)
             shown.is_kept = rest is not None
         event = {
             "id": str(message.pk),
@@ -88,7 +91,9 @@ class PageView:
         renderer = self._renderers.get(news.id)
         if news.content and renderer is not None:
             started = time.perf_counter()
-            event["settled"], event["tail"] = renderer.feed(news.content)
+            drawn = self._running[news.id].drawn
+            with override(self._language):
+                event["settled"], event["tail"] = map(drawn, renderer.feed(news.content))
             self._cost_s = time.perf_counter() - started
             self._tail_chars = len(event["tail"])
         return event

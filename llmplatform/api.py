@@ -34,12 +34,15 @@ from chat.api import (
     shared_router,
     shares_router,
 )
+from knowledge.api import router as knowledge_router
+from knowledge.dify_api import router as dify_retrieval_router
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields, error_body
 from llmplatform.field_errors import in_words
 from prompts.api import router as prompts_router
 from providers.alias_api import router as aliases_router
 from providers.api import models_router, presets_router, providers_router, usage_router
+from providers.dify_api import router as dify_router
 from providers.gateway.description import described
 from providers.price_api import router as prices_router
 from training.api import (
@@ -114,6 +117,7 @@ api.add_router("notices", notices_router)
 api.add_router("notice-channels", channels_router)
 api.add_router("nodes", nodes_router)
 api.add_router("provider-presets", presets_router)
+api.add_router("dify", dify_router)
 api.add_router("providers", providers_router)
 api.add_router("models", models_router)
 api.add_router("prices", prices_router)
@@ -153,6 +157,8 @@ api.add_router("chat/imports", imports_router)
 api.add_router("chat/shares", shares_router)
 api.add_router("chat/shared", shared_router)
 api.add_router("prompts", prompts_router)
+api.add_router("knowledge", knowledge_router)
+api.add_router("dify", dify_retrieval_router)
 
 
 def refuse(

@@ -27,6 +27,7 @@ GROUPS: tuple[Group, ...] = (
             Entry(_("Chat"), "chat:index", "chat"),
             Entry(_("Compare"), "compare:index", "compare"),
             Entry(_("Prompts"), "prompts:list", "prompt"),
+            Entry(_("Knowledge"), "knowledge:list", "knowledge"),
         ),
     ),
     Group(
@@ -44,6 +45,7 @@ GROUPS: tuple[Group, ...] = (
         _("Connect"),
         (
             Entry(_("Providers"), "providers:list", "provider"),
+            Entry(_("Dify"), "dify:list", "spark"),
             Entry(_("Keys"), "accounts:key-list", "key"),
         ),
     ),

@@ -125,6 +125,7 @@ TEMPLATES = [
                 "django.templatetags.i18n",
                 "django.templatetags.static",
                 "llmplatform.templatetags.icons",
+                "llmplatform.templatetags.numbers",
                 "template_partials.templatetags.partials",
             ],
         },
@@ -225,6 +226,12 @@ CELERY_BEAT_SCHEDULE: dict[str, Any] = {
         "options": {"expires": 20},
     },
     "accounts.forget": {"task": "accounts.tasks.forget", "schedule": 3600},
+    "knowledge.look": {
+        "task": "knowledge.tasks.look",
+        "schedule": 5,
+        "options": {"expires": 10},
+    },
+    "knowledge.forget": {"task": "knowledge.tasks.forget", "schedule": 3600},
     "chat.run_batches": {
         "task": "chat.tasks.run_batches",
         "schedule": 5,

@@ -18,6 +18,7 @@ urlpatterns = [
     path("theme/", views.set_theme, name="set-theme"),
     path("accounts/", include("accounts.urls")),
     path("providers/", include("providers.urls")),
+    path("dify/", include("providers.dify_urls")),
     path("usage/", include("providers.usage_urls")),
     path("datasets/", include("training.dataset_urls")),
     path("training/", include("training.urls")),
@@ -29,6 +30,7 @@ urlpatterns = [
     path("feedback/", include("chat.feedback_urls")),
     path("compare/", include("chat.comparison_urls")),
     path("prompts/", include("prompts.urls")),
+    path("knowledge/", include("knowledge.urls")),
     path("api/v1/", api.urls),
     path("admin/", admin.site.urls),
 ]

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from io import BytesIO
 from uuid import uuid4
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+from reportlab.pdfgen.canvas import Canvas
+
 from accounts.models import ApiKey, NoticeChannel, User, UserNotice
 from chat import attachments, collecting, feedback, sharing
 from chat import services as chats
@@ -29,6 +32,8 @@ from chat.models import (
     MessageStatus,
     Vote,
 )
+from knowledge import services as knowledge
+from knowledge.models import SpaceStatus
 from prompts import services as prompts
 from prompts.models import Prompt, PromptLabel, PromptVersion
 from providers import aliases
@@ -96,6 +101,27 @@ def _own_price(owner: User) -> Parameters:
     provider = _echo(owner)
     row = OwnPrice.objects.create(model=provider.models.all()[0])
     return {"provider_id": provider.pk, "model_id": row.model_id, "price_id": row.pk}
+
+
+def _dify(owner: User) -> Provider:
+    """Where nothing listens."""
+    address = {"base_url": "http://127.0.0.1:9/v1", "preset": "dify", "kind": "dify"}
+    return Provider.objects.create(owner=owner, name=CANARY, app_mode="chat", **address)
+
+
+def _dify_page(owner: User) -> Parameters:
+    return {"provider_id": _dify(owner).pk}
+
+
+def _dify_app(owner: User) -> Parameters:
+    return {"app_id": _dify(owner).pk}
+
+
+def _dify_knowledge(owner: User) -> Parameters:
+    provider = _dify(owner)
+    provider.app_mode = "knowledge"
+    provider.save()
+    return {"connection_id": provider.pk}
 
 
 def _alias(owner: User) -> Parameters:
@@ -328,6 +354,32 @@ def _comparison(owner: User) -> Parameters:
     return {"comparison_id": comparison.pk}
 
 
+def _knowledge_base(owner: User) -> Parameters:
+    base = knowledge.create_base(owner=owner, name=CANARY, description=CANARY)
+    base.questions.create(text=CANARY, passage=CANARY)
+    space = base.spaces.create(model_name=CANARY, status=SpaceStatus.KEPT)
+    return {"base_id": base.pk, "space_id": space.pk}
+
+
+def pdf_of(text: str) -> BytesIO:
+    """One page that says it."""
+    file = BytesIO()
+    canvas = Canvas(file)
+    canvas.drawString(100, 700, text)
+    canvas.save()
+    file.seek(0)
+    return file
+
+
+def _document(owner: User) -> Parameters:
+    base = knowledge.create_base(owner=owner, name=f"{CANARY} with a document")
+    content = pdf_of(CANARY)
+    document = knowledge.add_document(base=base, file=content, name=CANARY, actor=owner)
+    type(document).objects.update(media_type="application/pdf", pages=1)
+    document.chunks.create(edition=0, position=0, text=CANARY, start=0, end=len(CANARY))
+    return {"document_id": document.pk}
+
+
 BELONGINGS: dict[str, Make] = {
     "accounts/keys/<int:key_id>/": _key,
     "accounts/notices/channels/<int:channel_id>/": _channel,
@@ -338,6 +390,9 @@ BELONGINGS: dict[str, Make] = {
     "providers/<int:provider_id>/models/<int:model_id>/": _provider_model,
     "providers/<int:provider_id>/models/<int:model_id>/prices/": _own_price,
     "providers/aliases/<int:alias_id>/": _alias,
+    "dify/<int:provider_id>/": _dify_page,
+    "api/v1/dify/apps/<app_id>": _dify_app,
+    "api/v1/dify/knowledge/<connection_id>": _dify_knowledge,
     "api/v1/aliases/<alias_id>": _alias,
     "api/v1/providers/<provider_id>": _provider,
     "api/v1/models/<model_id>": _provider_model,
@@ -358,6 +413,10 @@ BELONGINGS: dict[str, Make] = {
     "api/v1/prompts/<int:prompt_id>": _prompt,
     "api/v1/prompts/<int:prompt_id>/versions": _prompt_version,
     "api/v1/prompts/<int:prompt_id>/labels": _prompt_version,
+    "knowledge/<int:base_id>/": _knowledge_base,
+    "knowledge/documents/<int:document_id>/": _document,
+    "api/v1/knowledge/bases/<int:base_id>": _knowledge_base,
+    "api/v1/knowledge/documents/<int:document_id>": _document,
     "chat/<uuid:session_id>/": _chat,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/": _answer,
     "chat/<uuid:session_id>/messages/<uuid:message_id>/edit/": _question,
@@ -434,6 +493,12 @@ NOBODYS: dict[str, Parameters] = {
 BODIES: dict[tuple[str, str], dict[str, object]] = {
     ("POST", f"compare/<uuid:comparison_id>/{verb}/"): {"column": 1}
     for verb in ("again", "continue", "chats")
+}
+BODIES |= {
+    ("POST", f"api/v1/knowledge/bases/<int:base_id>/{noun}"): {
+        "file": SimpleUploadedFile("a.csv", b"question,passage\nwhy,so\n")
+    }
+    for noun in ("documents", "questions")
 }
 
 

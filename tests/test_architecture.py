@@ -25,6 +25,7 @@ SHARED = {
             "audited_admin",
             "celery",
             "charts",
+            "encodings",
             "encryption",
             "env",
             "errands",
@@ -33,7 +34,7 @@ SHARED = {
             "schemas",
             "spreadsheets",
         ),
-        *("outbound", "sockets", "task_limits", "text"),
+        *("outbound", "sockets", "task_limits", "templatetags.numbers", "text"),
     )
 }
 EDGES = {"views", "api", "consumers", "tasks", "admin"}

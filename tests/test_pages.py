@@ -4,6 +4,7 @@ New pages are included by themselves: whatever the urlconf serves without a para
 page about an object that has an entry in tests/belongings.py.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -93,9 +94,19 @@ def _look_at(page: Any, path: str, theme: str, language: str, live_url: str) -> 
     assert watcher.complaints == [], shown
 
 
+def _answer(client: Any, url: str) -> Any:
+    """Playwright's loop runs in this thread; a page that asks a provider needs one of its own."""
+    loop = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
+    try:
+        return client.get(url)
+    finally:
+        asyncio._set_running_loop(loop)
+
+
 def _is_page(client: Any, url: str) -> bool:
     """Else it redirects, only takes forms, is a download or a fragment that htmx swaps in."""
-    response = client.get(url)
+    response = _answer(client, url)
     kind = str(response.headers.get("Content-Type", ""))
     is_html = response.status_code == 200 and kind.startswith("text/html")
     is_page = is_html and b"<html" in response.content

@@ -12,6 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from llmplatform.templatetags.numbers import count
 from training import curve_blocks, curves, llamafactory
 from training.models import HardwareSample, TrainingJob
 from training.report_chapters import Chapter, chapters_of
@@ -24,7 +25,7 @@ from training.report_story import (
     proof_of,
     queued_seconds,
 )
-from training.templatetags.training_text import count, duration, metric_label, short
+from training.templatetags.training_text import duration, metric_label, short
 
 METRIC_NAMES = ("train_loss", "loss", "eval_loss", "train_runtime_s", "train_samples_per_second")
 CURVES = {

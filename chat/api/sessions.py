@@ -13,7 +13,7 @@ from ninja import Query, Router
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from chat import answering, exporting, services
+from chat import answering, exporting, grounding, services
 from chat.errors import StillAnswering
 from chat.following import SessionGone
 from chat.models import ChatFolder, ChatSession, Message
@@ -27,7 +27,7 @@ from chat.schemas import (
     StopOut,
 )
 from chat.search.finding import find
-from chat.threads import Tree, read
+from chat.threads import Tree, read, with_sources
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
 from llmplatform.text import number_of
@@ -81,7 +81,7 @@ def list_sessions(
     """
     user = current_user(request)
     rows = ChatSession.objects.for_user(user).listed(is_archived=archived)
-    rows = rows.select_related("model__provider")
+    rows = rows.select_related("model__provider").prefetch_related("chosen_bases__base")
     if folder_id is not None:
         rows = rows.filter(folder=_folder(user, folder_id))
     if not q:
@@ -102,6 +102,7 @@ def create_session(request: HttpRequest, body: SessionIn) -> Any:
         system_prompt=body.system_prompt,
         parameters=body.parameters.given() if body.parameters else {},
         folder=_folder(user, body.folder_id),
+        knowledge_bases=grounding.readable(user, body.knowledge_bases),
     )
 
 
@@ -113,7 +114,7 @@ def get_session(request: HttpRequest, session_id: UUID) -> ChatSession:
 @sessions_router.patch("{uuid:session_id}", response=SessionOut)
 def change_session(request: HttpRequest, session_id: UUID, body: SessionPatch) -> ChatSession:
     session, user = _session(request, session_id), current_user(request)
-    nested = {"parameters", "folder_id"}
+    nested = {"parameters", "folder_id", "knowledge_bases"}
     changes = body.model_dump(exclude_unset=True, exclude_none=True, exclude=nested)
     if body.parameters is not None:
         changes["parameters"] = body.parameters.given()
@@ -121,6 +122,8 @@ def change_session(request: HttpRequest, session_id: UUID, body: SessionPatch) -
         changes["model"] = model_of(user, changes.pop("model_id"))
     if "folder_id" in body.model_fields_set:
         changes["folder"] = _folder(user, body.folder_id)
+    if body.knowledge_bases is not None:
+        changes["knowledge_bases"] = grounding.readable(user, body.knowledge_bases)
     return services.change_session(session=session, actor=user, request=request, **changes)
 
 
@@ -137,7 +140,8 @@ def list_messages(request: HttpRequest, session_id: UUID, paging: Query[Paging])
     """The conversation as it is shown; versions that are not shown are in the export."""
     session = _session(request, session_id)
     path = Tree.of(session).nodes_to(session.tip_id)
-    return {"items": read(path[paging.offset : paging.offset + paging.limit]), "count": len(path)}
+    shown = path[paging.offset : paging.offset + paging.limit]
+    return {"items": with_sources(read(shown)), "count": len(path)}
 
 
 @sessions_router.post("{uuid:session_id}/messages", response=MessageOut)

@@ -40,6 +40,7 @@ from chat.models.feedback import (
     TrainingConsent,
 )
 from chat.models.folders import ChatFolder
+from chat.models.grounding import MessageSource, SessionBase
 from chat.models.imports import ChatImport, ChatImportQuerySet, ImportStatus
 from chat.models.search import FIRST_ID, SearchEntry, SearchFill, word_of
 from chat.models.sessions import (
@@ -99,6 +100,7 @@ __all__ = [
     "Message",
     "MessageQuerySet",
     "MessageRole",
+    "MessageSource",
     "MessageStatus",
     "Outcome",
     "Purpose",
@@ -106,6 +108,7 @@ __all__ = [
     "Reviewer",
     "SearchEntry",
     "SearchFill",
+    "SessionBase",
     "TitleSource",
     "TitleWriter",
     "TrainingConsent",

@@ -6,7 +6,7 @@ adds a sibling. `ChatSession.tip` names the leaf that is shown; the conversation
 
 import uuid
 from datetime import timedelta
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chat.models.folders import ChatFolder
+from knowledge.models import Base
 from providers.models import ProviderModel
 from training.models import ModelVersion
 
@@ -91,6 +92,13 @@ class ChatSession(models.Model):
     )
     system_prompt = models.TextField(_("system prompt"), blank=True)
     parameters = models.JSONField(_("parameters"), default=dict, blank=True)
+    knowledge_bases = models.ManyToManyField(
+        Base,
+        through="chat.SessionBase",
+        related_name="+",
+        blank=True,
+        verbose_name=_("knowledge bases"),
+    )
     is_pinned = models.BooleanField(_("pinned"), default=False)
     is_archived = models.BooleanField(_("in the archive"), default=False)
     folder = models.ForeignKey(
@@ -141,6 +149,15 @@ class ChatSession(models.Model):
     def __str__(self) -> str:
         return self.title or str(_("New chat"))
 
+    @property
+    def searched_bases(self) -> list[int]:
+        return [row.base_id for row in self.chosen_bases.all() if row.base_id and not row.is_gone]
+
+    @property
+    def gone_knowledge_bases(self) -> list[str]:
+        """Names of chosen ones that were deleted or are shared no more."""
+        return [row.name for row in self.chosen_bases.all() if row.is_gone]
+
 
 class MessageRole(models.TextChoices):
     USER = "user", _("User")
@@ -168,6 +185,8 @@ class Message(models.Model):
 
     streaming -> done | stopped | failed | interrupted; `run` names the generation that may write.
     `position` counts from the root; `revision` is the session's when the row last changed.
+    `remarks`: what the search for its sources could not do, as chat.material.Noted; `claims`: its
+    sentences without enough support, [start, end, support] in characters of the content.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -216,6 +235,8 @@ class Message(models.Model):
     ttft_ms = models.PositiveIntegerField(null=True, blank=True)
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
     finish_reason = models.CharField(max_length=40, blank=True)
+    remarks: models.JSONField[Any] = models.JSONField(default=list, editable=False)
+    claims: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     objects = MessageQuerySet.as_manager()

@@ -19,6 +19,7 @@ from chat.context import sees
 from chat.forms import ComposerForm, ModelForm, SettingsForm
 from chat.models import Attachment, ChatSession, Message
 from chat.showing import shown_turns
+from chat.views import bases
 from chat.views.acting import is_partial, refusals
 from chat.views.folders import folder_chats
 from chat.views.places import chat_of
@@ -53,6 +54,7 @@ def _page(
     context["composer"] = forms.get("composer") or ComposerForm(
         models=models, initial=_initial(request, chat, models)
     )
+    context |= bases.listed(user, chat, bases.wanted_by(request, chat))
     context["settings_form"] = forms.get("settings") or SettingsForm(
         initial=_settings(chat), form_id="" if chat else "composer"
     )
@@ -91,7 +93,7 @@ def _turns(request: HttpRequest, chat: ChatSession) -> dict[str, Any]:
     before = number_of(request.GET.get("before", ""), 8)
     shown = window(chat, before=before, at=message.pk if message else None)
     return {
-        "turns": shown_turns(shown.turns),
+        "turns": shown_turns(shown.turns, chat.owner_id),
         "earlier": shown.start if shown.start > 0 else None,
         "is_end": shown.is_end,
         "is_answering": shown.is_answering,
@@ -109,7 +111,7 @@ def index(request: HttpRequest) -> HttpResponse:
     composer = ComposerForm(
         request.POST, models=services.usable_models(user), has_files=bool(files or problems)
     )
-    settings_form = SettingsForm(request.POST, form_id="composer")
+    settings_form = SettingsForm(request.POST, form_id="composer", owner=user)
     if composer.is_valid() and settings_form.is_valid() and not problems:
         data = composer.cleaned_data | {"attachments": [file.pk for file in files]}
         try:
@@ -253,7 +255,7 @@ def stop(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def settings(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     chat = chat_of(request, session_id)
-    form = SettingsForm(request.POST)
+    form = SettingsForm(request.POST, owner=current_user(request))
     if not form.is_valid():
         return _page(request, chat, 422, settings=form)
     user = current_user(request)

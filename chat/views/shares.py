@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
+from accounts.models import User
 from chat import attachments, services, sharing
 from chat.forms import ShareForm
 from chat.models import ChatSession, ChatShare, Message
@@ -34,9 +35,9 @@ def _shared(share_id: UUID) -> ChatShare:
     return owned_or_404(rows, pk=share_id)
 
 
-def _plain(path: Sequence[Message]) -> list[ShownTurn]:
+def _plain(path: Sequence[Message], reader: User) -> list[ShownTurn]:
     """Without the versions beside it."""
-    return with_versions(Turn(message, (message.pk,)) for message in path)
+    return with_versions((Turn(message, (message.pk,)) for message in path), reader.pk)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -98,7 +99,7 @@ def revoke(request: HttpRequest, share_id: UUID) -> HttpResponse:
 @require_safe
 def read(request: HttpRequest, share_id: UUID) -> HttpResponse:
     row = _shared(share_id)
-    turns = _plain(sharing.messages_of(row))
+    turns = _plain(sharing.messages_of(row), current_user(request))
     return render(request, "chat/shared.html", {"share": row, "turns": turns})
 
 
@@ -124,7 +125,7 @@ def printed(request: HttpRequest, session_id: UUID) -> HttpResponse:
     """A chat for paper and PDF; `?thoughts=no` without what models thought."""
     chat = _chat(request, session_id)
     has_thoughts = request.GET.get("thoughts", "yes") != "no"
-    turns = _plain(Tree.of(chat).path_to(chat.tip_id))
+    turns = _plain(Tree.of(chat).path_to(chat.tip_id), current_user(request))
     services.record_export(
         session=chat, actor=current_user(request), format="print", request=request
     )

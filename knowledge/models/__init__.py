@@ -1,6 +1,6 @@
 """What the platform knows: bases of documents, cut into chunks, indexed in spaces."""
 
-from knowledge.models.bases import Base, BaseQuerySet, SearchMode, Source
+from knowledge.models.bases import TOP_K_MAX, Base, BaseQuerySet, SearchMode, Source
 from knowledge.models.documents import (
     OPEN,
     Change,
@@ -15,6 +15,7 @@ from knowledge.models.spaces import Space, SpaceStatus, Vector
 
 __all__ = [
     "OPEN",
+    "TOP_K_MAX",
     "Assessment",
     "AssessmentStatus",
     "Base",

@@ -22,8 +22,8 @@ class Source(models.TextChoices):
 
 class SearchMode(models.TextChoices):
     HYBRID = "hybrid", _("Meaning and words")
-    DENSE = "dense", _("Meaning")
-    LEXICAL = "lexical", _("Words")
+    DENSE = "dense", _("Search by meaning")
+    LEXICAL = "lexical", _("Search by words")
 
 
 class BaseQuerySet(models.QuerySet["Base"]):
@@ -48,7 +48,8 @@ class BaseQuerySet(models.QuerySet["Base"]):
             f"{status}_count": Count("documents", filter=Q(documents__status=status))
             for status in ("pending", "processing", "ready", "failed")
         }
-        return self.annotate(document_count=Count("documents"), **counts)
+        rows = self.annotate(document_count=Count("documents"), **counts)
+        return rows.order_by("name", "pk")
 
 
 class Base(models.Model):
@@ -126,6 +127,10 @@ class Base(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def is_readable_by(self, user_id: int | None) -> bool:
+        """As `for_user` has it."""
+        return self.is_shared or self.owner_id == user_id
 
     @property
     def is_own(self) -> bool:

@@ -5,9 +5,11 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from knowledge.models.bases import Base
 
 
@@ -29,11 +31,16 @@ class Stage(models.TextChoices):
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):
+    def for_user(self, user: User) -> Self:
+        """Those of the bases that they may ask."""
+        return self.filter(base__in=Base.objects.for_user(user))
+
     def open(self) -> Self:
         return self.filter(status__in=OPEN)
 
     def searchable(self) -> Self:
-        return self.filter(status=DocumentStatus.READY, is_enabled=True)
+        """Read at least once, also where it is being read again or that failed."""
+        return self.filter(edition__gt=0, is_enabled=True)
 
 
 class Document(models.Model):
@@ -42,12 +49,15 @@ class Document(models.Model):
 
     Whoever works on it has `attempt`, and says so by `heartbeat_at`; if that stops, it is pending
     again, and after several attempts failed. `not_before`: it waits (a provider said how long).
+    `edition`: of its chunks, those that are searched; 0: none yet.
     `notes`: what a reader should know, [{"code", "params"}], such as pages without text. `path`:
     the file below MEDIA_ROOT, its text beside it. `folder`: where it lay in what was uploaded.
     `metadata`: for filters, {name: text, number, bool or list of texts}.
     """
 
-    base = models.ForeignKey(Base, models.CASCADE, related_name="documents")
+    base = models.ForeignKey(
+        Base, models.CASCADE, related_name="documents", verbose_name=_("knowledge base")
+    )
     name = models.CharField(_("name"), max_length=255)
     folder = models.CharField(_("folder"), max_length=500, blank=True, default="")
     media_type = models.CharField(_("type"), max_length=100, blank=True, default="")
@@ -74,14 +84,15 @@ class Document(models.Model):
     chunk_count = models.PositiveIntegerField(_("chunks"), default=0)
     metadata: models.JSONField[Any] = models.JSONField(_("metadata"), default=dict, blank=True)
     is_enabled = models.BooleanField(_("enabled"), default=True)
-    attempt = models.PositiveSmallIntegerField(default=0)
-    heartbeat_at = models.DateTimeField(null=True)
-    not_before = models.DateTimeField(null=True)
+    edition = models.PositiveIntegerField(default=0, editable=False)
+    attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
+    heartbeat_at = models.DateTimeField(_("last sign of life"), null=True)
+    not_before = models.DateTimeField(_("not before"), null=True)
     added_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
     created_at = models.DateTimeField(_("added"), default=timezone.now, editable=False)
-    ready_at = models.DateTimeField(null=True, editable=False)
+    ready_at = models.DateTimeField(_("ready since"), null=True, editable=False)
 
     objects = DocumentQuerySet.as_manager()
 
@@ -110,11 +121,18 @@ class Document(models.Model):
         return self.file.with_suffix(".text")
 
 
+class ChunkQuerySet(models.QuerySet["Chunk"]):
+    def current(self) -> Self:
+        """Of the edition that is searched, not of one in the making."""
+        return self.filter(edition=F("document__edition"))
+
+
 class Chunk(models.Model):
     """A passage. `start` and `end`: characters of the document's text; `headings`: those above it,
-    from the outermost."""
+    from the outermost. `edition`: chunks are written while those of the former one are searched."""
 
     document = models.ForeignKey(Document, models.CASCADE, related_name="chunks")
+    edition = models.PositiveIntegerField()
     position = models.PositiveIntegerField()
     text = models.TextField()
     start = models.PositiveIntegerField()
@@ -122,12 +140,16 @@ class Chunk(models.Model):
     page = models.PositiveIntegerField(null=True)
     headings: models.JSONField[Any] = models.JSONField(default=list)
 
+    objects = ChunkQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("chunk")
         verbose_name_plural = _("chunks")
         ordering = ["document", "position"]
         constraints: ClassVar = [
-            models.UniqueConstraint(fields=["document", "position"], name="one_chunk_a_position")
+            models.UniqueConstraint(
+                fields=["document", "edition", "position"], name="one_chunk_a_position"
+            )
         ]
 
     def __str__(self) -> str:

@@ -28,6 +28,7 @@ class Space(models.Model):
     worse than those of the live one; building -> failed. While one is built the live one answers.
     Without a model (dimension 0) only words are searched, and there is nothing to build.
 
+    `average_terms`: of a chunk, which weighs long ones against short ones; 0: not known yet.
     `applied`: the last change that a Qdrant server was told; the embedded index keeps its own.
     `scores`: what the saved questions said before the change, {"live": {...}, "new": {...}}.
     """
@@ -48,6 +49,7 @@ class Space(models.Model):
     error = models.TextField(_("error"), blank=True, default="")
     attempt = models.PositiveSmallIntegerField(default=0)
     heartbeat_at = models.DateTimeField(null=True)
+    average_terms = models.FloatField(default=0.0)
     applied = models.PositiveBigIntegerField(default=0)
     scores: models.JSONField[Any] = models.JSONField(default=dict)
     created_at = models.DateTimeField(_("created"), default=timezone.now)
@@ -59,7 +61,7 @@ class Space(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return self.model_name or str(_("Words"))
+        return self.model_name or str(_("Search by words"))
 
     @property
     def is_lexical(self) -> bool:

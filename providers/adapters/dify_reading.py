@@ -41,6 +41,11 @@ class DifyReader(JsonReader):
             "workflow_paused": self._paused,
         }
 
+    @property
+    def has_finished(self) -> bool:
+        """There is nothing left to stop."""
+        return self._is_finished or self.is_ended
+
     def _answer(self, answer: Mapping[str, Any]) -> Iterator[Event]:
         if "answer" in answer:
             yield from self._message(answer)

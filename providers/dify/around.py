@@ -66,7 +66,7 @@ async def _laid(target: Target, image: Image, number: int, user: str) -> dict[st
 
 def give_up(target: Target, request: ChatRequest, reader: AnswerReader) -> None:
     """Nobody listens any more: Dify would go on, and charge for it, until it is told."""
-    if not isinstance(reader, DifyReader) or not reader.task_id or reader.is_ended:
+    if not isinstance(reader, DifyReader) or not reader.task_id or reader.has_finished:
         return
     task_id, user = reader.task_id, user_of(target, request.parameters)
 

@@ -71,6 +71,7 @@ async def aapp_info(provider: Provider) -> AppInfo:
 
 def app_info(provider: Provider) -> AppInfo:
     """`provider` need not be saved. Raises ProviderError."""
+    give_back_connections()
     return async_to_sync(aapp_info)(provider)
 
 

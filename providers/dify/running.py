@@ -8,9 +8,13 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from asgiref.sync import async_to_sync
 
 from accounts.models import User
 from providers.adapters.dify import user_of
+from providers.calling import give_back_connections
 from providers.dify.around import upload
 from providers.errors import LimitReached, ProviderError
 from providers.gateway.snapshot import in_database
@@ -87,6 +91,33 @@ class Outcome:
             self.message_id = str(event.data.get("message_id") or "")
 
     @property
+    def tokens(self) -> int | None:
+        return self.measured.final_usage()[0].total_tokens
+
+    @property
+    def seconds(self) -> float:
+        return self.measured.duration_ms / 1000
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """Its named results, without what it has said in words already."""
+        said = self.said.text.strip()
+        return {
+            name: value
+            for name, value in self.outputs.items()
+            if not isinstance(value, str) or value.strip() != said
+        }
+
+    @property
+    def links(self) -> list[dict[str, str]]:
+        """Its files with addresses that a browser may open."""
+        return [
+            {"url": each.url, "name": unquote(urlsplit(each.url).path.rpartition("/")[2])}
+            for each in self.files
+            if urlsplit(each.url).scheme in ("http", "https")
+        ]
+
+    @property
     def is_paused(self) -> bool:
         """It waits for a person on Dify's side."""
         return self.measured.finish_reason == "pause"
@@ -154,6 +185,12 @@ def _target(provider: Provider) -> Target:
     """Of its one model, which has a price; before the first refresh there is none."""
     rows: Iterable[ProviderModel] = provider.models.answering().select_related("provider")[:1]
     return next(map(target_of, rows), provider.target())
+
+
+def whole_run(run: Run) -> Outcome:
+    """Where there is no event loop; no database connection is held meanwhile."""
+    give_back_connections()
+    return async_to_sync(finished)(run)
 
 
 async def finished(run: Run) -> Outcome:

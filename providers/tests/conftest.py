@@ -15,6 +15,7 @@ from providers.gateway.limits.shared import RedisStore
 from providers.models import CallRecord, Provider, ProviderModel
 from providers.services import create_provider
 from providers.tests.clock import Clock
+from providers.tests.dify_server import DifyServer
 from providers.tests.redis import URL, MakeRedis
 from providers.tests.stand_in import Replay, StandIn
 
@@ -37,6 +38,16 @@ def replay(settings: Any) -> Iterator[Replay]:
     server = Replay()
     server.start()
     yield server
+    server.stop()
+
+
+@pytest.fixture
+def dify(settings: Any) -> Iterator[DifyServer]:
+    settings.ALLOW_PRIVATE_PROVIDER_URLS = True
+    server = DifyServer()
+    server.start()
+    yield server
+    server.is_held = False
     server.stop()
 
 

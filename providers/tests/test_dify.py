@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -47,16 +47,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def dify(settings: Any) -> Iterator[DifyServer]:
-    settings.ALLOW_PRIVATE_PROVIDER_URLS = True
-    server = DifyServer()
-    server.start()
-    yield server
-    server.is_held = False
-    server.stop()
-
-
-@pytest.fixture
 def connect(dify: DifyServer, alice: User) -> Connect:
     def make(mode: str, *, owner: User = alice, **fields: Any) -> Provider:
         provider = create_provider(
@@ -79,6 +69,12 @@ def events_of(
             return [event async for event in events]
 
     return asyncio.run(collect())
+
+
+async def told(dify: DifyServer) -> None:
+    async with asyncio.timeout(10):
+        while not dify.stopped:
+            await asyncio.sleep(0.02)
 
 
 def text_of(events: list[Event]) -> str:
@@ -143,8 +139,7 @@ def test_a_stop_reaches_dify(dify: DifyServer, connect: Connect, alice: User) ->
             async with aclosing(stream_chat(target, target.streamed([ask("hi")], {}))) as events:
                 async for _event in events:
                     break
-            while not dify.stopped:
-                await asyncio.sleep(0.02)
+            await told(dify)
 
         asyncio.run(stopped())
         assert dify.stopped.pop()[1] == f"llmplatform-{alice.pk}"
@@ -182,6 +177,24 @@ def test_images_are_laid_there(dify: DifyServer, connect: Connect, alice: User) 
     kept = dify.files[laid["upload_file_id"]]
     assert kept["content"] == b"a picture" and kept["kind"] == "image/png"
     assert kept["user"] == call.body["user"]
+
+
+def test_a_caller_of_the_gateway_sends_an_image(
+    live_url: str, dify: DifyServer, connect: Connect, make_key: MakeKey
+) -> None:
+    dify.app("chat", takes_images=True)
+    connect("chat", name="guide")
+    parts = [{"type": "text", "text": "what"}, {"type": "image_url", "image_url": {"url": PICTURE}}]
+    headers = {"authorization": f"Bearer {make_key()}"}
+    for is_stream in (False, True):
+        body = {"model": "guide/Travel guide", "stream": is_stream}
+        body |= {"messages": [{"role": "user", "content": parts}], "user": "someone"}
+        answer = httpx.post(f"{live_url}/v1/chat/completions", json=body, headers=headers)
+        assert answer.status_code == 200 and "Answer " in answer.text
+        [laid] = dify.calls[-1].body["files"]
+        kept = dify.files[laid["upload_file_id"]]
+        assert kept["user"] == dify.calls[-1].body["user"]
+        assert kept["user"].startswith("llmplatform-") and kept["user"].endswith("/someone")
 
 
 def test_a_file_that_dify_refuses(dify: DifyServer, connect: Connect, alice: User) -> None:
@@ -287,8 +300,7 @@ def test_a_run_that_nobody_waits_for_is_stopped(
         async with aclosing(run_app(Run(provider, alice, {}), Outcome())) as events:
             async for _event in events:
                 break
-        while not dify.stopped:
-            await asyncio.sleep(0.02)
+        await told(dify)
 
     asyncio.run(leave())
     assert CallRecord.objects.get().status == "stopped"

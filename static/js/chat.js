@@ -1,4 +1,5 @@
 // The chat page: [data-chat] holds its texts; a session that is shown to its end is watched live.
+import "./chat-bases.js";
 import "./chat-composer.js";
 import "./chat-folders.js";
 import "./chat-keys.js";

@@ -1,0 +1,200 @@
+"""From a file to what is searched: stages, retries, restarts, duplicates."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.utils import timezone
+
+from accounts.models import AuditEvent, User
+from knowledge import bases, changes, documents, finding, indexing, ingesting
+from knowledge.models import Base, Change, Chunk, Document, DocumentStatus
+from knowledge.reading import Parsed, Reader
+from knowledge.tests.conftest import Ingested
+
+WARRANTY = "The warranty lasts two years. Batteries are not covered."
+TRAVEL = "出差住宿标准为每晚五百元，超出部分需要部门经理批准。"
+
+
+def _found(base: Base, question: str, **changed: Any) -> list[str]:
+    settings = finding.Settings.of(base, **changed)
+    found = finding.find_in(base, question, user=base.owner, settings=settings)
+    return [passage.text for passage in found.passages]
+
+
+def test_a_text_is_read_cut_and_found(base: Base, ingested: Ingested) -> None:
+    document = ingested(WARRANTY)
+    assert document.status == DocumentStatus.READY
+    assert (document.chunk_count, document.characters) == (1, len(WARRANTY))
+    assert document.text_file.read_text() == WARRANTY
+    assert _found(base, "how long is the warranty?") == [WARRANTY]
+    assert AuditEvent.objects.filter(action="knowledge.add_document").count() == 1
+
+
+def test_chinese_is_found_by_its_words(base: Base, ingested: Ingested) -> None:
+    ingested(WARRANTY)
+    ingested(TRAVEL, "差旅.txt")
+    assert _found(base, "住宿标准是多少") == [TRAVEL]
+
+
+def test_the_same_content_is_kept_once(base: Base, ingested: Ingested) -> None:
+    first = ingested(WARRANTY, "a.txt")
+    with pytest.raises(documents.Duplicate) as raised:
+        documents.add_document(
+            base=base, file=BytesIO(WARRANTY.encode()), name="b.txt", actor=base.owner
+        )
+    assert raised.value.document == first
+    assert "a.txt" in raised.value.messages[0]
+    kept = list(Path(first.file).parent.parent.iterdir())
+    assert kept == [first.file.parent], "the second copy is gone"
+
+
+def test_a_deleted_document_is_not_found_and_leaves_no_file(
+    base: Base, ingested: Ingested, django_capture_on_commit_callbacks: Any
+) -> None:
+    document = ingested(WARRANTY)
+    assert _found(base, "warranty")
+    with django_capture_on_commit_callbacks(execute=True):
+        documents.delete_document(document=document, actor=base.owner)
+    assert _found(base, "warranty") == []
+    assert not document.file.exists() and not document.file.parent.exists()
+
+
+def test_one_that_is_switched_off_is_not_found_until_it_is_on(
+    base: Base, ingested: Ingested
+) -> None:
+    document = ingested(WARRANTY)
+    documents.change_document(document=document, actor=base.owner, is_enabled=False)
+    assert _found(base, "warranty") == []
+    documents.change_document(document=document, actor=base.owner, is_enabled=True)
+    assert _found(base, "warranty") == [WARRANTY]
+
+
+def test_an_index_that_was_lost_is_built_from_the_database(
+    base: Base, ingested: Ingested, tmp_path: Path
+) -> None:
+    ingested(WARRANTY)
+    assert _found(base, "warranty")
+    indexing.forget_index()
+    for path in sorted(tmp_path.glob("index*/**/*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    assert _found(base, "warranty") == [WARRANTY]
+
+
+def test_former_passages_answer_while_it_is_read_again(
+    base: Base, ingested: Ingested, work: Callable[[], int]
+) -> None:
+    document = ingested(WARRANTY)
+    bases.change_base(base=base, actor=base.owner, chunk_chars=100)
+    document.refresh_from_db()
+    assert document.status == DocumentStatus.PENDING
+    assert _found(base, "warranty") == [WARRANTY]
+    work()
+    document.refresh_from_db()
+    assert document.status == DocumentStatus.READY
+    assert Chunk.objects.filter(document=document).exclude(edition=document.edition).count() == 0
+    assert _found(base, "warranty")
+
+
+def test_what_a_dead_worker_left_is_taken_up_again(
+    base: Base, ingested: Ingested, work: Callable[[], int]
+) -> None:
+    documents.add_document(
+        base=base, file=BytesIO(WARRANTY.encode()), name="a.txt", actor=base.owner
+    )
+    dead = ingesting.claim()
+    assert dead is not None
+    Chunk.objects.create(document=dead, edition=1, position=0, text="half", start=0, end=4)
+    assert ingesting.claim() is None, "somebody has it"
+    long_ago = timezone.now() - timedelta(minutes=5)
+    Document.objects.update(heartbeat_at=long_ago)
+    assert work() == 1
+    dead.refresh_from_db()
+    assert dead.status == DocumentStatus.READY
+    assert [chunk.text for chunk in dead.chunks.all()] == [WARRANTY]
+    assert _found(base, "half warranty") == [WARRANTY]
+    with pytest.raises(ingesting.Superseded):
+        ingesting.tell(dead, done=1)
+
+
+def test_one_that_breaks_off_again_and_again_has_failed(base: Base) -> None:
+    documents.add_document(
+        base=base, file=BytesIO(WARRANTY.encode()), name="a.txt", actor=base.owner
+    )
+    long_ago = timezone.now() - timedelta(minutes=5)
+    for _attempt in range(ingesting.MAX_ATTEMPTS):
+        assert ingesting.claim() is not None
+        Document.objects.update(heartbeat_at=long_ago)
+        ingesting.reap()
+    document = Document.objects.get()
+    assert (document.status, document.error_code) == (DocumentStatus.FAILED, "broke_off")
+
+
+def test_a_deleted_document_is_not_finished(base: Base, alice: User) -> None:
+    documents.add_document(base=base, file=BytesIO(b"some text"), name="a.txt", actor=alice)
+
+    class Slow(Reader):
+        def read(self, path: Path, name: str) -> Parsed:
+            parsed = super().read(path, name)
+            Document.objects.all().delete()
+            return parsed
+
+    document = ingesting.claim()
+    assert document is not None
+    with Slow() as reader:
+        ingesting.ingest(document, reader)
+    assert not Document.objects.exists()
+    assert not Chunk.objects.exists()
+
+
+def test_an_unreadable_file_says_why_and_the_next_one_goes_on(
+    base: Base, ingested: Ingested
+) -> None:
+    broken = ingested(b"%PDF-1.7\n garbage", "broken.pdf")
+    assert (broken.status, broken.error_code) == (DocumentStatus.FAILED, "broken")
+    assert ingested(WARRANTY).status == DocumentStatus.READY
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("../../x.txt", "x.txt"), ("CON", "CON"), ("a\u202etxt.exe", "atxt.exe")]
+)
+def test_names_are_shown_without_tricks(base: Base, name: str, kept: str) -> None:
+    document = documents.add_document(
+        base=base, file=BytesIO(b"words"), name=name, folder="../../etc", actor=base.owner
+    )
+    assert (document.name, document.folder) == (kept, "etc")
+
+
+def test_an_empty_file_is_refused_and_nothing_is_kept(base: Base, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError) as raised:
+        documents.add_document(base=base, file=BytesIO(b""), name="a.txt", actor=base.owner)
+    assert "file" in raised.value.message_dict
+    assert list((tmp_path / "files" / "knowledge").iterdir()) == []
+
+
+def test_changes_are_numbered_without_gaps_and_only_the_newest_is_kept(
+    base: Base, ingested: Ingested
+) -> None:
+    first, second = ingested("one text"), ingested("two texts")
+    documents.change_document(document=first, actor=base.owner, is_enabled=False)
+    rows = Change.objects.filter(base=base).values_list("revision", "document_id")
+    assert list(rows) == [(2, second.pk), (3, first.pk)]
+    base.refresh_from_db()
+    assert base.revision == 3
+    assert changes.locked(base.pk) == base
+
+
+def test_passages_that_follow_each_other_become_one(base: Base, ingested: Ingested) -> None:
+    sentences = [f"Sentence {n} of the warranty says something about part {n}. " for n in range(12)]
+    document = ingested("".join(sentences))
+    assert document.chunk_count > 2
+    settings = finding.Settings.of(base, top_k=10)
+    found = finding.find_in(base, "warranty", user=base.owner, settings=settings)
+    assert len(found.passages) == 1
+    passage = found.passages[0]
+    text = document.text_file.read_text()
+    assert passage.text.split() == text[passage.start : passage.end].split()

@@ -1,0 +1,1 @@
+"""Pages of knowledge bases: the bases, their documents, trying a search, its quality."""
