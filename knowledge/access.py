@@ -21,9 +21,8 @@ def manageable(request: HttpRequest, base_id: int) -> Base:
 
 
 def readable_document(request: HttpRequest, document_id: int) -> Document:
-    bases = Base.objects.for_user(current_user(request))
-    rows = Document.objects.select_related("base__owner")
-    return owned_or_404(rows.filter(base__in=bases), pk=document_id)
+    rows = Document.objects.for_user(current_user(request)).select_related("base__owner")
+    return owned_or_404(rows, pk=document_id)
 
 
 def manageable_document(request: HttpRequest, document_id: int) -> Document:

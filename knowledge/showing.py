@@ -72,17 +72,16 @@ def sheet(
     """
     if document.media_type != PDF or not document.pages:
         return None
-    number = number_of(asked or "", 6) or _page_of(chunks, marked)
+    number = number_of(asked or "", 6) or _page_of(document, chunks, marked)
     number = min(max(number, 1), document.pages)
     places = pictures.places(document.file, document.text_file, number, marked) if marked else ()
     return Sheet(number, document.pages, [_percent(place) for place in places])
 
 
-def _page_of(chunks: Sequence[Chunk], marked: Range | None) -> int:
-    for chunk in chunks:
-        if marked is None or chunk.end > marked[0]:
-            return chunk.page or 1
-    return 1
+def _page_of(document: Document, chunks: Sequence[Chunk], marked: Range | None) -> int:
+    if marked is not None and document.text_file.exists():
+        return pictures.page_of(document.text_file, marked[0])
+    return next((chunk.page for chunk in chunks if chunk.page), 1)
 
 
 def _percent(place: tuple[float, float, float, float]) -> tuple[float, float, float, float]:

@@ -14,6 +14,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from knowledge.demo import add_demo_base
 from prompts.demo import add_demo_prompts
 from providers.models import Provider
 from providers.services import create_provider
@@ -43,10 +44,11 @@ def _job(user: User) -> TrainingJob | None:
 
 
 def start_demo(user: User, request: HttpRequest | None = None) -> None:
-    """An echo provider, prompts, a dataset, and a base model that is being built."""
+    """An echo provider, prompts, a knowledge base, a dataset, and a base model being built."""
     if not Provider.objects.for_user(user).filter(kind="echo").exists():
         create_provider(actor=user, preset="echo", is_shared=user.is_admin, request=request)
     add_demo_prompts(user)
+    add_demo_base(user)
     if _dataset(user) is None:
         lines = [json.dumps(row, ensure_ascii=False) for row in content.tuning_records()]
         data = "\n".join(lines).encode()

@@ -13,6 +13,7 @@ from accounts.models import User
 from chat.models import ChatSession, Comparison
 from chat.search.finding import find
 from chat.search.pages import page_of
+from knowledge.models import Base, Document
 from llmplatform.navigation import GROUPS, Entry
 from prompts.models import Prompt
 from providers.models import Provider
@@ -26,6 +27,7 @@ STARTS = (
     Entry(_("Register a base model"), "models:create-base", "model"),
     Entry(_("Add provider"), "providers:choose", "provider"),
     Entry(_("New prompt"), "prompts:create", "prompt"),
+    Entry(_("New knowledge base"), "knowledge:create", "knowledge"),
 )
 # Label, rows, the field with their name, their page.
 KINDS: tuple[tuple[str | Promise, type[Model], str, str], ...] = (
@@ -35,6 +37,8 @@ KINDS: tuple[tuple[str | Promise, type[Model], str, str], ...] = (
     (_("Datasets"), Dataset, "name", "datasets:detail"),
     (_("Compare"), Comparison, "title", "compare:detail"),
     (_("Prompts"), Prompt, "title", "prompts:detail"),
+    (_("Knowledge"), Base, "name", "knowledge:detail"),
+    (_("Documents"), Document, "name", "knowledge:document"),
     (_("Providers"), Provider, "name", "providers:detail"),
 )
 MOST_OF_A_KIND = 5

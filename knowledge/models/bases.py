@@ -22,8 +22,8 @@ class Source(models.TextChoices):
 
 class SearchMode(models.TextChoices):
     HYBRID = "hybrid", _("Meaning and words")
-    DENSE = "dense", _("Meaning")
-    LEXICAL = "lexical", _("Words")
+    DENSE = "dense", _("Search by meaning")
+    LEXICAL = "lexical", _("Search by words")
 
 
 class BaseQuerySet(models.QuerySet["Base"]):

@@ -9,6 +9,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from knowledge.models.bases import Base
 
 
@@ -30,6 +31,10 @@ class Stage(models.TextChoices):
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):
+    def for_user(self, user: User) -> Self:
+        """Those of the bases that they may ask."""
+        return self.filter(base__in=Base.objects.for_user(user))
+
     def open(self) -> Self:
         return self.filter(status__in=OPEN)
 

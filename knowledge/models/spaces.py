@@ -61,7 +61,7 @@ class Space(models.Model):
         ordering = ["-created_at"]
 
     def __str__(self) -> str:
-        return self.model_name or str(_("Words"))
+        return self.model_name or str(_("Search by words"))
 
     @property
     def is_lexical(self) -> bool:

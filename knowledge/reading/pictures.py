@@ -26,6 +26,12 @@ def drawn(path: Path, page: int, width: int) -> bytes | None:
         return into.read_bytes() if _done(path, order) is not None else None
 
 
+def page_of(text_file: Path, offset: int) -> int:
+    """On which page, from 1, the character `offset` of the document's text is."""
+    with text_file.open(encoding="utf-8", newline="") as file:
+        return file.read(offset).count(PAGE_BREAK) + 1
+
+
 def places(path: Path, text_file: Path, page: int, marked: tuple[int, int]) -> list[Place]:
     """Where on `page` the characters `marked` of the document's text are: left, top, width and
     height of each line, as parts of the page."""

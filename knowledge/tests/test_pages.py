@@ -1,6 +1,7 @@
 """Pages of knowledge bases."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.urls import reverse
 from accounts.models import User
 from knowledge import bases
 from knowledge.models import Base, Document
+from knowledge.tests import files
 from knowledge.tests.conftest import Ingested
 
 WARRANTY = "The warranty lasts two years."
@@ -174,3 +176,18 @@ def test_addresses_that_say_nonsense(
 ) -> None:
     ingested(WARRANTY)
     assert client_for(alice).get(_url("detail", base.pk) + query).status_code == 200
+
+
+def test_a_passage_of_a_pdf_is_shown_on_its_page(
+    client_for: ClientFor, ingested: Ingested, alice: User, tmp_path: Path
+) -> None:
+    made = files.pdf(tmp_path, ["Nothing here but an introduction.", WARRANTY, "The end."])
+    document = ingested(made.read_bytes(), "manual.pdf")
+    assert (document.media_type, document.pages) == ("application/pdf", 3)
+    start = document.text_file.read_text().index(WARRANTY)
+    address = f"{_url('document', document.pk)}?start={start}&end={start + len(WARRANTY)}"
+    text = client_for(alice).get(address).content.decode()
+    assert "page.png?number=2" in text and text.count("<rect ") == 1
+    picture = client_for(alice).get(f"{_url('page', document.pk)}?number=2&width=300")
+    assert picture["Content-Type"] == "image/png" and picture.content.startswith(b"\x89PNG")
+    assert client_for(alice).get(f"{_url('page', document.pk)}?number=4").status_code == 404

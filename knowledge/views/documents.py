@@ -29,7 +29,7 @@ def index(request: HttpRequest, base_id: int) -> HttpResponse:
     if not base.is_own:
         return redirect("knowledge:try", base.pk)
     context = _list(request, base)
-    is_part = request.headers.get("HX-Target") == "documents"
+    context["is_part"] = is_part = request.headers.get("HX-Target") == "documents"
     template = "knowledge/detail.html#documents" if is_part else "knowledge/detail.html"
     return render(request, template, context)
 
