@@ -27,17 +27,27 @@ LINE_BREAK = "\u2028"
 
 def load(content: bytes) -> Parsed:
     text = _text_of(content)
-    parser = etree.HTMLParser(encoding="utf-8", no_network=True, remove_comments=True)
-    try:
-        root = etree.fromstring(text.encode(), parser)
-    except etree.XMLSyntaxError as error:
-        raise Unreadable("broken") from error
+    root = _root(text)
     if root is None:
         raise Unreadable("empty")
     draft = Draft(HTML)
     draft.title = root.findtext(".//title") or ""
     _Writing(draft).write(root)
     return draft.parsed()
+
+
+def _root(text: str) -> etree._Element | None:
+    parser = etree.HTMLParser(
+        encoding="utf-8", no_network=True, remove_comments=True, huge_tree=True
+    )
+    try:
+        root = etree.fromstring(text.encode(), parser)
+    except etree.XMLSyntaxError as error:
+        raise Unreadable("broken") from error
+    # Whatever follows would be left out without a word.
+    if any("depth" in entry.message for entry in parser.error_log):
+        raise Unreadable("broken")
+    return root
 
 
 def _text_of(content: bytes) -> str:

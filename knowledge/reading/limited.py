@@ -16,6 +16,7 @@ from knowledge.reading.types import Unreadable
 
 ROOT = Path(__file__).resolve().parents[2]
 WALL_S = 120.0
+CPU_S = 60
 # One that keeps more after a document than this is replaced.
 KEPT_BYTES = 256 * 1024**2
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
@@ -32,13 +33,14 @@ DEATHS: dict[int, str] = {
 class Child:
     """Started when it is first asked. For one thread at a time."""
 
-    def __init__(self, wall_s: float = WALL_S) -> None:
+    def __init__(self, wall_s: float = WALL_S, cpu_s: int = CPU_S) -> None:
         self._wall_s = wall_s
+        self._cpu_s = cpu_s
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, order: dict[str, Any]) -> Any:
         """Raises Unreadable, or OSError where the disk is at fault."""
-        process = self._process = self._process or _started()
+        process = self._process = self._process or _started(self._cpu_s)
         try:
             answer = self._answer(process, json.dumps(order).encode() + b"\n")
         except BaseException:
@@ -86,10 +88,10 @@ def _close(pipe: Any) -> None:
         return
 
 
-def _started() -> subprocess.Popen[bytes]:
+def _started(cpu_s: int) -> subprocess.Popen[bytes]:
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return subprocess.Popen(
-        [sys.executable, "-s", "-m", "knowledge.reading.child"],
+        [sys.executable, "-s", "-m", "knowledge.reading.child", str(cpu_s)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
