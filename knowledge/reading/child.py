@@ -19,6 +19,7 @@ from knowledge.reading.types import KINDS, Parsed, Unreadable
 
 MEMORY_BYTES = 1024**3
 FILE_BYTES = 1024**3
+PIECE_CHARS = 1024**2
 
 Order = dict[str, Any]
 
@@ -71,12 +72,14 @@ def _read(order: Order) -> Order:
 
 def _keep(parsed: Parsed, folder: Path) -> None:
     """Too large for a line: the text, and five numbers a block."""
-    (folder / "text").write_text(parsed.text, encoding="utf-8", newline="")
+    with (folder / "text").open("w", encoding="utf-8", newline="") as file:
+        for at in range(0, len(parsed.text), PIECE_CHARS):
+            file.write(parsed.text[at : at + PIECE_CHARS])
     numbers = array("q")
     for block in parsed.blocks:
         numbers.extend((KINDS.index(block.kind), *block[1:]))
-    with (folder / "blocks").open("wb") as file:
-        numbers.tofile(file)
+    with (folder / "blocks").open("wb") as blocks:
+        numbers.tofile(blocks)
 
 
 def _draw(order: Order) -> bool:

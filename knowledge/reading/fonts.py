@@ -1,7 +1,7 @@
 """The fonts that pdfium takes for Chinese, Japanese and Korean ones that a PDF only names.
 
 To read, it needs no shapes, only how much room a letter takes: without any font, lines that say the
-same count as one, and with a real one it draws every letter twice to measure it, which is 25 times
+same count as one, and with a real one it draws every letter twice to measure it, which is far
 slower. So it is given one in which each letter is a square, or a part of one. What is read then
 depends on no font of the machine, and a passage is found again on its page by another one. To draw,
 it takes those that are installed.
