@@ -90,7 +90,7 @@ class Server:
         self._write(partial(self._delete, only(space), space))
 
     def count(self, space: Space) -> int:
-        with _told():
+        with self._asking():
             if not self._exists(self._searching, space):
                 return 0
             return self._searching.count(_collection(space), only(space), exact=True).count
@@ -110,7 +110,7 @@ class Server:
             return []
         deep = depth(limit, stages=(dense is not None) + (sparse is not None))
         asked = _requests(space, dense, sparse, clauses(filters, documents), limit=deep)
-        with _told():
+        with self._asking():
             if not asked or not self._exists(self._searching, space):
                 return []
             answers = self._searching.query_batch_points(_collection(space), asked)
@@ -126,6 +126,16 @@ class Server:
     def close(self) -> None:
         self._searching.close()
         self._writing.close()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            with _told():
+                yield
+        except IndexUnavailable:
+            # Somebody may have removed the collection.
+            self._known.clear()
+            raise
 
     def _upsert(self, space: Space, points: list[models.PointStruct]) -> None:
         if not self._exists(self._writing, space):
@@ -166,11 +176,9 @@ class Server:
         """Writing twice does no harm, so a server that is busy for a moment is asked again."""
         for pause_s in (*self._pauses_s, None):
             try:
-                with _told():
+                with self._asking():
                     return attempt()
             except IndexUnavailable:
-                # Somebody may have removed the collection.
-                self._known.clear()
                 if pause_s is None:
                     raise
                 time.sleep(pause_s)
