@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
+from hashlib import blake2b
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -219,9 +220,15 @@ def _sparse(vector: Sparse) -> models.SparseVector:
 
 
 def _mixed(space: Space, chunk: UUID) -> UUID:
-    """Two generations of an index hold the same chunks, maybe in the same collection. Mixing twice
+    """Two generations of an index may hold the same chunks in the same collection. Mixing twice
     gives the chunk back."""
-    return UUID(int=chunk.int ^ space.id.int)
+    return UUID(int=chunk.int ^ _mask(space.id))
+
+
+@lru_cache
+def _mask(space_id: UUID) -> int:
+    # Not the id itself, of which the chunks' ids may be made.
+    return int.from_bytes(blake2b(space_id.bytes, digest_size=16).digest())
 
 
 def _chunk(space: Space, point_id: object) -> UUID:

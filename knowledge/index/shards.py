@@ -209,9 +209,11 @@ class Shard:
                 done.catch_up()
             former, self._edge = self._edge, done.result
             self._write(replace(self._state, folder_name=done.files.name))
-            if former is not None:
+        # Questions need not wait for that.
+        if former is not None:
+            with engine.told():
                 former.close()
-            self._remove_other_files()
+        self._remove_other_files()
 
     def _remove_other_files(self) -> None:
         for each in self._folder.glob("files-*"):
