@@ -1,10 +1,11 @@
-"""From files to chunks on one core: generated PDFs, plain text and Markdown, each read and cut.
+"""From files to chunks on one core: a generated file of every kind, read and cut.
 
 Seconds are the processor's, of the stage alone in this process. Then a text of BENCH_TEXT_MB
 through the child process, with what the child and this process take at most.
 """
 
 import os
+import random
 import tempfile
 import threading
 import time
@@ -36,6 +37,7 @@ ENGLISH = (
     "What should happen to records that occur twice? ",
     "Chapter 3 discusses the variants of gradient descent since 2.0 and how fast they converge. ",
 )
+ROWS = [["编号", "name", "accuracy"], *([f"{n}", f"模型 {n}", f"0.{n}"] for n in range(50_000))]
 # So many characters fill a page of A4 in the type that the PDF is set in.
 CHINESE_PAGE, ENGLISH_PAGE = 2200, 3000
 
@@ -74,12 +76,40 @@ def _markdown(folder: Path) -> Path:
     return files.markdown(folder, "# Title\n\n" + part * 300, name="a.md")
 
 
+def _html(folder: Path) -> Path:
+    part = f"<h2>一节 Section</h2><p>{_prose((*CHINESE, *ENGLISH), 2000)}</p><ul><li>x</li></ul>"
+    return files.html(folder, part * 1000)
+
+
+def _word(folder: Path) -> Path:
+    said = _prose((*CHINESE, *ENGLISH), 4000).split("\n")
+    parts: list[tuple[str, str] | list[list[str]]] = []
+    for number in range(500):
+        parts.append(("Heading1", f"一节 Section {number}"))
+        # What only repeats itself is refused: it unpacks to a hundred times its size.
+        parts += [("", f"{random.random()} {each}") for each in said]
+        parts.append(ROWS[20 * number : 20 * number + 20])
+    return files.docx(folder, parts)
+
+
+def _excel(folder: Path) -> Path:
+    return files.xlsx(folder, {"样本": ROWS})
+
+
+def _csv(folder: Path) -> Path:
+    return files.written(folder, "".join(f"{','.join(row)}\n" for row in ROWS).encode(), "a.csv")
+
+
 def _made(folder: Path) -> Iterator[File]:
     yield File("PDF, English", _pdf(folder, "en.pdf", ENGLISH, ENGLISH_PAGE))
     yield File("PDF, Chinese", _pdf(folder, "zh.pdf", CHINESE, CHINESE_PAGE))
     yield File("text, UTF-8", _text(folder, "a.txt", 20))
     yield File("text, GB 18030", _text(folder, "b.txt", 20, "gb18030"))
     yield File("Markdown", _markdown(folder))
+    yield File("HTML", _html(folder))
+    yield File("Word", _word(folder))
+    yield File("Excel", _excel(folder))
+    yield File("CSV", _csv(folder))
 
 
 def _timed(work: Callable[[], Result]) -> tuple[Result, float]:

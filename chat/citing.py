@@ -101,6 +101,8 @@ def said(remark: Mapping[str, Any]) -> str:
     code = remark["code"]
     if code == "nothing_found":
         return _("No basis found in the knowledge bases.")
+    if code == "no_room":
+        return _("The model's context has no room for passages; this answer has no sources.")
     if code == "not_searched":
         return _("The knowledge bases could not be searched in time; this answer has no sources.")
     return knowledge.told(Remark(code, remark["base_name"], remark["params"]))

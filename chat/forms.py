@@ -103,25 +103,12 @@ class SettingsForm(forms.Form):
         label=_("Longest answer (tokens)"), min_value=1, max_value=10_000_000, required=False
     )
 
-    def __init__(
-        self, *args: Any, form_id: str = "", owner: User | None = None, **kwargs: Any
-    ) -> None:
-        """`form_id`: the form its fields are sent with, where they stand outside of it. `owner`:
-        whose knowledge bases may be chosen (chat/bases.html); needed for what was sent."""
+    def __init__(self, *args: Any, form_id: str = "", **kwargs: Any) -> None:
+        """`form_id`: the form its fields are sent with, where they stand outside of it."""
         super().__init__(*args, **kwargs)
-        self._owner = owner
         if form_id:
             for field in self.fields.values():
                 field.widget.attrs["form"] = form_id
-
-    def clean(self) -> dict[str, Any]:
-        ids = self.data.getlist("knowledge_bases") if isinstance(self.data, QueryDict) else []
-        try:
-            assert self._owner is not None
-            found = grounding.readable(self._owner, [number_of(text) or 0 for text in ids])
-        except forms.ValidationError as error:
-            raise forms.ValidationError(error.messages) from error
-        return {**self.cleaned_data, "knowledge_bases": found}
 
     @property
     def changes(self) -> dict[str, Any]:
@@ -130,9 +117,29 @@ class SettingsForm(forms.Form):
         given = {name: self.cleaned_data[name] for name in names}
         return {
             "system_prompt": self.cleaned_data["system_prompt"],
-            "knowledge_bases": self.cleaned_data["knowledge_bases"],
             "parameters": {name: value for name, value in given.items() if value is not None},
         }
+
+
+class ChatSettingsForm(SettingsForm):
+    """With the knowledge bases of a chat, which chat/bases.html shows."""
+
+    def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
+        """`owner`: whose bases may be chosen."""
+        super().__init__(*args, **kwargs)
+        self._owner = owner
+
+    def clean(self) -> dict[str, Any]:
+        ids = self.data.getlist("knowledge_bases") if isinstance(self.data, QueryDict) else []
+        try:
+            found = grounding.readable(self._owner, [number_of(text) or 0 for text in ids])
+        except forms.ValidationError as error:
+            raise forms.ValidationError(error.messages) from error
+        return {**self.cleaned_data, "knowledge_bases": found}
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        return {**super().changes, "knowledge_bases": self.cleaned_data["knowledge_bases"]}
 
 
 class TitleForm(forms.Form):

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 # An answer without sources is better than none.
 PATIENCE_S = 3.0
-NOTHING_FOUND, NOT_SEARCHED = "nothing_found", "not_searched"
+NOTHING_FOUND, NOT_SEARCHED, NO_ROOM = "nothing_found", "not_searched", "no_room"
 
 
 def readable(user: User, ids: Iterable[int]) -> list[Base]:
@@ -98,7 +98,7 @@ def _passage(source: MessageSource) -> Passage:
 async def ground(generation: Generation, pool: Executor) -> bool:
     """Give it its sources, or what to say without; whether there is something to tell."""
     search = generation.search
-    if search is None:
+    if search is None or generation.ending:
         return False
     try:
         work = asyncio.get_running_loop().run_in_executor(pool, _find, search)
@@ -113,6 +113,8 @@ async def ground(generation: Generation, pool: Executor) -> bool:
     passages = material.fitting(found.passages, search.room(generation.messages))
     if passages:
         generation.rest_on(passages, remarks)
+    elif found.passages:
+        generation.go_without(material.NOT_SEARCHED, [Noted(NO_ROOM), *remarks])
     else:
         generation.go_without(material.NOTHING_FOUND, [Noted(NOTHING_FOUND), *remarks])
     return True

@@ -49,8 +49,8 @@ _WORD = re.compile(r"[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+"
 
 @dataclass(frozen=True)
 class Noted:
-    """A remark as a message keeps it: knowledge.types.Remark, or `nothing_found`, `not_searched`,
-    which are about all bases together."""
+    """A remark as a message keeps it: knowledge.types.Remark, or one about all bases together:
+    `nothing_found`, `not_searched` (not in time), `no_room` (in the model's context)."""
 
     code: str
     base_name: str = ""

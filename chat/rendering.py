@@ -63,6 +63,8 @@ ATTRIBUTES = {
 LENGTH = re.compile(r"-?\d?\d?\.?\d{0,4}(em|ex|pt|px|mu|%)?")
 LENGTHS = {"width", "lspace", "rspace", "minsize", "linethickness"}
 _SPANS = re.compile(r"</?span\b[^>]*>")
+# Sentences whose marks are tried one by one.
+CLAIMS_TRIED = 20
 # Longer code is folded.
 LONG_LINES = 40
 # The first letters of the line that ends a block of code.
@@ -199,7 +201,8 @@ def render(markdown: str, sources: int = 0, claims: Sequence[Sequence[float]] = 
     html = _marked(markdown, sources, claims)
     if _SPANS.sub("", html) != wanted:
         # One begins or ends where its sign means something, as in a formula.
-        harmless = [c for c in claims if _SPANS.sub("", _marked(markdown, sources, [c])) == wanted]
+        few = claims[:CLAIMS_TRIED]
+        harmless = [c for c in few if _SPANS.sub("", _marked(markdown, sources, [c])) == wanted]
         html = _marked(markdown, sources, harmless)
     return html
 

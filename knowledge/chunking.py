@@ -190,8 +190,8 @@ class _Cutting:
 
 
 def _end(text: str, low: int, room: int, ends: Sequence[re.Pattern[str]]) -> int:
-    """Where to cut between `low` and `room`, but not in the first third of it."""
-    begin = max(low + 1, low + (room - low) // 3)
+    """Where to cut between `low` and `room`: text not in the first third of it, lines anywhere."""
+    begin = low + 1 if ends is LINE_ENDS else max(low + 1, low + (room - low) // 3)
     for pattern in ends:
         last = 0
         for found in pattern.finditer(text, begin, room):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from functools import cache
 from hashlib import blake2b
-from itertools import chain
+from itertools import chain, filterfalse
 from threading import Lock
 from typing import TYPE_CHECKING
 
@@ -51,6 +51,8 @@ _STOP_WORDS = (
     "這 這個 個 為 與 對 於 從 們 嗎 沒有 什麼 怎麼 過 著"
 )
 STOP_WORDS = frozenset(_STOP_WORDS.split())
+# What segmentation leaves between two runs of Chinese.
+_DROPPED = STOP_WORDS | {" "}
 
 
 def terms(text: str) -> list[str]:
@@ -62,7 +64,9 @@ def terms(text: str) -> list[str]:
     plain = plain.lower()
     han = _segment(" ".join(_HAN_RUN.findall(plain)))
     words = _WORD.findall(plain)
-    return list(chain.from_iterable(map(_known.__getitem__, chain(han, words))))
+    found = list(filterfalse(_DROPPED.__contains__, han))
+    found.extend(chain.from_iterable(map(_known.__getitem__, words)))
+    return found
 
 
 def sparse(
@@ -86,11 +90,14 @@ def sparse_query(
 def _counted(
     found: Iterable[str],
 ) -> tuple["NDArray[np.uint32]", "NDArray[np.float32]"]:
-    # Counted by number, not by term: two terms of one number are one for the index.
-    counter = Counter(map(_numbers.__getitem__, found))
-    size = len(counter)
-    ids = np.fromiter(counter.keys(), np.uint32, size)
-    return ids, np.fromiter(counter.values(), np.float32, size)
+    counter = Counter(found)
+    ids = np.fromiter(map(_numbers.__getitem__, counter), np.uint32, len(counter))
+    counts = np.fromiter(counter.values(), np.float32, len(counter))
+    if len(set(ids.tolist())) == len(ids):
+        return ids, counts
+    # Two terms of one number, once in a million texts, are one for the index.
+    once, places = np.unique(ids, return_inverse=True)
+    return once, np.bincount(places, weights=counts).astype(np.float32)
 
 
 class _Terms(dict[str, tuple[str, ...]]):
@@ -121,10 +128,8 @@ _stemming = Lock()
 
 
 def _terms_of(word: str) -> list[str]:
-    if word in STOP_WORDS or word.isspace():
+    if word in STOP_WORDS:
         return []
-    if _HAN_RUN.match(word):
-        return [word[:LONGEST_TERM]]
     if _DENSE_RUN.search(word):
         return [
             *_pairs(word),

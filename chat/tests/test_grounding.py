@@ -139,6 +139,15 @@ def test_a_search_that_takes_too_long_is_left_alone(
     assert material.NOT_SEARCHED in model.system
 
 
+def test_a_small_context_has_no_room(grounded: ChatSession, model: Scripted) -> None:
+    assert grounded.model is not None
+    type(grounded.model).objects.filter(pk=grounded.model.pk).update(context_tokens=100)
+    grounded.refresh_from_db()
+    answer = ask(grounded, "How many days of paid leave are there?")
+    assert [remark["code"] for remark in answer.remarks] == ["no_room"]
+    assert material.NOT_SEARCHED in model.system
+
+
 def test_stop_while_it_is_searched(
     grounded: ChatSession, model: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:

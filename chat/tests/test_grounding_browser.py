@@ -98,3 +98,20 @@ def test_the_page_of_a_base_starts_a_chat_with_it(
     page.get_by_role("button", name="Ask in a chat").click()
     page.locator("[data-base-chip]").get_by_text("Staff handbook").wait_for()
     assert not ChatSession.objects.exists()
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing_wrong_with_sources(
+    echo: ProviderModel, alice: User, base: Base, scripted: None, sign_in: SignIn, theme: str
+) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    User.objects.filter(pk=alice.pk).update(theme=theme)
+    chat = create_session(owner=alice, model=echo, knowledge_bases=[base])
+    page = sign_in(alice)
+    page.goto(f"/chat/{chat.pk}/")
+    ask(page, "How many days of paid leave are there?")
+    wait_until_done(page)
+    page.get_by_role("button", name="Settings").click()
+    found = Axe().run(page).response["violations"]
+    assert [(each["id"], [node["html"] for node in each["nodes"]]) for each in found] == []

@@ -1,6 +1,8 @@
 """What watchers, programs and readers of shared chats see of an answer's sources."""
 
+import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
@@ -23,10 +25,24 @@ QUESTION = "How many days of paid leave are there?"
 SAYS = f"{LEAVE[:-1]} [1]. The canteen serves soup on every Friday."
 
 
+# While it is closed the answer waits after its first sentence.
+gate = threading.Event()
+gate.set()
+
+
 async def _says(target: Target, request: ChatRequest) -> AsyncIterator[Event]:
-    for at in range(0, len(SAYS), 5):
+    yield TextDelta(SAYS[:50])
+    await asyncio.to_thread(gate.wait, 10)
+    for at in range(50, len(SAYS), 5):
         yield TextDelta(SAYS[at : at + 5])
     yield Finish("stop")
+
+
+@pytest.fixture
+def _gated() -> Iterator[None]:
+    gate.clear()
+    yield
+    gate.set()
 
 
 @pytest.fixture(autouse=True)
@@ -48,14 +64,19 @@ def grounded(echo: ProviderModel, alice: User, base: Base) -> ChatSession:
     return services.create_session(owner=alice, model=echo, knowledge_bases=[base])
 
 
-async def test_programs_get_sources_before_text(grounded: ChatSession, alice: User) -> None:
+@pytest.mark.usefixtures("_gated")
+async def test_programs_get_sources_while_it_is_written(grounded: ChatSession, alice: User) -> None:
     socket = await opened(grounded, alice)
     await ask(grounded, QUESTION)
+    sources: list[str] = []
+    while not sources:
+        event = await socket.event()
+        for message in event.get("messages", []):
+            sources += [each["document"] for each in message["sources"]]
+            assert message["role"] == "user" or message["status"] == "streaming"
+    gate.set()
+    assert sources == ["leave.txt"]
     events = await socket.until_done()
-    first = next(at for at, event in enumerate(events) if event["type"] == "delta")
-    before = events[first - 1]["messages"][-1] if events[first - 1]["messages"] else {}
-    assert before["status"] == "streaming" and before["content"] == ""
-    assert [each["document"] for each in before["sources"]] == ["leave.txt"]
     answer = events[-1]["messages"][-1]
     assert answer["sources"][0]["is_cited"] and answer["sources"][0]["content"] == LEAVE
     (claim,) = answer["unsupported"]
@@ -63,20 +84,30 @@ async def test_programs_get_sources_before_text(grounded: ChatSession, alice: Us
     await socket.disconnect()
 
 
+@pytest.mark.usefixtures("_gated")
 async def test_pages_get_links_and_then_marks(grounded: ChatSession, alice: User) -> None:
     socket = await opened(grounded, alice, "format=html&lang=en")
     await ask(grounded, QUESTION)
-    events = await socket.until_done()
-    deltas = [event for event in events if event["type"] == "delta"]
-    assert any('data-cite="1"' in event["settled"] + event["tail"] for event in deltas)
-    assert all("[1" not in event["settled"] + event["tail"] for event in deltas)
-    shown = [m["html"] for event in events if event["type"] == "state" for m in event["messages"]]
+    events = [await socket.event()]
+    while 'data-cite="1"' not in _html(events[-1]):
+        events.append(await socket.event())
+    gate.set()
+    assert all(">[1" not in _html(event) for event in events)
+    shown = [_html(event) for event in events if event["type"] == "state"]
     assert any("leave.txt" in html and 'aria-busy="true"' in html for html in shown)
+    events = await socket.until_done()
     last = events[-1]["messages"][-1]
     assert "rest" not in last
     assert '<span class="unsupported" title="Not found in the sources">' in last["html"]
     assert "1 sentence was not found in the sources." in last["html"]
     await socket.disconnect()
+
+
+def _html(event: dict[str, Any]) -> str:
+    """The markup of an event, whether of messages or of new text."""
+    if event["type"] == "delta":
+        return str(event.get("settled", "")) + str(event.get("tail", ""))
+    return "".join(message["html"] for message in event["messages"])
 
 
 async def test_server_sent_events_begin_with_the_sources(grounded: ChatSession) -> None:

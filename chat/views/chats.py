@@ -16,7 +16,7 @@ from accounts.access import current_user, owned_or_404
 from accounts.models import User
 from chat import attachments, exporting, services
 from chat.context import sees
-from chat.forms import ComposerForm, ModelForm, SettingsForm
+from chat.forms import ChatSettingsForm, ComposerForm, ModelForm
 from chat.models import Attachment, ChatSession, Message
 from chat.showing import shown_turns
 from chat.views import bases
@@ -55,8 +55,8 @@ def _page(
         models=models, initial=_initial(request, chat, models)
     )
     context |= bases.listed(user, chat, bases.wanted_by(request, chat))
-    context["settings_form"] = forms.get("settings") or SettingsForm(
-        initial=_settings(chat), form_id="" if chat else "composer"
+    context["settings_form"] = forms.get("settings") or ChatSettingsForm(
+        owner=user, initial=_settings(chat), form_id="" if chat else "composer"
     )
     if chat is not None:
         context |= _turns(request, chat)
@@ -111,7 +111,7 @@ def index(request: HttpRequest) -> HttpResponse:
     composer = ComposerForm(
         request.POST, models=services.usable_models(user), has_files=bool(files or problems)
     )
-    settings_form = SettingsForm(request.POST, form_id="composer", owner=user)
+    settings_form = ChatSettingsForm(request.POST, form_id="composer", owner=user)
     if composer.is_valid() and settings_form.is_valid() and not problems:
         data = composer.cleaned_data | {"attachments": [file.pk for file in files]}
         try:
@@ -255,7 +255,7 @@ def stop(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def settings(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     chat = chat_of(request, session_id)
-    form = SettingsForm(request.POST, owner=current_user(request))
+    form = ChatSettingsForm(request.POST, owner=current_user(request))
     if not form.is_valid():
         return _page(request, chat, 422, settings=form)
     user = current_user(request)

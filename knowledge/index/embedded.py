@@ -18,7 +18,7 @@ from .types import Dense, Hit, Point, Space, Sparse, checked
 BATCH = 1000
 # Open spaces: each holds its words in memory and some files.
 MOST_OPEN = 32
-# Removed points cost time with every question; as many as this and as there are left are too many.
+# Points put and removed until a compaction is due (a third of all, if that is more).
 WORN = 20_000
 
 
@@ -42,9 +42,7 @@ class Embedded:
             self._shard(space).put(batch)
 
     def remove_documents(self, space: Space, documents: Iterable[int]) -> None:
-        numbers = list(documents)
-        if numbers:
-            self._shard(space).remove(engine.documents(numbers))
+        self._shard(space).remove(list(documents))
 
     def drop(self, space: Space) -> None:
         self._shard(space).drop()
@@ -83,6 +81,10 @@ class Embedded:
         """The last change that is known to be on disk; 0 for a new space and for one whose folder
         was damaged and begun anew: put everything again."""
         return self._shard(space).cursor
+
+    def compact(self, space: Space) -> None:
+        """Happens by itself after many changes; here for who wants it now and can wait."""
+        self._shard(space).compact()
 
     def set_cursor(self, space: Space, cursor: int) -> None:
         self._shard(space).keep(cursor)

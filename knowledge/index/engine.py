@@ -35,7 +35,9 @@ def config(dimension: int) -> edge.EdgeConfig:
         vectors={DENSE: dense} if dimension else None,
         # The rarity of words is counted by the engine: a space's folder holds nothing else.
         sparse_vectors={WORDS: edge.EdgeSparseVectorParams(modifier=edge.Modifier.Idf)},
-        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=NEVER_KB),
+        hnsw_config=edge.HnswIndexConfig(m=0, ef_construct=4, full_scan_threshold=NEVER_KB),
+        # Whatever there is, a compaction makes one part of it that is made for reading.
+        optimizers=edge.EdgeOptimizersConfig(indexing_threshold=1, default_segment_number=1),
         max_search_threads=1,
         # What is not yet on disk is put again from the database.
         wal_enabled=False,

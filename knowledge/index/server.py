@@ -47,9 +47,11 @@ INDEXED: dict[str, models.PayloadSchemaType | models.KeywordIndexParams] = {
 }
 
 
-def connect(url: str, *, api_key: str = "") -> tuple[QdrantClient, QdrantClient]:
+def connect(
+    url: str, *, api_key: str = "", search_timeout_s: int = SEARCH_TIMEOUT_S
+) -> tuple[QdrantClient, QdrantClient]:
     """Clients for searching and for writing; nothing is sent before they are used."""
-    return _client(url, api_key, SEARCH_TIMEOUT_S), _client(url, api_key, WRITE_TIMEOUT_S)
+    return _client(url, api_key, search_timeout_s), _client(url, api_key, WRITE_TIMEOUT_S)
 
 
 def _client(url: str, api_key: str, timeout_s: int) -> QdrantClient:
@@ -65,8 +67,11 @@ def only(space: Space, *more: Clause) -> models.Filter:
 class Server:
     """The clients are a pair from `connect`; tests give one of them in memory."""
 
-    def __init__(self, clients: tuple[QdrantClient, QdrantClient]) -> None:
+    def __init__(
+        self, clients: tuple[QdrantClient, QdrantClient], *, pauses_s: Sequence[float] = PAUSES_S
+    ) -> None:
         self._searching, self._writing = clients
+        self._pauses_s = pauses_s
         self._known: set[str] = set()
 
     def put(self, space: Space, points: Iterable[Point]) -> None:
@@ -158,7 +163,7 @@ class Server:
 
     def _write(self, attempt: Callable[[], None]) -> None:
         """Writing twice does no harm, so a server that is busy for a moment is asked again."""
-        for pause_s in (*PAUSES_S, None):
+        for pause_s in (*self._pauses_s, None):
             try:
                 with _told():
                     return attempt()

@@ -1,41 +1,44 @@
 import logging
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from threading import Condition as Signal
+from threading import RLock
 
 import qdrant_edge as edge
 
-from . import compaction, engine, states
+from . import engine, states
+from .compaction import Compaction, warm
 from .filters import DOCUMENT, FIELDS, payload
 from .states import State
 from .types import IndexUnavailable, Point, Space
 
 log = logging.getLogger(__name__)
 
-COMPACTION_TIMEOUT_S = 600
 # Fields of metadata beyond this many are searched without an index.
 MOST_INDEXED = 64
+# Documents removed at once: Python stands still meanwhile.
+REMOVED_AT_ONCE = 50
 
 
 class Shard:
-    """One space as a folder: the engine's files in `shard`, and its state. Opened when it is used,
-    and not closed while it is."""
+    """One space as a folder: the engine's files and their state. Opened when it is used, and not
+    closed while it is. Two locks, always taken in this order: `_writing` by who changes something,
+    `_signal` for moments."""
 
     def __init__(self, space: Space, folder: Path, *, worn: int) -> None:
         self.space = space
         self._folder = folder
         self._worn = worn
-        self._files = folder / "shard"
         self._state = State(space.dimension)
         self._edge: edge.EdgeShard | None = None
         self._indexed: set[str] = set()
-        self._users = 0
+        self._compaction: Compaction | None = None
+        self._writing = RLock()
         self._signal = Signal()
+        self._users = 0
         self._is_closing = False
 
     @property
@@ -44,6 +47,7 @@ class Shard:
 
     @property
     def cursor(self) -> int:
+        self._tidy()
         with self.used():
             return self._state.cursor
 
@@ -64,38 +68,31 @@ class Shard:
     def put(self, points: Sequence[Point]) -> None:
         kept = [payload(each.document, each.metadata) for each in points]
         made = [engine.point(*each) for each in zip(points, kept, strict=True)]
-        with self.used() as opened:
+        with self._writing, self.used() as opened:
             self._index(opened, set().union(*kept))
-            opened.update(edge.UpdateOperation.upsert_points(made))
+            self._change(opened, edge.UpdateOperation.upsert_points(made), len(made))
 
-    def remove(self, chosen: edge.Filter) -> None:
-        with self.used() as opened:
-            count = opened.count(edge.CountRequest(exact=True, filter=chosen))
-            opened.update(edge.UpdateOperation.delete_points_by_filter(chosen))
-        with self._signal:
-            self._state = replace(self._state, removed=self._state.removed + count)
+    def remove(self, documents: Sequence[int]) -> None:
+        for at in range(0, len(documents), REMOVED_AT_ONCE):
+            chosen = engine.documents(documents[at : at + REMOVED_AT_ONCE])
+            with self._writing, self.used() as opened:
+                count = opened.count(edge.CountRequest(exact=True, filter=chosen))
+                operation = edge.UpdateOperation.delete_points_by_filter(chosen)
+                self._change(opened, operation, count)
 
     def keep(self, cursor: int) -> None:
         """Everything on disk first, then the number that says so."""
-        with self.used() as opened:
+        with self._writing, self.used() as opened:
             opened.flush()
-            count = opened.count(edge.CountRequest(exact=False))
-            with self._signal:
-                self._keep(replace(self._state, cursor=cursor))
-        if self._state.removed > max(self._worn, count):
-            self.compact()
+            self._write(replace(self._state, cursor=cursor))
 
     def compact(self) -> None:
-        """Whoever searches this space meanwhile waits, some seconds for 100,000 chunks."""
-        with self._alone():
-            self._close()
-            command = [sys.executable, compaction.__file__, str(self._files)]
-            try:
-                subprocess.run(command, check=True, timeout=COMPACTION_TIMEOUT_S)
-            except subprocess.SubprocessError:
-                log.exception("The index of space %s could not be compacted", self.space.id)
-            else:
-                self._keep(replace(self._state, removed=0))
+        """Now, and until it is done; what else wants the space goes on meanwhile."""
+        self._begin_compaction()
+        running = self._compaction
+        if running is not None:
+            running.wait()
+        self._tidy()
 
     def close(self, *, if_idle: bool = False) -> None:
         with self._alone(if_idle=if_idle) as is_alone:
@@ -105,13 +102,14 @@ class Shard:
     def drop(self) -> None:
         with self._alone():
             with suppress(IndexUnavailable):
-                self._close()
+                self._close(is_kept=False)
             shutil.rmtree(self._folder, ignore_errors=True)
 
     @contextmanager
     def _alone(self, *, if_idle: bool = False) -> Iterator[bool]:
         with self._signal:
-            if if_idle and (self._users or self._is_closing):
+            is_compacting = self._compaction is not None and not self._compaction.is_over
+            if if_idle and (self._users or self._is_closing or is_compacting):
                 yield False
                 return
             self._signal.wait_for(lambda: not self._is_closing)
@@ -123,43 +121,102 @@ class Shard:
                 self._is_closing = False
                 self._signal.notify_all()
 
-    def _close(self) -> None:
+    def _close(self, *, is_kept: bool = True) -> None:
+        running, self._compaction = self._compaction, None
+        if running is not None:
+            running.abandon()
         opened, self._edge = self._edge, None
         if opened is not None:
             with engine.told():
-                opened.flush()
+                if is_kept:
+                    opened.flush()
                 opened.close()
 
     def _open(self) -> edge.EdgeShard:
-        state = states.read(self._folder, self._files, dimension=self.space.dimension)
+        state = states.read(self._folder, dimension=self.space.dimension)
         if state is not None:
+            files = self._folder / state.folder_name
+            warm(files)
             try:
                 with engine.told():
-                    opened = edge.EdgeShard.load(str(self._files))
+                    opened = edge.EdgeShard.load(str(files))
                     self._indexed = set(opened.info().payload_schema)
             except IndexUnavailable:
                 log.exception("%s is damaged and is begun anew", self._folder)
             else:
                 self._state = state
+                self._remove_other_files()
                 return opened
         return self._begin()
 
     def _begin(self) -> edge.EdgeShard:
         shutil.rmtree(self._folder, ignore_errors=True)
-        self._files.mkdir(parents=True)
+        state = State(self.space.dimension, folder_name=states.new_folder_name())
+        files = self._folder / state.folder_name
+        files.mkdir(parents=True)
         with engine.told():
-            begun = edge.EdgeShard.create(str(self._files), engine.config(self.space.dimension))
+            begun = edge.EdgeShard.create(str(files), engine.config(self.space.dimension))
             self._indexed = set()
             self._index(begun, {DOCUMENT, FIELDS})
             begun.flush()
-        self._keep(State(self.space.dimension))
+        self._write(state)
         return begun
+
+    def _change(self, opened: edge.EdgeShard, operation: edge.UpdateOperation, count: int) -> None:
+        opened.update(operation)
+        if self._compaction is not None:
+            self._compaction.miss(operation, count)
+        self._state = replace(self._state, changes=self._state.changes + count)
 
     def _index(self, opened: edge.EdgeShard, keys: set[str]) -> None:
         room = MOST_INDEXED - len(self._indexed)
         for key in sorted(keys - self._indexed)[:room]:
-            opened.update(edge.UpdateOperation.create_field_index(key, engine.schema(key)))
+            operation = edge.UpdateOperation.create_field_index(key, engine.schema(key))
+            self._change(opened, operation, 0)
             self._indexed.add(key)
 
-    def _keep(self, state: State) -> None:
-        self._state = states.write(self._folder, self._files, state)
+    def _tidy(self) -> None:
+        """Begins a compaction where one is due, and takes over the files of one that is over."""
+        with self._writing:
+            with self.used() as opened:
+                count = opened.count(edge.CountRequest(exact=False))
+            running = self._compaction
+            if running is None:
+                if self._state.changes > max(self._worn, count // 3):
+                    self._begin_compaction()
+            elif running.is_over:
+                self._take_over(running)
+
+    def _begin_compaction(self) -> None:
+        with self._writing, self.used() as opened:
+            if self._compaction is None:
+                opened.flush()
+                self._write(self._state)
+                self._compaction = Compaction(
+                    self._folder / self._state.folder_name, self._folder / states.new_folder_name()
+                )
+
+    def _take_over(self, done: Compaction) -> None:
+        with self._alone():
+            if self._compaction is not done:
+                return
+            # Where it failed, it is tried again once as many changes have come again.
+            self._compaction, self._state = None, replace(self._state, changes=0)
+            if not done.is_usable:
+                done.abandon()
+                return
+            with engine.told():
+                done.catch_up()
+            former, self._edge = self._edge, done.result
+            self._write(replace(self._state, folder_name=done.files.name))
+            if former is not None:
+                former.close()
+            self._remove_other_files()
+
+    def _remove_other_files(self) -> None:
+        for each in self._folder.glob("files-*"):
+            if each.name != self._state.folder_name:
+                shutil.rmtree(each, ignore_errors=True)
+
+    def _write(self, state: State) -> None:
+        self._state = states.write(self._folder, state)

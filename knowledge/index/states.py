@@ -2,18 +2,19 @@
 the files with the sizes they had then.
 
 The engine opens a folder whose files are cut short or missing without a word and finds less in
-it, so that is looked at first. Between two states files only grow; compaction writes one.
+it, so that is looked at first. Between two states files only grow; a compaction makes others.
 """
 
 import json
 import logging
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from uuid import uuid4
 
 log = logging.getLogger(__name__)
 
 # Another number here, and all folders are begun anew.
-LAYOUT = 1
+LAYOUT = 3
 NAME = "state.json"
 
 
@@ -21,18 +22,25 @@ NAME = "state.json"
 class State:
     dimension: int
     cursor: int = 0
-    # Points removed since the last compaction.
-    removed: int = 0
-    files: dict[str, int] = field(default_factory=dict)
+    # Each compaction makes another one.
+    folder_name: str = ""
+    # Points put and removed since the last of them.
+    changes: int = 0
+    sizes: dict[str, int] = field(default_factory=dict)
     layout: int = LAYOUT
 
 
-def read(folder: Path, files: Path, *, dimension: int) -> State | None:
+def new_folder_name() -> str:
+    """Never the same: a program that was left behind may still write to the former one."""
+    return f"files-{uuid4().hex[:12]}"
+
+
+def read(folder: Path, *, dimension: int) -> State | None:
     """None where there is nothing of use."""
     try:
         state = State(**json.loads((folder / NAME).read_bytes()))
-        sizes = _sizes(files)
-        lost = [name for name, size in state.files.items() if sizes.get(name, -1) < size]
+        sizes = _sizes(folder / state.folder_name)
+        lost = [name for name, size in state.sizes.items() if sizes.get(name, -1) < size]
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, AttributeError, OSError):
@@ -44,9 +52,9 @@ def read(folder: Path, files: Path, *, dimension: int) -> State | None:
     return state if (state.layout, state.dimension) == (LAYOUT, dimension) else None
 
 
-def write(folder: Path, files: Path, state: State) -> State:
+def write(folder: Path, state: State) -> State:
     """Once all that the state promises is on disk."""
-    complete = State(**asdict(state) | {"files": _sizes(files)})
+    complete = State(**asdict(state) | {"sizes": _sizes(folder / state.folder_name)})
     beside = folder / f"{NAME}.new"
     beside.write_text(json.dumps(asdict(complete)))
     beside.replace(folder / NAME)

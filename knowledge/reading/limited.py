@@ -16,29 +16,40 @@ from knowledge.reading.types import Unreadable
 
 ROOT = Path(__file__).resolve().parents[2]
 WALL_S = 120.0
+CPU_S = 60
 # One that keeps more after a document than this is replaced.
 KEPT_BYTES = 256 * 1024**2
 PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR")
 ANSWER_BYTES = 64 * 1024**2
+# Libraries that get no memory abort; the system kills what takes too much of it.
+DEATHS: dict[int, str] = {
+    signal.SIGXCPU: "timeout",
+    signal.SIGKILL: "memory",
+    signal.SIGABRT: "memory",
+    signal.SIGXFSZ: "too_large",
+}
 
 
 class Child:
     """Started when it is first asked. For one thread at a time."""
 
-    def __init__(self, wall_s: float = WALL_S) -> None:
+    def __init__(self, wall_s: float = WALL_S, cpu_s: int = CPU_S) -> None:
         self._wall_s = wall_s
+        self._cpu_s = cpu_s
         self._process: subprocess.Popen[bytes] | None = None
 
     def ask(self, order: dict[str, Any]) -> Any:
-        """Raises Unreadable."""
-        process = self._process = self._process or _started()
+        """Raises Unreadable, or OSError where the disk is at fault."""
+        process = self._process = self._process or _started(self._cpu_s)
         try:
             answer = self._answer(process, json.dumps(order).encode() + b"\n")
         except BaseException:
             self.stop()
             raise
-        if "code" in answer or _is_grown(process):
+        if "done" not in answer or _is_grown(process):
             self.stop()
+        if "errno" in answer:
+            raise OSError(answer["errno"], answer["why"])
         if "code" in answer:
             raise Unreadable(answer["code"], answer["params"])
         return answer["done"]
@@ -77,10 +88,10 @@ def _close(pipe: Any) -> None:
         return
 
 
-def _started() -> subprocess.Popen[bytes]:
+def _started(cpu_s: int) -> subprocess.Popen[bytes]:
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     return subprocess.Popen(
-        [sys.executable, "-s", "-m", "knowledge.reading.child"],
+        [sys.executable, "-s", "-m", "knowledge.reading.child", str(cpu_s)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -103,8 +114,7 @@ def _more(process: subprocess.Popen[bytes], until: float) -> bytes:
 
 def _death(process: subprocess.Popen[bytes]) -> str:
     """Why it died, as a code."""
-    ends = {-signal.SIGXCPU: "timeout", -signal.SIGKILL: "memory", -signal.SIGXFSZ: "too_large"}
-    return ends.get(process.wait(), "broken")
+    return DEATHS.get(-process.wait(), "broken")
 
 
 def _is_grown(process: subprocess.Popen[bytes]) -> bool:

@@ -2,7 +2,7 @@
 
 import ctypes
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -47,20 +47,17 @@ def places(path: Path, number: int, start: int, end: int) -> list[Place]:
     with _page(path, number) as page, closing(page.get_textpage()) as text:
         drawn = text.get_text_range(errors="replace")
         origins = pagetext.origins(drawn, pagetext.edits(drawn))[start:end]
-        lines: list[list[tuple[int, int]]] = [[]]
-        for first, last in origins:
-            if "\n" in drawn[first:last]:
-                lines.append([])
-            else:
-                lines[-1].append((first, last))
-        boxes = [_around(page, text, line) for line in lines]
+        if not origins:
+            return []
+        at, boxes = origins[0][0], []
+        for line in drawn[at : origins[-1][1]].split("\n"):
+            boxes.append(_around(page, text, at, at + len(line)))
+            at += len(line) + 1
     return [box for box in boxes if box is not None]
 
 
-def _around(
-    page: pdfium.PdfPage, text: pdfium.PdfTextPage, letters: Sequence[tuple[int, int]]
-) -> Place | None:
-    corners = [corner for first, last in letters for corner in _corners(page, text, first, last)]
+def _around(page: pdfium.PdfPage, text: pdfium.PdfTextPage, first: int, last: int) -> Place | None:
+    corners = list(_corners(page, text, first, last))
     if not corners:
         return None
     lefts, tops = zip(*corners, strict=True)

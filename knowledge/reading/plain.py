@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from knowledge.reading.types import PARAGRAPH, PLAIN, Block, Parsed, Unreadable
 from llmplatform.encodings import decoded
 
-MAX_BYTES = 256 * 1024**2
+# What the child process has the memory for, but for rare letters: those need four bytes each there.
+MAX_BYTES = 200 * 1024**2
 # NUL breaks PostgreSQL, lone surrogates UTF-8; form feeds are the pages of a PDF; the others are
 # never meant to be seen.
 UNWANTED = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufeff\ufffe\uffff\ud800-\udfff]")
@@ -35,6 +36,7 @@ def text_of(content: bytes) -> str:
 
 def load(content: bytes) -> Parsed:
     text = text_of(content)
+    del content  # as large as the text, which is all that is needed from here on
     return Parsed(text, list(paragraphs(text)), media_type=PLAIN)
 
 

@@ -22,10 +22,17 @@ def _problems() -> dict[str, str]:
             "that."
         ),
         "empty": _("There is nothing in this file. Upload one that has text."),
+        "encrypted": _(
+            "The file is protected with a password. Save it without one and upload that."
+        ),
         "memory": _("Reading this file takes too much memory. Split it and upload the parts."),
         "no_text": _(
             "There is no text in this file, only pictures, as in a scan. Run text recognition "
             "(OCR) on it and upload the result."
+        ),
+        "old_office": _(
+            "This is a document of an old office program. Save it as docx, xlsx or PDF and upload "
+            "that."
         ),
         "pdf_encrypted": _(
             "The PDF is protected with a password. Save it without one and upload that."

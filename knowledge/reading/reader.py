@@ -5,7 +5,7 @@ from array import array
 from pathlib import Path
 from typing import Any
 
-from knowledge.reading.limited import WALL_S, Child
+from knowledge.reading.limited import CPU_S, WALL_S, Child
 from knowledge.reading.types import KINDS, Block, Note, Parsed
 
 NUMBERS = 5
@@ -14,8 +14,8 @@ NUMBERS = 5
 class Reader:
     """`with Reader() as reader: reader.read(path, name)`. For one thread."""
 
-    def __init__(self, wall_s: float = WALL_S) -> None:
-        self._child = Child(wall_s)
+    def __init__(self, wall_s: float = WALL_S, cpu_s: int = CPU_S) -> None:
+        self._child = Child(wall_s, cpu_s)
 
     def __enter__(self) -> "Reader":
         return self

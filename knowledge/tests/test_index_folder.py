@@ -146,8 +146,8 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "state cut short": lambda at: (at / "state.json").write_text('{"dimension": 2, "cur'),
     "state of something else": lambda at: (at / "state.json").write_text("[1]"),
     "state missing": lambda at: (at / "state.json").unlink(),
-    "file cut short": lambda at: os.truncate(largest(at / "shard"), 10),
-    "file missing": lambda at: largest(at / "shard").unlink(),
+    "file cut short": lambda at: os.truncate(largest(at), 10),
+    "file missing": lambda at: largest(at).unlink(),
     "configuration of noise": lambda at: next(at.rglob("segment.json")).write_bytes(
         b"\xff" * next(at.rglob("segment.json")).stat().st_size
     ),
@@ -178,7 +178,7 @@ def test_damage_is_logged(tmp_path: Path, space: Space, caplog: pytest.LogCaptur
     before = Embedded(tmp_path / "index")
     before.count(space)
     before.close()
-    largest(folder(tmp_path, space) / "shard").unlink()
+    largest(folder(tmp_path, space)).unlink()
     with caplog.at_level(logging.ERROR):
         after = Embedded(tmp_path / "index")
         assert after.cursor(space) == 0
@@ -218,22 +218,46 @@ def test_threads_put_search_and_drop_at_once(tmp_path: Path) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(30)))
-    assert index.open_count >= 1
+    for space in spaces:
+        index.put(space, points(999))
+        assert 999 in found(index, space)
     index.close()
 
 
 def test_removed_points_are_left_out_once_they_are_many(tmp_path: Path, space: Space) -> None:
     index = Embedded(tmp_path / "index", worn=1000)
-    index.put(space, points(*range(3000)))
-    index.remove_documents(space, range(2900))
-    index.put(space, points(5000))
+    index.put(space, points(*range(1000)))
+    index.remove_documents(space, range(900))
+    at = folder(tmp_path, space)
+    (before,) = at.glob("files-*")
     index.set_cursor(space, 3)
-    state = json.loads((folder(tmp_path, space) / "state.json").read_text())
-    assert (state["removed"], state["cursor"]) == (0, 3)
-    assert found(index, space) == [*range(2900, 3000), 5000]
-    index.put(space, points(5001))
-    index.remove_documents(space, [2950])
-    assert index.count(space) == 101
-    index.close()
     assert index.cursor(space) == 3
+    # It is on its way, and what comes meanwhile is not lost.
+    index.put(space, points(5000))
+    index.remove_documents(space, [950])
+    index.compact(space)
+    (now,) = at.glob("files-*")
+    assert now != before
+    left = [*range(900, 950), *range(951, 1000), 5000]
+    assert found(index, space) == left
+    index.put(space, points(5001))
+    index.remove_documents(space, [960])
+    index.close()
+    left = [each for each in [*left, 5001] if each != 960]
+    assert found(index, space) == left
+    assert index.cursor(space) == 3
+    index.close()
+
+
+def test_a_compaction_that_is_under_way_ends_with_the_index(tmp_path: Path, space: Space) -> None:
+    index = Embedded(tmp_path / "index", worn=10)
+    index.put(space, points(*range(100)))
+    index.set_cursor(space, 1)
+    assert index.cursor(space) == 1
+    at = folder(tmp_path, space)
+    assert len([*at.glob("files-*")]) == 2
+    index.close()
+    assert len([*at.glob("files-*")]) == 1
+    assert found(index, space) == [*range(100)]
+    index.drop(space)
     index.close()

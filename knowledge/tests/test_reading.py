@@ -104,7 +104,6 @@ def test_every_letter_of_a_page_leads_back_to_where_it_is_drawn() -> None:
         (b" \n\t\n", "empty"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "unknown_type"),
         (b"%PDF-1.7\nnothing more", "broken"),
-        (b"<html>%PDF-1.7\nneither the one nor the other", "broken"),
     ],
 )
 def test_broken_files(reader: Reader, tmp_path: Path, content: bytes, code: str) -> None:
@@ -119,3 +118,87 @@ def test_scanned_pdf(reader: Reader, tmp_path: Path) -> None:
     with pytest.raises(Unreadable) as problem:
         reader.read(files.pdf(tmp_path, ["", ""]), "scan.pdf")
     assert problem.value.code == "no_text"
+
+
+def test_word(reader: Reader, tmp_path: Path) -> None:
+    parts = [
+        *(("Heading1", "Guide"), ("", "Words  of\tit."), ("Heading2", "Steps")),
+        *(("List", "first"), ("List", "second"), ("", "Then & now.")),
+        [["name", "n"], ["a|b", "1"]],
+    ]
+    parsed = reader.read(files.docx(tmp_path, parts, title="A title"), "renamed.pdf")
+    assert parsed.title == "A title"
+    assert [(block.kind, block.level) for block in parsed.blocks if block.level] == [
+        ("heading", 1),
+        ("heading", 2),
+        ("table", 2),
+    ]
+    assert said(parsed) == [
+        ("heading", "Guide"),
+        ("paragraph", "Words  of\tit."),
+        ("heading", "Steps"),
+        ("list", "- first\n- second"),
+        ("paragraph", "Then & now."),
+        ("table", "| name | n |\n| --- | --- |\n| a\\|b | 1 |"),
+    ]
+
+
+def test_excel(reader: Reader, tmp_path: Path) -> None:
+    sheets = {
+        "员工": [["Staff of 2026"], ["姓名", "年龄"], ["张三", 30.0], ["", ""], ["李四", 2.5]],
+        "Empty": [],
+        "More": [["a", "", "c"], ["1", "2", "3", "4"]],
+    }
+    parsed = reader.read(files.xlsx(tmp_path, sheets), "made.xlsx")
+    assert said(parsed) == [
+        ("heading", "员工"),
+        ("paragraph", "Staff of 2026"),
+        ("table", "姓名; 年龄\n姓名: 张三; 年龄: 30\n姓名: 李四; 年龄: 2.5"),
+        ("heading", "More"),
+        ("table", "a; B; c; D\na: 1; B: 2; c: 3; D: 4"),
+    ]
+
+
+@pytest.mark.parametrize("sign", [",", ";", "\t"])
+def test_csv(reader: Reader, tmp_path: Path, sign: str) -> None:
+    rows = [["名称", "note"], ["甲", '"two\nlines, and more"'], ["乙", "x"]]
+    content = "\r\n".join(sign.join(row) for row in rows).encode("gb18030")
+    parsed = reader.read(files.written(tmp_path, content, "a.csv"), "a.csv")
+    assert parsed.text == ("名称; note\n名称: 甲; note: two lines, and more\n名称: 乙; note: x")
+
+
+def test_html(reader: Reader, tmp_path: Path) -> None:
+    body = """
+      <nav><a href="/">Home</a></nav><script>alert(1)</script><style>p { }</style>
+      <h1>A <em>guide</em></h1>
+      <p>Some <b>bold</b>
+         text<br>and more.</p>
+      Loose words <div>in a division<p>and a paragraph</div> after it
+      <ul><li>one<ul><li>inner</li></ul></li><li><p>two</p></li></ul>
+      <pre>def f():\n    return 1</pre>
+      <table><tr><th>a</th><th>b</th></tr><tr><td>1</td><td>2 <i>x</i></td></tr></table>
+      <table><tr><td><h2>Laid out</h2><p>by a table</p></td></tr></table>
+      <!-- a remark -->
+    """
+    parsed = reader.read(files.html(tmp_path, body, title="标题 1"), "a.txt")
+    assert parsed.title == "标题 1"
+    assert said(parsed) == [
+        ("heading", "A guide"),
+        ("paragraph", "Some bold text\nand more."),
+        ("paragraph", "Loose words"),
+        ("paragraph", "in a division"),
+        ("paragraph", "and a paragraph"),
+        ("paragraph", "after it"),
+        ("list", "- one\n  - inner\n- two"),
+        ("code", "def f():\n    return 1"),
+        ("table", "| a | b |\n| --- | --- |\n| 1 | 2 x |"),
+        ("heading", "Laid out"),
+        ("paragraph", "by a table"),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["gb2312", "big5", "utf-8"])
+def test_html_says_its_encoding(reader: Reader, tmp_path: Path, encoding: str) -> None:
+    page = f"<html><head><meta charset={encoding}></head><body><p>中文</p></body></html>"
+    path = files.written(tmp_path, page.encode(encoding), "a.html")
+    assert reader.read(path, "a.html").text == "中文"
