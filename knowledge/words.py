@@ -107,7 +107,9 @@ class _Terms(dict[str, tuple[str, ...]]):
         if len(self) >= CACHED:
             self.clear()
         found = tuple(term for term in _terms_of(word) if term and term not in STOP_WORDS)
-        self[word] = found
+        # Whole sentences of scripts without spaces do not come again.
+        if len(word) <= LONGEST_TERM:
+            self[word] = found
         return found
 
 

@@ -22,6 +22,8 @@ COMMON = re.compile(
     "，。、：；！？「」“”《》]"
 )
 SAMPLE = 64 * 1024
+# Fewer bytes with a zero among them tell nothing: two signs of anything are a word in UTF-16.
+WIDE_LEAST = 8
 
 
 def decoded(content: bytes) -> str | None:
@@ -40,7 +42,7 @@ def decoded(content: bytes) -> str | None:
 def _old(content: bytes) -> tuple[str, ...]:
     """Which ones a text without a mark may be in, the likeliest first."""
     sample = content[:SAMPLE]
-    if b"\x00" in sample:
+    if b"\x00" in sample and len(sample) >= WIDE_LEAST:
         # Every other byte of western text in UTF-16 is zero, the second one in little-endian.
         wide = ("utf-16-le", "utf-16-be")
         return wide if sample[1::2].count(0) >= sample[::2].count(0) else wide[::-1]

@@ -56,11 +56,18 @@ class Compaction:
         else:
             self._missed.clear()
 
-    def catch_up(self) -> None:
-        if self.result is not None:
+    def catch_up(self) -> bool:
+        """Whether the copy has all changes now."""
+        if self.result is None:
+            return False
+        try:
             for operation in self._missed:
                 self.result.update(operation)
             self.result.flush()
+        except Exception:
+            log.exception("%s cannot be changed after its compaction", self.files)
+            return False
+        return True
 
     def wait(self) -> None:
         self._thread.join()

@@ -24,7 +24,10 @@ class Root:
     def folder(self) -> Path:
         with self._taking:
             if self._folder is None:
-                self._folder = self._take()
+                try:
+                    self._folder = self._take()
+                except OSError as error:
+                    raise IndexUnavailable(f"The index has no folder: {error}") from error
             return self._folder
 
     def release(self) -> None:

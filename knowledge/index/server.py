@@ -3,7 +3,8 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
+from hashlib import blake2b
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -89,7 +90,7 @@ class Server:
         self._write(partial(self._delete, only(space), space))
 
     def count(self, space: Space) -> int:
-        with _told():
+        with self._asking():
             if not self._exists(self._searching, space):
                 return 0
             return self._searching.count(_collection(space), only(space), exact=True).count
@@ -109,7 +110,7 @@ class Server:
             return []
         deep = depth(limit, stages=(dense is not None) + (sparse is not None))
         asked = _requests(space, dense, sparse, clauses(filters, documents), limit=deep)
-        with _told():
+        with self._asking():
             if not asked or not self._exists(self._searching, space):
                 return []
             answers = self._searching.query_batch_points(_collection(space), asked)
@@ -125,6 +126,16 @@ class Server:
     def close(self) -> None:
         self._searching.close()
         self._writing.close()
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        try:
+            with _told():
+                yield
+        except IndexUnavailable:
+            # Somebody may have removed the collection.
+            self._known.clear()
+            raise
 
     def _upsert(self, space: Space, points: list[models.PointStruct]) -> None:
         if not self._exists(self._writing, space):
@@ -165,11 +176,9 @@ class Server:
         """Writing twice does no harm, so a server that is busy for a moment is asked again."""
         for pause_s in (*self._pauses_s, None):
             try:
-                with _told():
+                with self._asking():
                     return attempt()
             except IndexUnavailable:
-                # Somebody may have removed the collection.
-                self._known.clear()
                 if pause_s is None:
                     raise
                 time.sleep(pause_s)
@@ -219,9 +228,15 @@ def _sparse(vector: Sparse) -> models.SparseVector:
 
 
 def _mixed(space: Space, chunk: UUID) -> UUID:
-    """Two generations of an index hold the same chunks, maybe in the same collection. Mixing twice
+    """Two generations of an index may hold the same chunks in the same collection. Mixing twice
     gives the chunk back."""
-    return UUID(int=chunk.int ^ space.id.int)
+    return UUID(int=chunk.int ^ _mask(space.id))
+
+
+@lru_cache
+def _mask(space_id: UUID) -> int:
+    # Not the id itself, of which the chunks' ids may be made.
+    return int.from_bytes(blake2b(space_id.bytes, digest_size=16).digest())
 
 
 def _chunk(space: Space, point_id: object) -> UUID:

@@ -55,7 +55,8 @@ class Shard:
     def used(self) -> Iterator[edge.EdgeShard]:
         with self._signal:
             self._signal.wait_for(lambda: not self._is_closing)
-            opened = self._edge = self._edge or self._open()
+            with engine.told():
+                opened = self._edge = self._edge or self._open()
             self._users += 1
         try:
             with engine.told():
@@ -192,9 +193,14 @@ class Shard:
             if self._compaction is None:
                 opened.flush()
                 self._write(self._state)
-                self._compaction = Compaction(
-                    self._folder / self._state.folder_name, self._folder / states.new_folder_name()
-                )
+                files = self._folder / self._state.folder_name
+                try:
+                    self._compaction = Compaction(files, self._folder / states.new_folder_name())
+                except OSError:
+                    # No room for a second copy, maybe; questions are answered without it.
+                    log.exception("%s could not be copied to be compacted", files)
+                    self._state = replace(self._state, changes=0)
+                    self._remove_other_files()
 
     def _take_over(self, done: Compaction) -> None:
         with self._alone():
@@ -202,16 +208,16 @@ class Shard:
                 return
             # Where it failed, it is tried again once as many changes have come again.
             self._compaction, self._state = None, replace(self._state, changes=0)
-            if not done.is_usable:
+            if not done.is_usable or not done.catch_up():
                 done.abandon()
                 return
-            with engine.told():
-                done.catch_up()
             former, self._edge = self._edge, done.result
             self._write(replace(self._state, folder_name=done.files.name))
-            if former is not None:
+        # Questions need not wait for that.
+        if former is not None:
+            with engine.told():
                 former.close()
-            self._remove_other_files()
+        self._remove_other_files()
 
     def _remove_other_files(self) -> None:
         for each in self._folder.glob("files-*"):

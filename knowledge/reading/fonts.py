@@ -32,12 +32,8 @@ def read_with_squares() -> None:
 
 def draw_with_installed() -> None:
     """For documents that are opened from now on."""
-    raw.FPDF_SetSystemFontInfo(_installed())
-
-
-@cache
-def _installed() -> Any:
-    return raw.FPDF_GetDefaultSystemFontInfo()
+    # A new one each time: pdfium empties it when another takes its place.
+    raw.FPDF_SetSystemFontInfo(raw.FPDF_GetDefaultSystemFontInfo())
 
 
 @cache

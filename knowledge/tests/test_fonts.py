@@ -35,6 +35,11 @@ def test_lines_that_say_the_same_are_all_read(tmp_path: Path) -> None:
 def test_drawing_in_between_changes_nothing(tmp_path: Path) -> None:
     path = files.pdf(tmp_path, ["\n".join([f"{LINE}，and English."] * 5)])
     before = pdf.load(path), pages.places(path, 1, 2, 12)
-    pages.draw(path, 1, 200, tmp_path / "page.png")
-    assert (pdf.load(path), pages.places(path, 1, 2, 12)) == before
+    drawn = tmp_path / "page.png"
+    pictures = set()
+    for _time in range(3):
+        pages.draw(path, 1, 200, drawn)
+        pictures.add(drawn.read_bytes())
+        assert (pdf.load(path), pages.places(path, 1, 2, 12)) == before
+    assert len(pictures) == 1
     assert len(before[1]) == 1

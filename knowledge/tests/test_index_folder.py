@@ -136,6 +136,18 @@ def test_folders_of_processes_have_an_end(tmp_path: Path, space: Space) -> None:
         each.close()
 
 
+def test_no_folder_is_told(tmp_path: Path, space: Space) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(IndexUnavailable):
+        Embedded(tmp_path / "file" / "index").count(space)
+    index = Embedded(tmp_path / "index")
+    assert index.spaces() == []
+    folder(tmp_path, space).write_text("")
+    with pytest.raises(IndexUnavailable):
+        index.count(space)
+    index.close()
+
+
 def largest(files: Path) -> Path:
     return max(
         (each for each in files.rglob("*") if each.is_file()), key=lambda f: f.stat().st_size

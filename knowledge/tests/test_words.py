@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from knowledge.words import sparse, sparse_query, terms
+from knowledge.words import LONGEST_TERM, sparse, sparse_query, terms
 
 
 @pytest.mark.parametrize(
@@ -55,3 +57,12 @@ def test_numbers_of_terms_are_the_same_for_ever() -> None:
     ids, values = sparse_query(["知识库", "index", "index"])
     assert ids.dtype == np.uint32 and values.dtype == np.float32
     assert dict(zip(ids.tolist(), values.tolist(), strict=True)) == {155562363: 1.0, 900914834: 2.0}
+
+
+@given(st.text())
+def test_any_text_has_terms_that_can_be_weighed(text: str) -> None:
+    found = terms(text)
+    assert all(term and len(term) <= LONGEST_TERM for term in found)
+    ids, values = sparse(found, average=10)
+    assert len(ids) == len(set(ids.tolist())) == len(values)
+    assert found == terms(text)
