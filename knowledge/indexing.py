@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 
 from knowledge import words
-from knowledge.index import Filters, Hit, Index, Point
+from knowledge.index import Filters, Hit, Index, Point, open_folder, open_server
 from knowledge.index import Space as Place
 from knowledge.models import Base, Change, Chunk, Document, Space, SpaceStatus, Vector
 from knowledge.types import Passage, Stages
@@ -50,14 +50,9 @@ def folder() -> Path:
 
 @functools.cache
 def the_index() -> Index:
-    # Only here: both take a while to import, and one of them is enough.
     if is_server():
-        from knowledge.index.server import Server, connect
-
-        return Server(connect(settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY))
-    from knowledge.index.embedded import Embedded
-
-    return Embedded(folder())
+        return open_server(settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY)
+    return open_folder(folder())
 
 
 def place_of(space: Space) -> Place:
