@@ -15,6 +15,11 @@ def readable(request: HttpRequest, base_id: int) -> Base:
     return owned_or_404(_joined(rows).counted(), pk=base_id)
 
 
+def searchable(request: HttpRequest, base_id: int) -> Base:
+    """Without what only pages show: a search is asked often."""
+    return owned_or_404(Base.objects.for_user(current_user(request)), pk=base_id)
+
+
 def manageable(request: HttpRequest, base_id: int) -> Base:
     rows = Base.objects.manageable_by(current_user(request))
     return owned_or_404(_joined(rows).counted(), pk=base_id)

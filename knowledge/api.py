@@ -12,7 +12,13 @@ from ninja.files import UploadedFile
 
 from accounts.access import current_user, owned_or_404
 from knowledge import assessing, bases, documents, filtering, finding
-from knowledge.access import manageable, manageable_document, readable, readable_document
+from knowledge.access import (
+    manageable,
+    manageable_document,
+    readable,
+    readable_document,
+    searchable,
+)
 from knowledge.models import Base, Document
 from knowledge.remarks import told
 from knowledge.schemas import (
@@ -208,7 +214,7 @@ def list_chunks(request: HttpRequest, document_id: int, paging: Query[Paging]) -
 
 @router.post("bases/{int:base_id}/search", response=SearchOut)
 def search(request: HttpRequest, base_id: int, body: SearchIn) -> Any:
-    base, user = readable(request, base_id), current_user(request)
+    base, user = searchable(request, base_id), current_user(request)
     settings = finding.Settings.of(
         base,
         top_k=body.top_k,

@@ -23,7 +23,7 @@ from providers.models import ProviderModel
 logger = logging.getLogger(__name__)
 
 QUESTION_MAX_CHARS = 2000
-# What a reranker reads, and what threshold and merging may throw away.
+# What a reranker reads.
 CANDIDATES = 30
 
 
@@ -107,7 +107,7 @@ def _own(
     watch: Watch,
     remarks: list[Remark],
 ) -> list[Passage]:
-    space = space or _live(base)
+    space = space or base.live_space
     if space is None:
         return []
     vector = None
@@ -119,22 +119,21 @@ def _own(
             logger.warning("knowledge base %s: words only: %s", base.pk, error)
             remarks.append(Remark("words_only", base.name, {"why": str(error.advice)}))
     lexical = settings.mode != SearchMode.DENSE or vector is None
-    limit = max(CANDIDATES, settings.top_k)
+    # A reranker scores anew, and so reads more than are wanted.
+    limit = max(CANDIDATES, settings.top_k) if settings.rerank_model else settings.top_k
+    least = 0.0 if settings.rerank_model else settings.score_threshold
     with watch.stage("search"):
-        hits = indexing.search(
+        hits, is_whole = indexing.search(
             space,
             question=question if lexical else None,
             vector=vector,
             limit=limit,
             filters=settings.filters,
         )
+    if not is_whole:
+        remarks.append(Remark("still_indexing", base.name))
     with watch.stage("load"):
-        return indexing.passages(base, hits)
-
-
-def _live(base: Base) -> Space | None:
-    rows = Space.objects.select_related("embedding_model__provider", "base__owner")
-    return rows.filter(pk=base.live_space_id).first() if base.live_space_id else None
+        return indexing.passages(base, [hit for hit in hits if hit.relevance >= least])
 
 
 def _reranked(

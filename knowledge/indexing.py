@@ -5,6 +5,9 @@ one is this process' own. Which change was the last is kept by the index itself,
 """
 
 import functools
+import threading
+import time
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -16,16 +19,23 @@ from django.conf import settings
 from django.db.models import F, QuerySet
 
 from knowledge import words
-from knowledge.index import Filters, Hit, Index, Point
+from knowledge.index import Filters, Hit, Index, Point, open_folder, open_server
 from knowledge.index import Space as Place
 from knowledge.models import Base, Change, Chunk, Document, Space, SpaceStatus, Vector
 from knowledge.types import Passage, Stages
 
 # Documents in one go, and chunks in one call.
-DOCUMENTS = 50
+DOCUMENTS = 20
+# How long a question waits for passages that are new.
+WAIT_S = 1.5
 CHUNKS = 500
 # A base of few chunks says little about how long its chunks are.
 USUAL_TERMS, USUAL_WEIGHT, LOOKED_AT = 150.0, 20, 500
+# Columns that a passage is made of: to read all takes twice as long.
+SHOWN = (
+    *("document", "position", "text", "start", "end", "page", "headings"),
+    *("document__name", "document__metadata"),
+)
 LOW_BITS = (1 << 64) - 1
 
 
@@ -33,16 +43,16 @@ def is_server() -> bool:
     return bool(settings.QDRANT_URL)
 
 
+def folder() -> Path:
+    """Of the embedded index."""
+    return Path(settings.PLATFORM_DATA) / "index"
+
+
 @functools.cache
 def the_index() -> Index:
-    # Only here: both take a while to import, and one of them is enough.
     if is_server():
-        from knowledge.index.server import Server, connect
-
-        return Server(connect(settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY))
-    from knowledge.index.embedded import Embedded
-
-    return Embedded(Path(settings.PLATFORM_DATA) / "index")
+        return open_server(settings.QDRANT_URL, api_key=settings.QDRANT_API_KEY)
+    return open_folder(folder())
 
 
 def place_of(space: Space) -> Place:
@@ -58,19 +68,33 @@ def chunk_of(point: UUID) -> int:
     return point.int & LOW_BITS
 
 
-def catch_up(space: Space) -> int:
-    """Apply the changes that the index does not know yet; how many. IndexUnavailable."""
-    index, applied = the_index(), 0
-    cursor = _cursor(index, space)
-    while True:
-        rows = Change.objects.filter(base=space.base_id, revision__gt=cursor).order_by("revision")
-        changes = list(rows.values_list("revision", "document_id")[:DOCUMENTS])
-        if not changes:
-            return applied
-        _apply(index, space, [document_id for _revision, document_id in changes])
-        cursor = changes[-1][0]
-        _keep_cursor(index, space, cursor)
-        applied += len(changes)
+_turns: dict[UUID, threading.Lock] = defaultdict(threading.Lock)
+
+
+def catch_up(space: Space, *, within_s: float | None = None) -> bool:
+    """Apply the changes that the index does not know yet. False if that is not done in time, by
+    this thread or by another one that is at it. IndexUnavailable."""
+    turn, end = _turns[space.pk], time.monotonic() + (within_s or 0)
+    if not turn.acquire(timeout=-1 if within_s is None else within_s):
+        return False
+    try:
+        index = the_index()
+        cursor = _cursor(index, space)
+        while changes := _changes(space, cursor):
+            if within_s is not None and time.monotonic() > end:
+                return False
+            _apply(index, space, [document_id for _revision, document_id in changes])
+            cursor = changes[-1][0]
+            _keep_cursor(index, space, cursor)
+    finally:
+        turn.release()
+    return True
+
+
+def _changes(space: Space, cursor: int) -> list[tuple[int, int]]:
+    """The next ones: revision and document."""
+    rows = Change.objects.filter(base=space.base_id, revision__gt=cursor).order_by("revision")
+    return list(rows.values_list("revision", "document_id")[:DOCUMENTS])
 
 
 def _cursor(index: Any, space: Space) -> int:
@@ -157,25 +181,26 @@ def search(
     vector: Sequence[float] | None,
     limit: int,
     filters: Filters | None = None,
-) -> list[Hit]:
-    """By words where there is a `question`, by meaning where there is a vector.
-    IndexUnavailable."""
-    if not is_server():  # a server is told by the worker
-        catch_up(space)
-    return the_index().search(
+) -> tuple[list[Hit], bool]:
+    """By words where there is a `question`, by meaning where there is a vector. Whether all that is
+    ready was searched is the second. IndexUnavailable."""
+    # A server is told by the worker.
+    is_whole = is_server() or catch_up(space, within_s=WAIT_S)
+    hits = the_index().search(
         place_of(space),
         dense=None if vector is None else np.asarray(vector, dtype=np.float32),
         sparse=words.sparse_query(words.terms(question)) if question is not None else None,
         limit=limit,
         filters=filters,
     )
+    return hits, is_whole
 
 
 def passages(base: Base, hits: Iterable[Hit]) -> list[Passage]:
     """In the order of `hits`; what was deleted in this very moment is left out."""
     found = {chunk_of(hit.chunk): hit for hit in hits}
     rows = Chunk.objects.filter(pk__in=found, document__base=base).select_related("document")
-    chunks = {chunk.pk: chunk for chunk in rows}
+    chunks = {chunk.pk: chunk for chunk in rows.only(*SHOWN)}
     return [_passage(base, chunks[pk], hit) for pk, hit in found.items() if pk in chunks]
 
 
@@ -229,3 +254,12 @@ def forget_index() -> None:
         if close is not None:
             close()
     the_index.cache_clear()
+
+
+def drop_unknown() -> None:
+    """Folders of an embedded index whose space is gone or was replaced."""
+    kept = set(Space.objects.exclude(status=SpaceStatus.RETIRED).values_list("pk", flat=True))
+    index: Any = the_index()
+    for pk in index.spaces():
+        if pk not in kept:
+            index.drop(Place(pk, 0))

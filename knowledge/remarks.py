@@ -10,6 +10,7 @@ def told(remark: Remark) -> str:
         "unavailable": _("“%(base)s” cannot be searched now."),
         "words_only": _("“%(base)s” was searched by words only: %(why)s"),
         "rerank_failed": _("Passages of “%(base)s” were not reranked: %(why)s"),
+        "still_indexing": _("The newest passages of “%(base)s” cannot be found yet."),
         "not_ready": _("“%(base)s”: %(ready)d of %(total)d documents are ready."),
     }
     return texts[remark.code] % {"base": remark.base_name, **remark.params}

@@ -46,14 +46,14 @@ def step(reader: Reader, pulse: Pulse) -> bool:
 
 def _tell_server() -> bool:
     """What has changed, where there is a server. One that is away is told later."""
-    told = 0
+    was_behind = False
     for space in indexing.behind():
         try:
-            told += indexing.catch_up(space)
+            was_behind = indexing.catch_up(space)
         except IndexUnavailable as error:
             logger.warning("the index cannot be told of changes yet: %s", error)
             return False
-    return bool(told)
+    return was_behind
 
 
 def _document(reader: Reader, pulse: Pulse) -> bool:

@@ -41,7 +41,7 @@ class Passage:
 class Remark:
     """Something a reader of the answer should know: `unavailable` (a base could not be searched),
     `words_only` (no vectors: the embedding model is away), `not_ready` (documents are still in
-    work: {"ready", "total"}), `rerank_failed`."""
+    work: {"ready", "total"}), `still_indexing` (new passages are missing), `rerank_failed`."""
 
     code: str
     base_name: str

@@ -21,6 +21,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware  # noqa: E40
 
 import llmplatform.celery  # noqa: E402, F401  # else whoever starts the first training waits
 from chat.generation import generator  # noqa: E402
+from knowledge.following import follow as follow_index  # noqa: E402
 from llmplatform.bodies import with_limited_bodies  # noqa: E402
 from llmplatform.garbage import look_now_and_then, settle  # noqa: E402
 from llmplatform.lifespan import Lifespan  # noqa: E402
@@ -43,7 +44,7 @@ _all_else = ProtocolTypeRouter(
         "lifespan": Lifespan(
             sync_to_async(generator.shut_down, thread_sensitive=False),
             gateway.shut_down,
-            begins=[replay, look_now_and_then],
+            begins=[replay, look_now_and_then, follow_index],
         ),
     }
 )

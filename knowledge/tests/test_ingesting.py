@@ -198,3 +198,31 @@ def test_passages_that_follow_each_other_become_one(base: Base, ingested: Ingest
     passage = found.passages[0]
     text = document.text_file.read_text()
     assert passage.text.split() == text[passage.start : passage.end].split()
+
+
+def test_a_question_does_not_wait_for_an_index_that_is_being_made(
+    base: Base, ingested: Ingested, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ingested(WARRANTY)
+    monkeypatch.setattr(indexing, "WAIT_S", 0.01)
+    space = base.live_space
+    assert space is not None
+    settings = finding.Settings.of(base)
+    with indexing._turns[space.pk]:
+        found = finding.find_in(base, "warranty", user=base.owner, settings=settings)
+    assert [remark.code for remark in found.remarks] == ["still_indexing"]
+    found = finding.find_in(base, "warranty", user=base.owner, settings=settings)
+    assert [passage.text for passage in found.passages] == [WARRANTY]
+    assert not found.remarks
+
+
+def test_an_index_follows_and_forgets_what_was_replaced(base: Base, ingested: Ingested) -> None:
+    ingested(WARRANTY)
+    space = base.live_space
+    assert space is not None
+    indexing.catch_up(space)
+    index: Any = indexing.the_index()
+    assert index.count(indexing.place_of(space)) == 1
+    base.spaces.update(status="retired")
+    indexing.drop_unknown()
+    assert index.spaces() == []
