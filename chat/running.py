@@ -15,6 +15,7 @@ from providers.types import (
     ChatMessage,
     ChatRequest,
     Event,
+    ProviderState,
     Target,
     TextDelta,
     TextReplaced,
@@ -50,6 +51,7 @@ class Generation:
     is_sourced: bool = False
     cited: set[int] = field(default_factory=set)
     claims: list[list[float]] = field(default_factory=list)
+    state: ProviderState | None = None
     measured: Measurement = field(init=False)
     ending: str = ""
     error_code: str = ""
@@ -90,6 +92,9 @@ class Generation:
         """Whether this was the first text of the answer."""
         is_first = self.measured.first is None
         self.measured.note(event)
+        if isinstance(event, ProviderState):
+            self.state = event
+            return False
         if isinstance(event, ThinkingDelta):
             if self._thinking_started is None:
                 self._thinking_started = time.monotonic()

@@ -11,6 +11,7 @@ from django.db import connections, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from chat import remembering
 from chat.models import ChatSession, Message, MessageQuerySet, MessageSource, MessageStatus
 from chat.models.grounding import NAME_CHARS
 from chat.running import Generation
@@ -178,7 +179,9 @@ def finish(generation: Generation) -> None:
 def _outcome(generation: Generation, charge: Charge) -> dict[str, Any]:
     measured = generation.measured
     usage, is_estimated = measured.final_usage()
+    state = generation.state
     return {
+        **({"provider_state": remembering.kept(state)} if state is not None else {}),
         "status": generation.ending or MessageStatus.INTERRUPTED,
         "error_code": generation.error_code,
         "finish_reason": measured.finish_reason[:40],

@@ -2,16 +2,20 @@
 
 import io
 import time
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from accounts.models import User
-from chat import attachments, services
+from chat import attachments, context, exporting, services
+from chat.copying import copy_path
 from chat.generation import generator
 from chat.models import ChatSession, Message
 from chat.tests.test_attachments import picture
+from chat.threads import Tree
 from providers.dify.connecting import connect_dify
-from providers.models import CallRecord
+from providers.models import CallRecord, ProviderModel
 from providers.tests.conftest import dify
 from providers.tests.dify_server import DifyServer
 
@@ -40,11 +44,55 @@ def test_a_chat_with_an_agent(dify: DifyServer, alice: User) -> None:
     assert (answer.content, answer.status) == ("Answer 1 to Weather?", "done")
     assert (str(answer.cost), answer.currency) == ("0.0000380000", "USD")
     services.ask(session=session, actor=alice, content="And tomorrow?")
-    assert answer_of(session).status == "done"
+    assert answer_of(session).content == "Answer 2 to And tomorrow?"
     asked = [call.body for call in dify.called("/chat-messages")]
     assert {body["user"] for body in asked} == {f"llmplatform-{alice.pk}"}
-    assert "Weather?" in asked[1]["query"] and asked[1]["query"].endswith("And tomorrow?")
+    assert asked[1]["query"] == "And tomorrow?"
+    assert "conversation_id" not in asked[0] and [*dify.conversations] == [
+        asked[1]["conversation_id"]
+    ]
     assert CallRecord.objects.filter(user=alice, source="chat").count() == 2
+
+
+def test_another_branch_is_another_conversation(dify: DifyServer, alice: User) -> None:
+    """Of the one that goes on elsewhere, Dify would remember what is not shown."""
+    session = chat_with(dify, alice, "chat")
+    services.ask(session=session, actor=alice, content="One")
+    first = answer_of(session)
+    services.ask(session=session, actor=alice, content="Two")
+    old = answer_of(session)
+    question = old.parent
+    assert question is not None
+    services.ask(session=session, actor=alice, content="Changed", instead_of=question)
+    assert answer_of(session).content.startswith("Answer 1 to ")
+    services.ask(session=session, actor=alice, content="Three")
+    assert answer_of(session).content == "Answer 2 to Three"
+    asked = [call.body for call in dify.called("/chat-messages")]
+    assert "conversation_id" not in asked[2] and "One" in asked[2]["query"]
+    assert first.content in asked[2]["query"] and "Two" not in asked[2]["query"]
+    services.show_version(message=old)
+    services.ask(session=session, actor=alice, content="Four")
+    assert answer_of(session).content == "Answer 3 to Four"
+
+
+def test_nobody_else_gets_what_dify_wants_back(
+    dify: DifyServer, alice: User, echo: ProviderModel, api: Callable[[User], Any]
+) -> None:
+    session = chat_with(dify, alice, "chat")
+    services.ask(session=session, actor=alice, content="One")
+    conversation = answer_of(session).provider_state["data"]["conversation_id"]
+    shown = api(alice).get(f"chat/sessions/{session.pk}/messages").content.decode()
+    assert "Answer 1" in shown and conversation not in shown
+    session.refresh_from_db()
+    assert conversation not in exporting.as_json(session)
+    copied = ChatSession.objects.create(owner=alice, model=session.model)
+    copy_path(Tree.of(session).path_to(session.tip_id), copied)
+    assert not copied.messages.exclude(provider_state={}).exists()
+    messages = context.build(session, Tree.of(session).path_to(session.tip_id))
+    [state] = [each.state for each in messages if each.state]
+    assert session.model is not None
+    assert state.is_for(session.model.provider.target(session.model.model_id))
+    assert not state.is_for(echo.provider.target(echo.model_id))
 
 
 def test_a_picture_is_laid_there(dify: DifyServer, alice: User) -> None:
