@@ -22,8 +22,8 @@ def build(
     session: ChatSession, history: Sequence[Message], *, is_continued: bool = False
 ) -> list[ChatMessage]:
     """System prompt, then the turns with their files. Thoughts are never sent back; empty answers
-    are left out, and the others come with what their provider wants back. Raises ValidationError where the model cannot read the files of the last question,
-    or where they do not fit."""
+    are left out, and the others come with what their provider wants back. Raises ValidationError
+    where the model cannot read the files of the last question, or where they do not fit."""
     prompt = session.system_prompt or (session.model.system_prompt if session.model else "")
     messages = [ChatMessage("system", prompt)] if prompt.strip() else []
     questions = [message for message in history if message.is_question]
