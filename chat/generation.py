@@ -57,6 +57,8 @@ class Generator:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._database = ThreadPoolExecutor(2, thread_name_prefix="generation-database")
         self._grounding = ThreadPoolExecutor(SEARCHES, thread_name_prefix="grounding")
+        # Apart: searches may be waiting for a provider.
+        self._checking = ThreadPoolExecutor(2, thread_name_prefix="checking")
         self._running: dict[uuid.UUID, tuple[Generation, asyncio.Task[None]]] = {}
         self._keepers: set[asyncio.Task[None]] = set()
         self._naming: set[asyncio.Task[None]] = set()
@@ -145,7 +147,7 @@ class Generator:
             generation.ending, generation.error_code = MessageStatus.FAILED, "internal"
         if not self._is_closing:
             await self._tell(generation)
-            await grounding.check(generation, self._grounding)
+            await grounding.check(generation, self._checking)
             await self._finish(generation)
 
     async def _ground(self, generation: Generation) -> None:
