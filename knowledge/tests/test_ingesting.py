@@ -20,10 +20,14 @@ WARRANTY = "The warranty lasts two years. Batteries are not covered."
 TRAVEL = "出差住宿标准为每晚五百元，超出部分需要部门经理批准。"
 
 
-def _found(base: Base, question: str, **changed: Any) -> list[str]:
+def _find(base: Base, question: str, **changed: Any) -> Any:
+    base = Base.objects.get(pk=base.pk)
     settings = finding.Settings.of(base, **changed)
-    found = finding.find_in(base, question, user=base.owner, settings=settings)
-    return [passage.text for passage in found.passages]
+    return finding.find_in(base, question, user=base.owner, settings=settings)
+
+
+def _found(base: Base, question: str) -> list[str]:
+    return [passage.text for passage in _find(base, question).passages]
 
 
 def test_a_text_is_read_cut_and_found(base: Base, ingested: Ingested) -> None:
@@ -192,8 +196,7 @@ def test_passages_that_follow_each_other_become_one(base: Base, ingested: Ingest
     sentences = [f"Sentence {n} of the warranty says something about part {n}. " for n in range(12)]
     document = ingested("".join(sentences))
     assert document.chunk_count > 2
-    settings = finding.Settings.of(base, top_k=10)
-    found = finding.find_in(base, "warranty", user=base.owner, settings=settings)
+    found = _find(base, "warranty", top_k=10)
     assert len(found.passages) == 1
     passage = found.passages[0]
     text = document.text_file.read_text()
@@ -207,11 +210,10 @@ def test_a_question_does_not_wait_for_an_index_that_is_being_made(
     monkeypatch.setattr(indexing, "WAIT_S", 0.01)
     space = base.live_space
     assert space is not None
-    settings = finding.Settings.of(base)
     with indexing._turns[space.pk]:
-        found = finding.find_in(base, "warranty", user=base.owner, settings=settings)
+        found = _find(base, "warranty")
     assert [remark.code for remark in found.remarks] == ["still_indexing"]
-    found = finding.find_in(base, "warranty", user=base.owner, settings=settings)
+    found = _find(base, "warranty")
     assert [passage.text for passage in found.passages] == [WARRANTY]
     assert not found.remarks
 
