@@ -1,5 +1,6 @@
 """From a file to what is searched: stages, retries, restarts, duplicates."""
 
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
@@ -11,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
-from knowledge import bases, changes, documents, finding, indexing, ingesting
+from knowledge import bases, changes, documents, finding, indexing, ingesting, tasks
 from knowledge.models import Base, Change, Chunk, Document, DocumentStatus
 from knowledge.reading import Parsed, Reader
 from knowledge.tests.conftest import Ingested
@@ -228,3 +229,42 @@ def test_an_index_follows_and_forgets_what_was_replaced(base: Base, ingested: In
     base.spaces.update(status="retired")
     indexing.drop_unknown()
     assert index.spaces() == []
+
+
+def test_no_chunk_is_lost_between_two_statements(
+    base: Base, ingested: Ingested, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingesting, "ROWS", 3)
+    sentences = [
+        f"Sentence {n} says something about part {n} of the machine.\n\n" for n in range(40)
+    ]
+    document = ingested("".join(sentences))
+    positions = list(document.chunks.values_list("position", flat=True))
+    assert len(positions) > 6
+    assert positions == list(range(document.chunk_count))
+
+
+def test_one_worker_is_started_and_the_next_when_it_has_ended(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    real = subprocess.Popen
+
+    def popen(command: list[str], **options: Any) -> Any:
+        sleeping = ["sleep", "60"]
+        started.append(real(sleeping, **options))
+        return started[-1]
+
+    monkeypatch.setattr(tasks.subprocess, "Popen", popen)
+    tasks.look()
+    assert not started, "nothing waits"
+    documents.add_document(base=base, file=BytesIO(b"words"), name="a.txt", actor=base.owner)
+    tasks.look()
+    tasks.look()
+    assert len(started) == 1
+    started[0].kill()
+    started[0].wait()
+    tasks.look()
+    assert len(started) == 2
+    started[1].kill()
+    started[1].wait()
