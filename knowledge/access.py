@@ -17,7 +17,8 @@ def readable(request: HttpRequest, base_id: int) -> Base:
 
 def searchable(request: HttpRequest, base_id: int) -> Base:
     """Without what only pages show: a search is asked often."""
-    return owned_or_404(Base.objects.for_user(current_user(request)), pk=base_id)
+    rows = Base.objects.for_user(current_user(request)).select_related("live_space")
+    return owned_or_404(rows, pk=base_id)
 
 
 def manageable(request: HttpRequest, base_id: int) -> Base:

@@ -77,8 +77,8 @@ def find_in(
     settings: Settings,
     space: Space | None = None,
 ) -> Found:
-    """The best passages of one base, the best first; what could not be done is a remark. `space`:
-    another index of the base than the one that answers."""
+    """The best passages of one base, which was read just now, the best first; what could not be
+    done is a remark. `space`: another index of the base than the one that answers."""
     question = question.strip()[:QUESTION_MAX_CHARS]
     watch, remarks = Watch(), list[Remark]()
     with watch.stage("total"):
@@ -110,6 +110,7 @@ def _own(
     space = space or base.live_space
     if space is None:
         return []
+    space.base = base
     vector = None
     if settings.mode != SearchMode.LEXICAL and not space.is_lexical:
         try:

@@ -185,7 +185,7 @@ def search(
     """By words where there is a `question`, by meaning where there is a vector. Whether all that is
     ready was searched is the second. IndexUnavailable."""
     # A server is told by the worker.
-    is_whole = is_server() or catch_up(space, within_s=WAIT_S)
+    is_whole = is_server() or _knows_all(space) or catch_up(space, within_s=WAIT_S)
     hits = the_index().search(
         place_of(space),
         dense=None if vector is None else np.asarray(vector, dtype=np.float32),
@@ -194,6 +194,11 @@ def search(
         filters=filters,
     )
     return hits, is_whole
+
+
+def _knows_all(space: Space) -> bool:
+    """Without a question to the database, as far as `space.base` was read just now."""
+    return _cursor(the_index(), space) >= space.base.revision
 
 
 def passages(base: Base, hits: Iterable[Hit]) -> list[Passage]:

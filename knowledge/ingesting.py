@@ -8,6 +8,7 @@ own, so that the former one answers until the last moment, and one that died lea
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -135,7 +136,7 @@ def _write_chunks(document: Document, cuts: Sequence[Cut]) -> int:
         for position, cut in enumerate(cuts)
     )
     for begin in range(0, len(cuts), ROWS):
-        Chunk.objects.bulk_create([row for row, _n in zip(rows, range(ROWS), strict=False)])
+        Chunk.objects.bulk_create(list(islice(rows, ROWS)))
         tell(document, done=min(begin + ROWS, len(cuts)))
     return edition
 

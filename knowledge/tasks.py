@@ -3,6 +3,7 @@
 import fcntl
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from uuid import UUID
 
@@ -11,29 +12,28 @@ from django.conf import settings
 
 
 def lock_file() -> Path:
-    """Held by the worker of this machine (worker.py)."""
+    """Held by the worker of this machine as long as it lives."""
     return Path(settings.PLATFORM_DATA) / "run" / "knowledge-worker.lock"
-
-
-def _is_at_work() -> bool:
-    try:
-        with lock_file().open("a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        pass
-    return False
 
 
 @shared_task(expires=30)
 def look() -> None:
-    """A process for what waits, unless this machine has one."""
+    """A process for what waits, unless this machine has one. It inherits the lock, so that no
+    second one is started while it starts."""
     from knowledge import rounds  # only here: most workers seldom have a document
 
-    if rounds.is_waiting() and not _is_at_work():
+    if not rounds.is_waiting():
+        return
+    lock_file().parent.mkdir(parents=True, exist_ok=True)
+    with lock_file().open("a") as file, suppress(BlockingIOError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         command = [sys.executable, "-m", "knowledge.worker"]
-        subprocess.Popen(command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL)
+        subprocess.Popen(
+            command,
+            cwd=settings.BASE_DIR,
+            stdin=subprocess.DEVNULL,
+            pass_fds=[file.fileno()],
+        )
 
 
 @shared_task(expires=600)

@@ -1,38 +1,18 @@
 """`python -m knowledge.worker`: reads documents, builds indexes and asks saved questions, one
-after the other, until nothing has waited for a while. One a machine."""
+after the other, until nothing has waited for a while. One a machine: whoever starts it (tasks.py)
+hands it a lock. More of them do no harm, since rows are claimed."""
 
-import fcntl
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import IO
+from collections.abc import Callable
 
 import django
 
 IDLE_S = 20.0
 LOOK_EVERY_S = 0.5
 PULSE_S = 10.0
-
-
-@contextmanager
-def only_one() -> Iterator[bool]:
-    """Whether this process is the one; another one goes on with what waits."""
-    from knowledge.tasks import lock_file
-
-    lock_file().parent.mkdir(parents=True, exist_ok=True)
-    with lock_file().open("a") as file:
-        yield _locked(file)
-
-
-def _locked(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 class Pulse:
@@ -83,9 +63,7 @@ def main() -> int:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
     os.environ.setdefault("PLATFORM_PAGES", "0")
     django.setup()
-    with only_one() as is_first:
-        if is_first:
-            work()
+    work()
     return 0
 
 

@@ -1,5 +1,6 @@
 """From a file to what is searched: stages, retries, restarts, duplicates."""
 
+import subprocess
 from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
@@ -11,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
-from knowledge import bases, changes, documents, finding, indexing, ingesting
+from knowledge import bases, changes, documents, finding, indexing, ingesting, tasks
 from knowledge.models import Base, Change, Chunk, Document, DocumentStatus
 from knowledge.reading import Parsed, Reader
 from knowledge.tests.conftest import Ingested
@@ -20,10 +21,14 @@ WARRANTY = "The warranty lasts two years. Batteries are not covered."
 TRAVEL = "出差住宿标准为每晚五百元，超出部分需要部门经理批准。"
 
 
-def _found(base: Base, question: str, **changed: Any) -> list[str]:
+def _find(base: Base, question: str, **changed: Any) -> Any:
+    base = Base.objects.get(pk=base.pk)
     settings = finding.Settings.of(base, **changed)
-    found = finding.find_in(base, question, user=base.owner, settings=settings)
-    return [passage.text for passage in found.passages]
+    return finding.find_in(base, question, user=base.owner, settings=settings)
+
+
+def _found(base: Base, question: str) -> list[str]:
+    return [passage.text for passage in _find(base, question).passages]
 
 
 def test_a_text_is_read_cut_and_found(base: Base, ingested: Ingested) -> None:
@@ -192,8 +197,7 @@ def test_passages_that_follow_each_other_become_one(base: Base, ingested: Ingest
     sentences = [f"Sentence {n} of the warranty says something about part {n}. " for n in range(12)]
     document = ingested("".join(sentences))
     assert document.chunk_count > 2
-    settings = finding.Settings.of(base, top_k=10)
-    found = finding.find_in(base, "warranty", user=base.owner, settings=settings)
+    found = _find(base, "warranty", top_k=10)
     assert len(found.passages) == 1
     passage = found.passages[0]
     text = document.text_file.read_text()
@@ -207,11 +211,10 @@ def test_a_question_does_not_wait_for_an_index_that_is_being_made(
     monkeypatch.setattr(indexing, "WAIT_S", 0.01)
     space = base.live_space
     assert space is not None
-    settings = finding.Settings.of(base)
     with indexing._turns[space.pk]:
-        found = finding.find_in(base, "warranty", user=base.owner, settings=settings)
+        found = _find(base, "warranty")
     assert [remark.code for remark in found.remarks] == ["still_indexing"]
-    found = finding.find_in(base, "warranty", user=base.owner, settings=settings)
+    found = _find(base, "warranty")
     assert [passage.text for passage in found.passages] == [WARRANTY]
     assert not found.remarks
 
@@ -226,3 +229,42 @@ def test_an_index_follows_and_forgets_what_was_replaced(base: Base, ingested: In
     base.spaces.update(status="retired")
     indexing.drop_unknown()
     assert index.spaces() == []
+
+
+def test_no_chunk_is_lost_between_two_statements(
+    base: Base, ingested: Ingested, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ingesting, "ROWS", 3)
+    sentences = [
+        f"Sentence {n} says something about part {n} of the machine.\n\n" for n in range(40)
+    ]
+    document = ingested("".join(sentences))
+    positions = list(document.chunks.values_list("position", flat=True))
+    assert len(positions) > 6
+    assert positions == list(range(document.chunk_count))
+
+
+def test_one_worker_is_started_and_the_next_when_it_has_ended(
+    base: Base, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Any] = []
+    real = subprocess.Popen
+
+    def popen(command: list[str], **options: Any) -> Any:
+        sleeping = ["sleep", "60"]
+        started.append(real(sleeping, **options))
+        return started[-1]
+
+    monkeypatch.setattr(tasks.subprocess, "Popen", popen)
+    tasks.look()
+    assert not started, "nothing waits"
+    documents.add_document(base=base, file=BytesIO(b"words"), name="a.txt", actor=base.owner)
+    tasks.look()
+    tasks.look()
+    assert len(started) == 1
+    started[0].kill()
+    started[0].wait()
+    tasks.look()
+    assert len(started) == 2
+    started[1].kill()
+    started[1].wait()

@@ -1,5 +1,6 @@
 """Pages of knowledge bases."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import User
-from knowledge import bases
+from knowledge import bases, finding
 from knowledge.models import Base, Document
 from knowledge.tests import files
 from knowledge.tests.conftest import Ingested
@@ -191,3 +192,23 @@ def test_a_passage_of_a_pdf_is_shown_on_its_page(
     picture = client_for(alice).get(f"{_url('page', document.pk)}?number=2&width=300")
     assert picture["Content-Type"] == "image/png" and picture.content.startswith(b"\x89PNG")
     assert client_for(alice).get(f"{_url('page', document.pk)}?number=4").status_code == 404
+
+
+def test_twenty_citations_open_their_passage_on_its_page(
+    client_for: ClientFor, base: Base, ingested: Ingested, alice: User, tmp_path: Path
+) -> None:
+    facts = [f"Machine {n:02} weighs {1000 + 7 * n} kilograms without its load." for n in range(20)]
+    filler = "This page also says something about cleaning and about storage. "
+    pages = [filler * 3 + fact + " " + filler * 3 for fact in facts]
+    document = ingested(files.pdf(tmp_path, pages).read_bytes(), "machines.pdf")
+    base.refresh_from_db()
+    client, settings = client_for(alice), finding.Settings.of(base, top_k=1)
+    for number, fact in enumerate(facts, start=1):
+        question = f"How much does machine {number - 1:02} weigh?"
+        [passage] = finding.find_in(base, question, user=alice, settings=settings).passages
+        assert fact in " ".join(passage.text.split()), question
+        address = f"{_url('document', document.pk)}?start={passage.start}&end={passage.end}"
+        text = client.get(address).content.decode()
+        marked = "".join(re.findall(r"<mark>(.*?)</mark>", text, re.S))
+        assert fact in " ".join(marked.split()), question
+        assert f"page.png?number={number}" in text and "<rect " in text
