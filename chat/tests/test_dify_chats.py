@@ -1,14 +1,17 @@
 """Chats with applications of Dify, which are models like any other."""
 
 import io
+import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from accounts.models import User
-from chat import attachments, context, exporting, services
+from chat import attachments, context, exporting, services, steps
 from chat.copying import copy_path
 from chat.generation import generator
 from chat.models import ChatSession, Message
@@ -18,6 +21,7 @@ from providers.dify.connecting import connect_dify
 from providers.models import CallRecord, ProviderModel
 from providers.tests.conftest import dify
 from providers.tests.dify_server import DifyServer
+from providers.types import AgentStep, LinkedFile
 
 __all__ = ["dify"]
 
@@ -41,10 +45,10 @@ def test_a_chat_with_an_agent(dify: DifyServer, alice: User) -> None:
     session = chat_with(dify, alice, "agent-chat")
     services.ask(session=session, actor=alice, content="Weather?")
     answer = answer_of(session)
-    assert (answer.content, answer.status) == ("Answer 1 to Weather?", "done")
+    assert answer.content.startswith("Answer 1 to Weather?\n") and answer.status == "done"
     assert (str(answer.cost), answer.currency) == ("0.0000380000", "USD")
     services.ask(session=session, actor=alice, content="And tomorrow?")
-    assert answer_of(session).content == "Answer 2 to And tomorrow?"
+    assert answer_of(session).content.startswith("Answer 2 to And tomorrow?\n")
     asked = [call.body for call in dify.called("/chat-messages")]
     assert {body["user"] for body in asked} == {f"llmplatform-{alice.pk}"}
     assert asked[1]["query"] == "And tomorrow?"
@@ -52,6 +56,39 @@ def test_a_chat_with_an_agent(dify: DifyServer, alice: User) -> None:
         asked[1]["conversation_id"]
     ]
     assert CallRecord.objects.filter(user=alice, source="chat").count() == 2
+
+
+def test_what_an_agent_did_and_found(
+    dify: DifyServer, alice: User, client_for: Callable[[User], Client]
+) -> None:
+    session = chat_with(dify, alice, "agent-chat")
+    services.ask(session=session, actor=alice, content="Weather?")
+    answer = answer_of(session)
+    assert answer.thinking_content == (
+        'The weather first\n→ get_weather {"get_weather": {"city": "Bern"}}\n← {"c": 11}'
+    )
+    [source] = answer.sources.all()
+    assert (source.base_id, source.document_name, source.text) == (None, "manual.md", "Two years.")
+    assert (source.number, source.score) == (1, 0.83)
+    page = client_for(alice).get(f"/chat/{session.pk}/").content.decode()
+    assert "manual.md" in page and "get_weather" in page
+    link = re.search(r'<a [^>]*href="https://dify.test/files/f1.png"[^>]*>', page)
+    assert link is not None and "noopener" in link[0]
+
+
+def test_steps_and_files_in_words() -> None:
+    step = AgentStep("1", "Look it up", "search", "bern", "")
+    first = steps.told(step, "")
+    done = steps.told(replace(step, observation="x" * 900), "I said: Look it up")
+    assert first == "Look it up\n→ search bern"
+    assert done.startswith("→ search bern\n← x") and len(done) < 700
+    both = steps.placed(steps.placed("", "", first), "", "Second")
+    assert steps.placed(both, first, done) == f"{done}\n\nSecond"
+    assert steps.told(AgentStep("2", "The answer"), "The answer is") == ""
+    bad = ("javascript:alert(1)", "/files/x", "data:text/html,x", "https://")
+    assert steps.links([LinkedFile("f", "image", url) for url in bad]) == ""
+    [line] = steps.links([LinkedFile("f", "", "https://d.test/a](x) <b>.png?s=1")]).splitlines()
+    assert line == "- [ax b.png](https://d.test/a%5D%28x%29%20%3Cb%3E.png?s=1)"
 
 
 def test_another_branch_is_another_conversation(dify: DifyServer, alice: User) -> None:
