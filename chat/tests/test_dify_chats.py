@@ -9,18 +9,19 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
 from accounts.models import User
-from chat import attachments, context, exporting, services, steps
+from chat import attachments, context, exporting, services, steps, tasks
 from chat.copying import copy_path
 from chat.generation import generator
-from chat.models import ChatSession, Message
+from chat.models import ChatSession, Feedback, Message
 from chat.tests.test_attachments import picture
 from chat.threads import Tree
 from providers.dify.connecting import connect_dify
 from providers.models import CallRecord, ProviderModel
 from providers.tests.conftest import dify
-from providers.tests.dify_server import DifyServer
+from providers.tests.dify_server import DifyServer, Refused
 from providers.types import AgentStep, LinkedFile
 
 __all__ = ["dify"]
@@ -130,6 +131,36 @@ def test_nobody_else_gets_what_dify_wants_back(
     assert session.model is not None
     assert state.is_for(session.model.provider.target(session.model.model_id))
     assert not state.is_for(echo.provider.target(echo.model_id))
+
+
+def test_thumbs_reach_dify(
+    dify: DifyServer,
+    alice: User,
+    client_for: Callable[[User], Client],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def at_once(task: str, *args: str, expires_s: int) -> None:
+        assert task == "chat.tasks.tell_thumb" and expires_s
+        tasks.tell_thumb(*args)
+
+    monkeypatch.setattr("chat.forwarding.errands.send", at_once)
+    session = chat_with(dify, alice, "chat")
+    services.ask(session=session, actor=alice, content="One")
+    answer = answer_of(session)
+    url, named = (
+        reverse("feedback:answer", args=[answer.pk]),
+        answer.provider_state["data"]["message_id"],
+    )
+    client = client_for(alice)
+    for verdict in ("up", "down", ""):
+        assert client.post(url, {"verdict": verdict}).status_code < 400
+    assert [message_id for message_id, _body in dify.feedbacks] == [named] * 3
+    told = [body for _message_id, body in dify.feedbacks]
+    assert [body["rating"] for body in told] == ["like", "dislike", None]
+    assert {body["user"] for body in told} == {f"llmplatform-{alice.pk}"}
+    dify.failures["/messages"] = Refused(500, "internal_server_error")
+    assert client.post(url, {"verdict": "up"}).status_code < 400
+    assert Feedback.objects.get(message=answer).verdict == "up" and len(dify.feedbacks) == 3
 
 
 def test_a_picture_is_laid_there(dify: DifyServer, alice: User) -> None:
