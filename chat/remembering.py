@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from chat.models import ChatSession, Message, MessageRole
+from providers.errors import NoSuchModel
 from providers.types import ProviderState
 
 # Dify's conversation and message, Gemini's signature of a text. Everything else is thoughts, which
@@ -36,19 +37,33 @@ def state_of(message: Message) -> ProviderState | None:
 
 def states_of(session: ChatSession, history: Sequence[Message]) -> dict[UUID, ProviderState]:
     """Of the answers of this branch. A conversation that went on in another branch is not that of
-    this one: the provider would remember what is not shown."""
+    this one: the provider would remember what is not shown. Nor is one that was not found."""
     found = {each.pk: state for each in history if (state := state_of(each)) is not None}
     if any(map(_conversation, found.values())):
-        rows = session.messages.filter(role=MessageRole.ASSISTANT)
-        here = {each.pk for each in history}
-        kept_elsewhere = [
-            ProviderState(**row)
-            for pk, row in rows.order_by().values_list("pk", "provider_state")
-            if row and pk not in here
-        ]
-        strayed = set(map(_conversation, kept_elsewhere)) - {""}
-        found = {pk: state for pk, state in found.items() if _conversation(state) not in strayed}
+        lost = _strayed(session, history) | _gone(session, history)
+        found = {pk: state for pk, state in found.items() if _conversation(state) not in lost}
     return found
+
+
+def _strayed(session: ChatSession, history: Sequence[Message]) -> set[str]:
+    here = {each.pk for each in history}
+    rows = session.messages.filter(role=MessageRole.ASSISTANT).order_by()
+    elsewhere = [
+        ProviderState(**kept_row)
+        for pk, kept_row in rows.values_list("pk", "provider_state")
+        if kept_row and pk not in here
+    ]
+    return set(map(_conversation, elsewhere)) - {""}
+
+
+def _gone(session: ChatSession, history: Sequence[Message]) -> set[str]:
+    """Those before an answer, or a try at this one, that failed for want of what it named."""
+    tries = session.messages.filter(parent=history[-1].pk, error_code=NoSuchModel.code)
+    if tries.exists():
+        return {_conversation(state) for each in history if (state := state_of(each))} - {""}
+    failed = [n for n, each in enumerate(history) if each.error_code == NoSuchModel.code]
+    before = history[: failed[-1]] if failed else ()
+    return {_conversation(state) for each in before if (state := state_of(each))} - {""}
 
 
 def _conversation(state: ProviderState) -> str:

@@ -113,6 +113,21 @@ def test_another_branch_is_another_conversation(dify: DifyServer, alice: User) -
     assert answer_of(session).content == "Answer 3 to Four"
 
 
+def test_a_conversation_that_dify_has_deleted(dify: DifyServer, alice: User) -> None:
+    """Asked again or after it, a question begins another."""
+    session = chat_with(dify, alice, "chat")
+    for text in ("One", "Two"):
+        services.ask(session=session, actor=alice, content=text)
+        answer = answer_of(session)
+        dify.conversations.clear()
+    assert answer.error_code == "no_such_model"
+    services.ask_again(answer=answer, actor=alice)
+    assert answer_of(session).content.startswith("Answer 1 to ")
+    services.show_version(message=answer)
+    services.ask(session=session, actor=alice, content="Three")
+    assert answer_of(session).content.startswith("Answer 1 to ")
+
+
 def test_nobody_else_gets_what_dify_wants_back(
     dify: DifyServer, alice: User, echo: ProviderModel, api: Callable[[User], Any]
 ) -> None:
