@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import prefetch_related_objects
 from django.utils.translation import gettext as _
 
-from chat import attachments
+from chat import attachments, remembering
 from chat.models import Attachment, ChatSession, Message
 from providers.models import ProviderModel
 from providers.services import estimated_prompt_tokens
@@ -22,20 +22,22 @@ def build(
     session: ChatSession, history: Sequence[Message], *, is_continued: bool = False
 ) -> list[ChatMessage]:
     """System prompt, then the turns with their files. Thoughts are never sent back; empty answers
-    are left out. Raises ValidationError where the model cannot read the files of the last question,
-    or where they do not fit."""
+    are left out, and the others come with what their provider wants back. Raises ValidationError
+    where the model cannot read the files of the last question, or where they do not fit."""
     prompt = session.system_prompt or (session.model.system_prompt if session.model else "")
     messages = [ChatMessage("system", prompt)] if prompt.strip() else []
     questions = [message for message in history if message.is_question]
     prefetch_related_objects(questions, "attachments")
     files = {message.pk: list(message.attachments.all()) for message in questions}
     sent = _sent_images(session.model, questions, files)
+    states = remembering.states_of(session, history)
     for message in history:
         if message.is_question:
             said, images = attachments.beside(message.content, files[message.pk], sent)
             messages.append(ChatMessage(message.role, said, images))
         elif message.content.strip():
-            messages.append(ChatMessage(message.role, message.content))
+            state = states.get(message.pk)
+            messages.append(ChatMessage(message.role, message.content, state=state))
     if any(files.values()):
         _check_size(session.model, messages)
     return [*messages, ChatMessage("user", CONTINUE)] if is_continued else messages

@@ -7,8 +7,11 @@ from chat.models import ChatSession, Message, MessageSource
 from chat.search import index
 from chat.threads import with_sources
 
-# What is new in a copy, or belongs to the writing of the original.
-OWN = frozenset({"id", "session_id", "parent_id", "revision", "run", "heartbeat_at"})
+# What is new in a copy, or belongs to the writing of the original: two chats that go on in one
+# conversation of a provider would hear of each other.
+OWN = frozenset(
+    {"id", "session_id", "parent_id", "revision", "run", "heartbeat_at", "provider_state"}
+)
 WHOLE = frozenset(field.attname for field in Message._meta.concrete_fields) - OWN
 
 SOURCE = frozenset(field.attname for field in MessageSource._meta.concrete_fields) - {

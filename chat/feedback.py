@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
+from chat import forwarding
 from chat.models import (
     Feedback,
     FeedbackKind,
@@ -77,6 +78,8 @@ def give(
         if before != (feedback.verdict, feedback.correction):
             feedback.reopen()
         feedback.save()
+        if before[0] != feedback.verdict:
+            forwarding.forward(message)
         shown = [name for name in ("verdict", "reason") if name in changes]
         after: dict[str, str] = {name: changes[name] for name in shown}
         after |= dict.fromkeys(changes.keys() & {"note", "correction"}, "changed")
@@ -115,6 +118,8 @@ def take_away(*, feedback: Feedback, request: HttpRequest | None = None) -> None
         return
     with transaction.atomic():
         audit(actor=feedback.user, action="feedback.delete", target=feedback, request=request)
+        if feedback.message is not None:
+            forwarding.forward(feedback.message)
         feedback.delete()
 
 

@@ -146,6 +146,7 @@ class Generator:
             logger.exception("a generation failed")
             generation.ending, generation.error_code = MessageStatus.FAILED, "internal"
         if not self._is_closing:
+            generation.link_files()
             await self._tell(generation)
             await grounding.check(generation, self._checking)
             await self._finish(generation)

@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from accounts.models import User
-from chat import material
+from chat import material, steps
 from chat.material import Noted, Search
 from knowledge.types import Passage
 from providers.services import Measurement
 from providers.types import (
+    AgentStep,
     ChatMessage,
     ChatRequest,
+    Citation,
     Event,
+    LinkedFile,
+    ProviderState,
     Target,
     TextDelta,
     TextReplaced,
@@ -50,6 +54,9 @@ class Generation:
     is_sourced: bool = False
     cited: set[int] = field(default_factory=set)
     claims: list[list[float]] = field(default_factory=list)
+    state: ProviderState | None = None
+    citations: list[Citation] = field(default_factory=list)
+    files: list[LinkedFile] = field(default_factory=list)
     measured: Measurement = field(init=False)
     ending: str = ""
     error_code: str = ""
@@ -59,6 +66,7 @@ class Generation:
     _beaten_at: float = 0.0
     _told: tuple[int, int] = (0, 0)
     _thinking_started: float | None = None
+    _steps: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._told = (len(self.thoughts), len(self.content))
@@ -91,8 +99,7 @@ class Generation:
         is_first = self.measured.first is None
         self.measured.note(event)
         if isinstance(event, ThinkingDelta):
-            if self._thinking_started is None:
-                self._thinking_started = time.monotonic()
+            self._start_thinking()
             self.thoughts += event.text.replace("\x00", "")
         elif isinstance(event, TextDelta):
             self.end_thinking()
@@ -101,10 +108,43 @@ class Generation:
             # Watchers see it when the answer ends and is shown anew.
             self.content = event.text.replace("\x00", "")
             self._told = (self._told[0], len(self.content))
+        elif isinstance(event, AgentStep):
+            self._take_step(event)
         else:
+            self._keep(event)
             return False
         self.is_unwritten = True
         return is_first
+
+    def _keep(self, event: Event) -> None:
+        """For the end of the answer."""
+        if isinstance(event, ProviderState):
+            self.state = event
+        elif isinstance(event, Citation):
+            self.citations.append(event)
+        elif isinstance(event, LinkedFile):
+            self.files.append(event)
+
+    def _take_step(self, step: AgentStep) -> None:
+        """Mostly it grows at the end; where it does not, watchers see it when the answer ends."""
+        self._start_thinking()
+        now, before = steps.told(step, self.content), self._steps.get(step.id, "")
+        self._steps[step.id] = now
+        thoughts = steps.placed(self.thoughts, before, now)
+        if not thoughts.startswith(self.thoughts):
+            self._told = (len(thoughts), self._told[1])
+        self.thoughts = thoughts
+
+    def link_files(self) -> None:
+        """Below what was said, once."""
+        if links := steps.links(self.files):
+            self.content = "\n\n".join(part for part in (self.content.rstrip(), links) if part)
+            self.is_unwritten = True
+        self.files = []
+
+    def _start_thinking(self) -> None:
+        if self._thinking_started is None:
+            self._thinking_started = time.monotonic()
 
     def end_thinking(self) -> None:
         if self._thinking_started is not None and self.thinking_ms is None:

@@ -8,9 +8,10 @@ from functools import wraps
 from typing import Any
 
 from django.db import connections, transaction
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 from django.utils import timezone
 
+from chat import remembering, steps
 from chat.models import ChatSession, Message, MessageQuerySet, MessageSource, MessageStatus
 from chat.models.grounding import NAME_CHARS
 from chat.running import Generation
@@ -112,6 +113,21 @@ def _write_sources(generation: Generation, message: MessageQuerySet) -> None:
     message.update(remarks=[each.kept() for each in generation.remarks])
 
 
+def _write_citations(generation: Generation, mine: MessageQuerySet) -> None:
+    """What an application behind the provider found, after what was found here."""
+    if not generation.citations or not mine.exists():
+        return
+    rows = MessageSource.objects.filter(message=generation.message_id)
+    after = rows.aggregate(last=Max("number"))["last"] or 0
+    made = steps.sources(
+        generation.message_id,
+        generation.citations,
+        found_by=generation.target.provider_name,
+        after=after,
+    )
+    MessageSource.objects.bulk_create(made)
+
+
 def _sources(generation: Generation) -> list[MessageSource]:
     """Without pointing at what was deleted since it was found."""
     passages = generation.passages
@@ -165,6 +181,7 @@ def finish(generation: Generation) -> None:
         index.remove(message=generation.message_id)
         if not generation.is_sourced and (generation.passages or generation.remarks):
             _write_sources(generation, mine)
+        _write_citations(generation, mine)
         if generation.cited:
             cited = MessageSource.objects.filter(number__in=generation.cited)
             cited.filter(message=generation.message_id).update(is_cited=True)
@@ -178,7 +195,9 @@ def finish(generation: Generation) -> None:
 def _outcome(generation: Generation, charge: Charge) -> dict[str, Any]:
     measured = generation.measured
     usage, is_estimated = measured.final_usage()
+    state = generation.state
     return {
+        **({"provider_state": remembering.kept(state)} if state is not None else {}),
         "status": generation.ending or MessageStatus.INTERRUPTED,
         "error_code": generation.error_code,
         "finish_reason": measured.finish_reason[:40],

@@ -1,5 +1,7 @@
 """Celery tasks of chat."""
 
+from uuid import UUID
+
 from celery import shared_task
 
 from chat import forgetting, reaping
@@ -33,6 +35,13 @@ def tend_examples() -> None:
         from chat import collecting
 
         collecting.collect_waiting()
+
+
+@shared_task(name="chat.tasks.tell_thumb")
+def tell_thumb(message_id: str) -> None:
+    from chat import forwarding  # only here: a worker is smaller without it
+
+    forwarding.tell(UUID(message_id))
 
 
 @shared_task(name="chat.tasks.fill_search")

@@ -187,6 +187,7 @@ class Message(models.Model):
     `position` counts from the root; `revision` is the session's when the row last changed.
     `remarks`: what the search for its sources could not do, as chat.material.Noted; `claims`: its
     sentences without enough support, [start, end, support] in characters of the content.
+    `provider_state`: what chat.remembering keeps for its provider; for nobody's eyes.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -237,6 +238,7 @@ class Message(models.Model):
     finish_reason = models.CharField(max_length=40, blank=True)
     remarks: models.JSONField[Any] = models.JSONField(default=list, editable=False)
     claims: models.JSONField[Any] = models.JSONField(default=list, editable=False)
+    provider_state: models.JSONField[Any] = models.JSONField(default=dict, editable=False)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 
     objects = MessageQuerySet.as_manager()
