@@ -37,6 +37,7 @@ from knowledge.schemas import (
 )
 from llmplatform.errors import ApiError
 from llmplatform.schemas import Page, Paging, paginate
+from llmplatform.text import searched
 from providers.models import Provider, ProviderModel
 
 router = Router(tags=["Knowledge"])
@@ -56,7 +57,7 @@ def _model(request: HttpRequest, pk: int | None, field: str, main_type: str) -> 
 @router.get("bases", response=Page[KnowledgeBaseOut])
 def list_bases(request: HttpRequest, paging: Query[Paging], q: str = "") -> Any:
     """One's own and what others share; every word of `q` in name or description."""
-    rows = Base.objects.for_user(current_user(request)).matching(q)
+    rows = Base.objects.for_user(current_user(request)).matching(searched(q))
     return paginate(rows.select_related("live_space").counted(), paging)
 
 
@@ -127,8 +128,8 @@ def list_documents(
     request: HttpRequest, base_id: int, paging: Query[Paging], q: str = "", status: str = ""
 ) -> Any:
     rows = readable(request, base_id).documents.all()
-    rows = rows.filter(name__icontains=q) if q else rows
-    return paginate(rows.filter(status=status) if status else rows, paging)
+    rows = rows.filter(name__icontains=searched(q)) if q else rows
+    return paginate(rows.filter(status=searched(status)) if status else rows, paging)
 
 
 @router.post("bases/{int:base_id}/documents", response={201: DocumentOut})

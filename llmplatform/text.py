@@ -45,6 +45,11 @@ def storable(value: str) -> str:
     return unicodedata.normalize("NFC", value)
 
 
+def searched(text: str, most_chars: int = 200) -> str:
+    """What somebody looks for, as every database can compare it."""
+    return UNSTORABLE.sub("", text).strip()[:most_chars]
+
+
 def in_tags(parts: Mapping[str, str], most_chars: int) -> str:
     """Material for a model to read: each part between tags of its name, cut at `most_chars`."""
     return "\n\n".join(f"<{name}>\n{text[:most_chars]}\n</{name}>" for name, text in parts.items())

@@ -81,6 +81,12 @@ def test_what_is_wrong_with_a_base_is_said(api: Any, alice: User, body: dict[str
     assert not Base.objects.exists()
 
 
+@pytest.mark.parametrize("path", [BASES, f"{BASES}/{{pk}}/documents"])
+def test_lists_are_searched_for_anything(api: Any, alice: User, base: Base, path: str) -> None:
+    for query in ("?q=%00", "?q=manual&status=%00", "?q=manual%00s"):
+        assert api(alice).get(path.format(pk=base.pk) + query).status_code == 200
+
+
 def test_two_bases_of_one_name_are_refused(api: Any, alice: User, base: Base) -> None:
     assert api(alice).post(BASES, name="manuals").status_code == 422
 

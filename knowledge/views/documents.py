@@ -16,7 +16,7 @@ from accounts.access import current_user
 from knowledge import documents, showing
 from knowledge.access import manageable, manageable_document, readable, readable_document
 from knowledge.models import OPEN, Base, DocumentStatus, SpaceStatus
-from llmplatform.text import number_of
+from llmplatform.text import number_of, searched
 
 PER_PAGE = 50
 CHUNKS_PER_PAGE = 30
@@ -35,7 +35,7 @@ def index(request: HttpRequest, base_id: int) -> HttpResponse:
 
 
 def _list(request: HttpRequest, base: Base) -> dict[str, Any]:
-    words, status = request.GET.get("q", "").strip()[:200], request.GET.get("status", "")
+    words, status = searched(request.GET.get("q", "")), request.GET.get("status", "")
     rows = base.documents.all()
     rows = rows.filter(name__icontains=words) if words else rows
     rows = rows.filter(status=status) if status in DocumentStatus.values else rows

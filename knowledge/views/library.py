@@ -16,6 +16,7 @@ from knowledge import bases
 from knowledge.access import manageable
 from knowledge.forms import BaseForm
 from knowledge.models import Base, SpaceStatus
+from llmplatform.text import searched
 
 PER_PAGE = 30
 UNPROCESSABLE = 422
@@ -23,7 +24,7 @@ UNPROCESSABLE = 422
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    words = request.GET.get("q", "").strip()[:200]
+    words = searched(request.GET.get("q", ""))
     rows = Base.objects.for_user(current_user(request)).matching(words).counted()
     rows = rows.select_related("owner", "live_space")
     page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
