@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from shutil import which
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.db import connections
+from django.db.backends.base.operations import BaseDatabaseOperations as DatabaseOperations
 from django.test import Client
 from django.utils import translation
 
@@ -94,9 +95,22 @@ def _url_of(database: dict[str, Any]) -> str:
     return f"{scheme}://{user}{database['HOST']}{port}/{database['NAME']}"
 
 
+def _by_deleting(
+    operations: DatabaseOperations, _style: Any, tables: Sequence[str], **_options: Any
+) -> list[str]:
+    """What empties the tables after a test, in one transaction. PostgreSQL's TRUNCATE takes half a
+    second for a hundred of them, of which a test fills a few."""
+    if not tables:
+        return []
+    unchecked = "SET LOCAL session_replication_role = replica"
+    return [unchecked, *(f"DELETE FROM {operations.quote_name(table)}" for table in tables)]
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None) -> Iterator[None]:
     """Processes that a test starts (workers, shims) use the test database too."""
+    if connections["default"].vendor == "postgresql":
+        type(connections["default"].ops).sql_flush = _by_deleting  # type: ignore[assignment,method-assign]
     wanted = {
         "DATABASE_URL": _url_of(connections["default"].settings_dict),
         # With the suite's own settings each of them would make itself another data folder.

@@ -3,7 +3,7 @@ what is there already, and adds what has been said since."""
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import transaction
@@ -109,7 +109,8 @@ class Writer:
         depths: dict[str | None, int] = {None: -1}
         for said in conversation.messages:
             depths[said.key] = depths[said.parent] + 1
-        rows = [_row(session, said, depths[said.key]) for said in wanted]
+        times = _times(session, conversation)
+        rows = [_row(session, said, depths[said.key], times[said.key]) for said in wanted]
         Message.objects.bulk_create(rows, batch_size=BATCH)
         index.add(sorted(rows, key=lambda row: row.created_at))
 
@@ -121,7 +122,21 @@ class Writer:
         return self._models.get(name)
 
 
-def _row(session: ChatSession, said: Said, position: int) -> Message:
+def _times(session: ChatSession, conversation: Conversation) -> dict[str, datetime]:
+    """When each was said. Versions of one message are shown in that order, so that two of the same
+    moment are told apart by their places in the file."""
+    taken: set[tuple[str | None, datetime]] = set()
+    times = {}
+    for said in conversation.messages:
+        at = said.at or session.created_at
+        while (said.parent, at) in taken:
+            at += timedelta(microseconds=1)
+        taken.add((said.parent, at))
+        times[said.key] = at
+    return times
+
+
+def _row(session: ChatSession, said: Said, position: int, at: datetime) -> Message:
     return Message(
         pk=_message_id(session.pk, said.key),
         session=session,
@@ -135,7 +150,7 @@ def _row(session: ChatSession, said: Said, position: int) -> Message:
         model_label=said.model,
         prompt_tokens=said.prompt_tokens,
         completion_tokens=said.completion_tokens,
-        created_at=said.at or session.created_at,
+        created_at=at,
     )
 
 

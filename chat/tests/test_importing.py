@@ -169,11 +169,21 @@ def test_chatgpt(db: None, alice: User) -> None:
     assert session.updated_at == datetime.fromtimestamp(AT + 60, UTC)
     answer = session.messages.get(content="Bern.")
     assert (answer.thinking_content, answer.model_label) == ("Warm and near", "gpt-9")
-    assert answer.created_at == datetime.fromtimestamp(AT + 2, UTC)
+    just_after = timedelta(microseconds=1)  # its first version, which says the same time
+    assert answer.created_at == datetime.fromtimestamp(AT + 2, UTC) + just_after
     turn = turns(session)[1]
     assert len(turn.versions) == 2 and [m.position for m in session.messages.all()] == [0, 1, 1, 2]
     event = AuditEvent.objects.get(action="chat.import")
     assert "Trip" not in str(event.after) and "conversations" not in str(event.target_label)
+
+
+@pytest.mark.parametrize("key", [f"c{number}" for number in range(6)])
+def test_versions_of_one_moment_stay_in_their_order(db: None, alice: User, key: str) -> None:
+    """Their ids, which would decide otherwise, differ with the chat's."""
+    bring(alice, [chatgpt(key)])
+    versions = turns(ChatSession.objects.get())[1].versions
+    texts = dict(Message.objects.values_list("pk", "content"))
+    assert [texts[pk] for pk in versions] == ["Rome.", "Bern."]
 
 
 def test_imported_words_are_found(db: None, alice: User) -> None:
