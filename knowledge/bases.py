@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from knowledge import changes, dispatch, files
-from knowledge.models import Base, Document, DocumentStatus, Source, Space, SpaceStatus
+from knowledge.models import Base, Document, Source, Space, SpaceStatus
 from providers.models import Provider, ProviderModel
 
 MAX_BASES = 500
@@ -118,17 +118,7 @@ def change_base(
 
 def reread(*, base: Base) -> int:
     """All documents wait to be read and cut again; how many. Those in work begin anew."""
-    rows = Document.objects.filter(base=base)
-    count = rows.update(
-        status=DocumentStatus.PENDING,
-        stage="",
-        done=0,
-        total=0,
-        attempt=0,
-        error_code="",
-        error_params={},
-        not_before=None,
-    )
+    count = Document.objects.filter(base=base).wait_again()
     dispatch.look_at_documents()
     return count
 
@@ -143,13 +133,13 @@ def _give_space(base: Base, model: ProviderModel | None) -> Space:
         live_at=None if model is not None else timezone.now(),
     )
     if model is None:
-        _retire(base, base.live_space)
+        _retire(base.live_space)
         base.live_space = space
         base.save(update_fields=["live_space"])
     return space
 
 
-def _retire(base: Base, space: Space | None) -> None:
+def _retire(space: Space | None) -> None:
     if space is not None:
         Space.objects.filter(pk=space.pk).update(status=SpaceStatus.RETIRED)
 
@@ -210,7 +200,7 @@ def use_space(*, space: Space, actor: User, request: HttpRequest | None = None) 
 
 def make_live(base: Base, space: Space) -> None:
     """`space` answers from now on. In a transaction that holds the base's lock."""
-    _retire(base, base.live_space)
+    _retire(base.live_space)
     Space.objects.filter(pk=space.pk).update(status=SpaceStatus.LIVE, live_at=timezone.now())
     Base.objects.filter(pk=base.pk).update(live_space=space, updated_at=timezone.now())
 

@@ -35,9 +35,7 @@ def waiting() -> Any:
 
 def claim() -> Space | None:
     for pk in waiting().values_list("pk", flat=True)[:20]:
-        free = Q(heartbeat_at=None) | Q(heartbeat_at__lt=Now() - DEAD_AFTER)
-        rows = Space.objects.filter(free, pk=pk, status=SpaceStatus.BUILDING)
-        if rows.update(attempt=F("attempt") + 1, heartbeat_at=Now()):
+        if waiting().filter(pk=pk).update(attempt=F("attempt") + 1, heartbeat_at=Now()):
             return Space.objects.select_related("base__owner", "embedding_model__provider").get(
                 pk=pk
             )

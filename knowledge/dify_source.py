@@ -18,14 +18,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-KNOWLEDGE = "knowledge"
 METHODS = {"hybrid": "hybrid_search", "dense": "semantic_search", "lexical": "full_text_search"}
 Choices = list[tuple[str, list[tuple[str, str]]]]
 
 
 def connections(user: User) -> Any:
     """Those of `user` to Dify's knowledge API."""
-    return Provider.objects.for_user(user).filter(kind="dify", app_mode=KNOWLEDGE, is_enabled=True)
+    return Provider.objects.for_user(user).outside_knowledge().filter(is_enabled=True)
 
 
 def offered(found: Iterable[Provider]) -> tuple[Choices, list[str]]:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from knowledge import changes, dispatch, files
-from knowledge.models import OPEN, Base, Document, DocumentStatus
+from knowledge.models import OPEN, Base, Document
 from llmplatform.text import DECEIVING, UNSTORABLE, plain_file_name
 
 MAX_DOCUMENTS = 50_000
@@ -134,16 +134,7 @@ def delete_document(*, document: Document, actor: User, request: HttpRequest | N
 def read_again(*, document: Document) -> bool:
     """Let it wait to be read once more; False while it is in work."""
     rows = Document.objects.filter(pk=document.pk).exclude(status__in=OPEN)
-    changed = rows.update(
-        status=DocumentStatus.PENDING,
-        stage="",
-        done=0,
-        total=0,
-        attempt=0,
-        error_code="",
-        error_params={},
-        not_before=None,
-    )
+    changed = rows.wait_again()
     dispatch.look_at_documents()
     return bool(changed)
 

@@ -44,11 +44,6 @@ def model_of(space: Space) -> ProviderModel:
     return space.embedding_model
 
 
-def shown_text(chunk: Chunk) -> str:
-    """What is embedded of a chunk: with the headings above it, which often say what it is about."""
-    return "\n".join([" / ".join(chunk.headings), chunk.text]) if chunk.headings else chunk.text
-
-
 def measure(space: Space) -> None:
     """How many numbers the model of a new space gives. ProviderError."""
     found = providers.embed(
@@ -62,7 +57,7 @@ def of_chunks(space: Space, chunks: Sequence[Chunk]) -> list[bytes]:
     """`dimension` float32 each. ProviderError."""
     found = providers.embed(
         model=model_of(space),
-        texts=[shown_text(chunk) for chunk in chunks],
+        texts=[chunk.with_headings for chunk in chunks],
         user=space.base.owner,
         is_query=False,
     )

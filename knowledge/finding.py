@@ -14,7 +14,7 @@ from typing import Any
 from accounts.models import User
 from knowledge import dify_source, embedding, indexing, merging
 from knowledge.index import Filters, IndexUnavailable
-from knowledge.models import Base, DocumentStatus, SearchMode, Space
+from knowledge.models import Base, SearchMode, Space
 from knowledge.types import Found, Passage, Remark
 from providers import services as providers
 from providers.errors import ProviderError
@@ -209,9 +209,3 @@ def readiness(bases: Sequence[Base]) -> list[Remark]:
 
 def _ready(row: Any) -> Mapping[str, object]:
     return {"ready": row.ready_count, "total": row.document_count}
-
-
-def is_ready(base: Base) -> bool:
-    return not base.documents.exclude(
-        status__in=(DocumentStatus.READY, DocumentStatus.FAILED)
-    ).exists()

@@ -12,9 +12,8 @@ from providers.models import ProviderModel
 WORDS_ONLY = _("None: search by words")
 
 
-def _models(user: User, main_type: str) -> Any:
-    rows = ProviderModel.objects.for_user(user).usable().filter(main_type=main_type)
-    return rows.select_related("provider").order_by("provider__name", "name")
+def _listed(rows: Any) -> Any:
+    return rows.usable().select_related("provider").order_by("provider__name", "name")
 
 
 class ModelChoice(forms.ModelChoiceField[ProviderModel]):
@@ -33,7 +32,8 @@ class SearchFields(forms.ModelForm[Base]):
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["rerank_model"].queryset = _models(user, "rerank")  # type: ignore[attr-defined]
+        field: Any = self.fields["rerank_model"]
+        field.queryset = _listed(ProviderModel.objects.for_user(user).rerank())
         self.user = user
 
 
@@ -69,7 +69,7 @@ class BaseForm(SearchFields):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         field: Any = self.fields["embedding_model"]
-        field.queryset = _models(self.user, "embedding")
+        field.queryset = _listed(ProviderModel.objects.for_user(self.user).embedding())
         live = self.instance.live_space if self.instance.pk else None
         if live is not None:
             field.initial = live.embedding_model_id

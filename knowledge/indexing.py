@@ -142,8 +142,7 @@ def _vectors(space: Space, chunks: Sequence[Chunk]) -> dict[int, bytes]:
 
 
 def _point(space: Space, chunk: Chunk, document: Document, vector: bytes | None) -> Point:
-    heading = " ".join(chunk.headings)
-    found = words.terms(f"{heading}\n{chunk.text}" if heading else chunk.text)
+    found = words.terms(chunk.with_headings)
     return Point(
         id=point_id(space, chunk.pk),
         document=document.pk,

@@ -42,6 +42,19 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """Read at least once, also where it is being read again or that failed."""
         return self.filter(edition__gt=0, is_enabled=True)
 
+    def wait_again(self) -> int:
+        """They are to be read, as if for the first time; how many."""
+        return self.update(
+            status=DocumentStatus.PENDING,
+            stage="",
+            done=0,
+            total=0,
+            attempt=0,
+            error_code="",
+            error_params={},
+            not_before=None,
+        )
+
 
 class Document(models.Model):
     """A file of a base. pending -> processing -> ready or failed; failed, and ready where it is
@@ -154,6 +167,11 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.document_id}/{self.position}"
+
+    @property
+    def with_headings(self) -> str:
+        """What is searched of it: the headings above often say what it is about."""
+        return "\n".join([" / ".join(self.headings), self.text]) if self.headings else self.text
 
 
 class Change(models.Model):

@@ -12,6 +12,7 @@ from accounts.models import User
 from knowledge import bases, dify_source
 from knowledge.forms import DifyBaseForm
 from knowledge.views.library import UNPROCESSABLE
+from llmplatform.audited_admin import put_on
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,6 @@ def _connected(request: HttpRequest, user: User, form: DifyBaseForm) -> int | No
             request=request,
         )
     except ValidationError as error:
-        for name, found in error.error_dict.items():
-            form.add_error(name if name in form.fields else None, found)
+        put_on(form, error)
         return None
     return made.pk

@@ -5,7 +5,6 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
-from django.forms import BaseForm as AnyForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -16,6 +15,7 @@ from knowledge import bases
 from knowledge.access import manageable
 from knowledge.forms import BaseForm
 from knowledge.models import Base, SpaceStatus
+from llmplatform.audited_admin import put_on
 from llmplatform.text import searched
 
 PER_PAGE = 30
@@ -31,11 +31,6 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "knowledge/list.html", {"page": page, "q": words})
 
 
-def _put_on(form: AnyForm, error: ValidationError) -> None:
-    for name, found in error.error_dict.items():
-        form.add_error(name if name in form.fields else None, found)
-
-
 @require_http_methods(["GET", "HEAD", "POST"])
 def create(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
@@ -49,7 +44,7 @@ def create(request: HttpRequest) -> HttpResponse:
                 **form.settings,
             )
         except ValidationError as error:
-            _put_on(form, error)
+            put_on(form, error)
         else:
             messages.success(request, _("“%(name)s” is made. Add documents now.") % {"name": made})
             return redirect("knowledge:detail", made.pk)
@@ -66,7 +61,7 @@ def settings(request: HttpRequest, base_id: int) -> HttpResponse:
             bases.change_base(base=base, actor=user, request=request, **form.settings)
             _change_model(request, base, form)
         except ValidationError as error:
-            _put_on(form, error)
+            put_on(form, error)
         else:
             messages.success(request, _("The changes are saved."))
             return redirect("knowledge:settings", base.pk)

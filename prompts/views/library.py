@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user
+from llmplatform.audited_admin import put_on
 from prompts import services
 from prompts.forms import PromptForm
 from prompts.models import Prompt, PromptTag
@@ -89,16 +90,11 @@ def create(request: HttpRequest) -> HttpResponse:
         try:
             prompt = services.create_prompt(actor=user, request=request, **_values(form, rows))
         except ValidationError as error:
-            _put_on(form, error)
+            put_on(form, error)
         else:
             messages.success(request, _("“%(title)s” is saved.") % {"title": prompt.title})
             return redirect("prompts:detail", prompt.pk)
     return _show_form(request, form, rows)
-
-
-def _put_on(form: PromptForm, error: ValidationError) -> None:
-    for name, found in error.error_dict.items():
-        form.add_error(name if name in form.fields else None, found)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -115,7 +111,7 @@ def edit(request: HttpRequest, prompt_id: int) -> HttpResponse:
                 prompt=prompt, actor=current_user(request), request=request, **_values(form, rows)
             )
         except ValidationError as error:
-            _put_on(form, error)
+            put_on(form, error)
         else:
             messages.success(request, _("The changes are saved."))
             return redirect("prompts:detail", prompt.pk)
