@@ -11,7 +11,7 @@ from chat.columns import Side, columns_of, sides_of
 from chat.differing import Difference
 from chat.leaderboard import Standing
 from chat.models import COLUMNS_MAX, COLUMNS_MIN, Comparison, Message, Outcome, Vote
-from chat.schemas import PROMPT_MAX_CHARS, MessageOut, Parameters
+from chat.schemas import PROMPT_MAX_CHARS, MessageOut, Parameters, SentFiles
 from llmplatform.schemas import Answer, Schema, Str
 
 
@@ -24,7 +24,7 @@ class ColumnIn(Schema):
 
 
 class ComparisonIn(Schema):
-    prompt: Str = Field(min_length=1, max_length=200_000)
+    prompt: Str = Field(max_length=200_000, description="May be empty beside attachments.")
     models: list[int | Str | ColumnIn] = Field(
         description=f"{COLUMNS_MIN} to {COLUMNS_MAX}, as `model_id` in `chat/sessions`; or objects "
         "with parameters of their own."
@@ -33,6 +33,7 @@ class ComparisonIn(Schema):
     parameters: Parameters | None = None
     is_blind: bool = False
     tags: list[Str] = Field(default_factory=list, max_length=20)
+    attachments: SentFiles = []
 
 
 class ComparisonPatch(Schema):
@@ -42,7 +43,8 @@ class ComparisonPatch(Schema):
 
 
 class QuestionIn(Schema):
-    content: Str = Field(min_length=1, max_length=200_000)
+    content: Str = Field(max_length=200_000, description="May be empty beside attachments.")
+    attachments: SentFiles = []
 
 
 class NumberIn(Schema):

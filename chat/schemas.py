@@ -18,6 +18,10 @@ from llmplatform.schemas import Amount, Answer, Schema, Str
 
 PROMPT_MAX_CHARS = 50_000
 BaseId = Annotated[int, Field(ge=1, le=2**53)]
+SentFiles = Annotated[
+    list[UUID],
+    Field(max_length=MAX_PER_MESSAGE, description="Ids of `chat/attachments`, in this order."),
+]
 
 
 class Parameters(Schema):
@@ -127,9 +131,7 @@ class MessageIn(Schema):
 
     content: Str = Field(max_length=200_000, description="May be empty beside attachments.")
     stream: bool = False
-    attachments: list[UUID] = Field(
-        [], max_length=MAX_PER_MESSAGE, description="Ids of `chat/attachments`, in this order."
-    )
+    attachments: SentFiles = []
 
 
 class ErrorOut(Answer):

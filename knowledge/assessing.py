@@ -17,9 +17,9 @@ from typing import Any
 import orjson
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.db.models import F
 from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -39,6 +39,7 @@ MAX_COMPARED = 200
 SHINGLE = 6
 ENOUGH = 0.6
 DEAD_AFTER = timedelta(seconds=60)
+MAX_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -210,8 +211,12 @@ def waiting() -> Any:
 
 
 def reap() -> None:
+    """Those whose worker has died wait again; after several times they have failed."""
     dead = Assessment.objects.filter(
         status=AssessmentStatus.RUNNING, heartbeat_at__lt=Now() - DEAD_AFTER
+    )
+    dead.filter(fence__gte=MAX_ATTEMPTS).update(
+        status=AssessmentStatus.FAILED, error=_("The worker ended again and again.")
     )
     dead.update(status=AssessmentStatus.QUEUED)
 
@@ -219,27 +224,33 @@ def reap() -> None:
 def claim() -> Assessment | None:
     for pk in waiting().values_list("pk", flat=True)[:5]:
         rows = Assessment.objects.filter(pk=pk, status=AssessmentStatus.QUEUED)
-        if rows.update(status=AssessmentStatus.RUNNING, heartbeat_at=Now(), done=0):
+        if rows.update(
+            status=AssessmentStatus.RUNNING, fence=F("fence") + 1, heartbeat_at=Now(), done=0
+        ):
             return Assessment.objects.select_related("base__owner").get(pk=pk)
     return None
 
 
 def run(assessment: Assessment) -> None:
-    """Its end is written whatever happens."""
-    rows = Assessment.objects.filter(pk=assessment.pk, status=AssessmentStatus.RUNNING)
+    """Its end is written whatever happens, unless another worker has it by now."""
+    rows = Assessment.objects.filter(
+        pk=assessment.pk, status=AssessmentStatus.RUNNING, fence=assessment.fence
+    )
     try:
         questions = list(assessment.base.questions.all())
         ranks = []
         for rank in _ranks(questions, assessment.base):
             ranks.append(rank)
-            if len(ranks) % 10 == 0:
-                rows.update(done=len(ranks), heartbeat_at=Now())
+            if len(ranks) % 10 == 0 and not rows.update(done=len(ranks), heartbeat_at=Now()):
+                logger.info("assessment %s: given up; it is gone or begun anew", assessment.pk)
+                return
         rows.update(
             status=AssessmentStatus.DONE,
             scores=scores_of(ranks),
             ranks=[[q.pk, rank] for q, rank in zip(questions, ranks, strict=True)],
             questions=len(ranks),
             done=len(ranks),
+            heartbeat_at=Now(),
         )
     except ProviderError as error:
         rows.update(status=AssessmentStatus.FAILED, error=str(error.advice))
@@ -247,4 +258,3 @@ def run(assessment: Assessment) -> None:
         logger.exception("assessment %s: failed", assessment.pk)
         text = _("Something went wrong. It has been logged.")
         rows.update(status=AssessmentStatus.FAILED, error=text)
-    Assessment.objects.filter(pk=assessment.pk).update(heartbeat_at=timezone.now())

@@ -1,8 +1,9 @@
 """From a file to what is searched: read, cut, embedded, numbered as a change of its base.
 
-The row holds the state (see Document). Whoever works on a document has its attempt; a document
-whose worker has died is found by its heartbeat. An attempt writes chunks of an edition of its
-own, so that the former one answers until the last moment, and one that died leaves nothing.
+The row holds the state (see Document). Whoever works on a document has its fence, a number that no
+other claim of it ever has; a document whose worker has died is found by its heartbeat. An attempt
+writes chunks of an edition of its own, its fence, so that the former one answers until the last
+moment, one that died leaves nothing, and one that comes back too late touches no other's.
 """
 
 import logging
@@ -26,6 +27,8 @@ from providers.errors import ProviderError
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 3
+# Of a busy provider, with waits that double: about an hour.
+MAX_WAITS = 10
 DEAD_AFTER = timedelta(seconds=45)
 # Rows in one statement; SQLite's other writers wait for each.
 ROWS = 500
@@ -50,6 +53,7 @@ def claim() -> Document | None:
         if rows.update(
             status=DocumentStatus.PROCESSING,
             stage=Stage.READING,
+            fence=F("fence") + 1,
             attempt=F("attempt") + 1,
             heartbeat_at=Now(),
             not_before=None,
@@ -94,7 +98,7 @@ def ingest(document: Document, reader: Reader) -> None:
 def tell(document: Document, **values: Any) -> None:
     """Raises Superseded. Every word to the database also asks whether to go on."""
     rows = Document.objects.filter(
-        pk=document.pk, status=DocumentStatus.PROCESSING, attempt=document.attempt
+        pk=document.pk, status=DocumentStatus.PROCESSING, fence=document.fence
     )
     if not rows.update(heartbeat_at=Now(), **values):
         raise Superseded
@@ -109,7 +113,7 @@ def _attempt(document: Document, reader: Reader) -> None:
     cuts = chunks_of(parsed, ChunkSettings(base.chunk_chars, base.overlap_chars))
     if not cuts:
         raise Unreadable("no_text")
-    document.text_file.write_text(parsed.text, encoding="utf-8", newline="")
+    _keep_text(document, parsed.text)
     edition = _write_chunks(document, cuts)
     while True:
         space = _embed(document, edition)
@@ -117,10 +121,20 @@ def _attempt(document: Document, reader: Reader) -> None:
             return
 
 
+def _keep_text(document: Document, text: str) -> None:
+    """At once: somebody may look at the former one in this moment."""
+    coming = document.text_file.with_suffix(f".text{document.fence}")
+    try:
+        coming.write_text(text, encoding="utf-8", newline="")
+        coming.replace(document.text_file)
+    finally:
+        coming.unlink(missing_ok=True)
+
+
 def _write_chunks(document: Document, cuts: Sequence[Cut]) -> int:
     """The edition that they are."""
     _forget_chunks(document)
-    edition = document.edition + 1
+    edition = document.fence
     tell(document, stage=Stage.INDEXING, done=0, total=len(cuts))
     rows = (
         Chunk(
@@ -142,9 +156,10 @@ def _write_chunks(document: Document, cuts: Sequence[Cut]) -> int:
 
 
 def _forget_chunks(document: Document) -> None:
-    """Those of every edition but the one that is searched, a few at a time."""
+    """Those of every edition but the one that is searched, a few at a time; what is above this
+    attempt's fence is being written by another."""
     current = Document.objects.filter(pk=document.pk).values_list("edition", flat=True).first()
-    others = Chunk.objects.filter(document_id=document.pk)
+    others = Chunk.objects.filter(document_id=document.pk, edition__lte=document.fence)
     if current is not None:
         others = others.exclude(edition=current)
     while pks := list(others.values_list("pk", flat=True)[:ROWS]):
@@ -227,13 +242,20 @@ def _fail(document: Document, code: str, params: dict[str, Any]) -> None:
 
 
 def _put_off(document: Document, error: ProviderError) -> None:
-    """What may pass is tried again, without counting where the provider says when."""
+    """What may pass is tried again, after longer each time; that is no attempt of ours."""
     said = embedding.wait_of(error)
-    if said is None or document.attempt >= MAX_ATTEMPTS:
+    if said is None or document.waits >= MAX_WAITS:
         _fail(document, "embedding_failed", {"why": embedding.explain(error)})
         return
-    due = timezone.now() + min(said, MAX_WAIT)
+    wait = min(max(said, embedding.WAIT * 2**document.waits), MAX_WAIT)
     try:
-        tell(document, status=DocumentStatus.PENDING, stage="", not_before=due)
+        tell(
+            document,
+            status=DocumentStatus.PENDING,
+            stage="",
+            not_before=timezone.now() + wait,
+            attempt=document.attempt - 1,
+            waits=document.waits + 1,
+        )
     except Superseded:
         logger.info("document %s: given up; it is gone or begun anew", document.pk)

@@ -60,7 +60,7 @@ def _document(reader: Reader, pulse: Pulse) -> bool:
     document: Document | None = ingesting.claim()
     if document is None:
         return False
-    pulse.beat = _beating(document, attempt=document.attempt)
+    pulse.beat = _beating(document, fence=document.fence)
     ingesting.ingest(document, reader)
     return True
 
@@ -79,6 +79,6 @@ def _assessment(pulse: Pulse) -> bool:
     assessment: Assessment | None = assessing.claim()
     if assessment is None:
         return False
-    pulse.beat = _beating(assessment)
+    pulse.beat = _beating(assessment, fence=assessment.fence)
     assessing.run(assessment)
     return True

@@ -1,5 +1,6 @@
 """`/compare/`: the form that starts a comparison, and those that were made."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,10 +12,11 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from chat import comparing, services
+from chat import attachments, comparing, services
 from chat.comparison_forms import StartForm
 from chat.comparison_showing import Shown
-from chat.models import COLUMNS_MAX, COLUMNS_MIN, Comparison
+from chat.models import COLUMNS_MAX, COLUMNS_MIN, Attachment, Comparison, Message
+from chat.views.acting import files_with
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.text import number_of
 from providers.models import ProviderModel
@@ -30,9 +32,11 @@ def index(request: HttpRequest) -> HttpResponse:
     models = list(services.usable_models(user))
     if request.method != "POST":
         prompt, picked = _initial(request, user, models)
-        return _index(request, StartForm(models=models, prompt=prompt, picked=picked))
-    form = StartForm(request.POST, models=models)
-    if form.is_valid():
+        form = StartForm(models=models, prompt=prompt, picked=picked)
+        return _index(request, form, files=_files_again(request))
+    files, problems = files_with(request)
+    form = StartForm(request.POST, models=models, has_files=bool(files or problems))
+    if form.is_valid() and not problems:
         data = form.prompt.cleaned_data
         try:
             comparison = comparing.start(
@@ -41,6 +45,7 @@ def index(request: HttpRequest) -> HttpResponse:
                 choices=form.choices,
                 is_blind=data["is_blind"],
                 tags=data["tags"],
+                attachments=[file.pk for file in files],
                 request=request,
                 **form.settings.changes,
             )
@@ -49,10 +54,14 @@ def index(request: HttpRequest) -> HttpResponse:
             form.prompt.add_error(None, list(error.messages))
         except KeyUnreadable:
             form.prompt.add_error(None, _("The provider's stored key cannot be read."))
-    return _index(request, form, UNPROCESSABLE)
+    if problems:
+        form.prompt.add_error(None, problems)
+    return _index(request, form, UNPROCESSABLE, files)
 
 
-def _index(request: HttpRequest, form: StartForm, status: int = 200) -> HttpResponse:
+def _index(
+    request: HttpRequest, form: StartForm, status: int = 200, files: Sequence[Attachment] = ()
+) -> HttpResponse:
     user, wanted = current_user(request), request.GET.get("q", "").strip()[:200]
     is_shared = request.GET.get("of") == "shared"
     rows = Comparison.objects.select_related("owner")
@@ -66,6 +75,8 @@ def _index(request: HttpRequest, form: StartForm, status: int = 200) -> HttpResp
         "page": Paginator(rows, COMPARISONS_PER_PAGE).get_page(request.GET.get("page")),
         "q": wanted,
         "is_shared": is_shared,
+        "files": files,
+        "limits": attachments.LIMITS,
     }
     return render(request, "chat/comparison/index.html", context, status=status)
 
@@ -82,7 +93,8 @@ def _initial(
     if "from" in request.GET:
         rows = Comparison.objects.readable_by(user)
         last = owned_or_404(rows, pk=request.GET["from"])
-        prompt = prompt or _first_question(last)
+        asked = _first_question(last)
+        prompt = prompt or (asked.content if asked else "")
     if not picked and last is not None:
         picked = _places_of(last)
     usable = {model.pk for model in models}
@@ -90,9 +102,18 @@ def _initial(
     return prompt, picked or [{"model": model.pk} for model in models[:COLUMNS_MIN]]
 
 
-def _first_question(comparison: Comparison) -> str:
+def _first_question(comparison: Comparison) -> Message | None:
     turns = Shown(comparison, comparison.owner).sides[0].turns
-    return turns[0].message.content if turns else ""
+    return turns[0].message if turns else None
+
+
+def _files_again(request: HttpRequest) -> list[Attachment]:
+    """Those of the first question of the comparison that is made again."""
+    if "from" not in request.GET:
+        return []
+    rows = Comparison.objects.readable_by(current_user(request))
+    asked = _first_question(owned_or_404(rows, pk=request.GET["from"]))
+    return list(asked.attachments.all()) if asked else []
 
 
 def _places_of(comparison: Comparison) -> list[dict[str, Any]]:

@@ -50,6 +50,7 @@ class DocumentQuerySet(models.QuerySet["Document"]):
             done=0,
             total=0,
             attempt=0,
+            waits=0,
             error_code="",
             error_params={},
             not_before=None,
@@ -60,9 +61,11 @@ class Document(models.Model):
     """A file of a base. pending -> processing -> ready or failed; failed, and ready where it is
     read again, -> pending. While it is read again its former chunks go on answering.
 
-    Whoever works on it has `attempt`, and says so by `heartbeat_at`; if that stops, it is pending
-    again, and after several attempts failed. `not_before`: it waits (a provider said how long).
-    `edition`: of its chunks, those that are searched; 0: none yet.
+    Whoever works on it has `fence`, which only ever rises, and says so by `heartbeat_at`; if that
+    stops, it is pending again, and failed after several tries (`attempt`, from 1 again when
+    somebody asks for it). `not_before`: a provider is busy, and it has waited `waits` times for it.
+    `edition`: of its chunks, those that are searched, which is the fence of whoever wrote them; 0:
+    none yet.
     `notes`: what a reader should know, [{"code", "params"}], such as pages without text. `path`:
     the file below MEDIA_ROOT, its text beside it. `folder`: where it lay in what was uploaded.
     `metadata`: for filters, {name: text, number, bool or list of texts}.
@@ -98,7 +101,9 @@ class Document(models.Model):
     metadata: models.JSONField[Any] = models.JSONField(_("metadata"), default=dict, blank=True)
     is_enabled = models.BooleanField(_("enabled"), default=True)
     edition = models.PositiveIntegerField(default=0, editable=False)
+    fence = models.PositiveIntegerField(default=0, editable=False)
     attempt = models.PositiveSmallIntegerField(_("attempt"), default=0)
+    waits = models.PositiveSmallIntegerField(default=0, editable=False)
     heartbeat_at = models.DateTimeField(_("last sign of life"), null=True)
     not_before = models.DateTimeField(_("not before"), null=True)
     added_by = models.ForeignKey(

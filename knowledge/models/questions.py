@@ -38,7 +38,9 @@ class AssessmentStatus(models.TextChoices):
 class Assessment(models.Model):
     """All questions of a base asked at one moment. `settings`: those of the search and the name of
     the index; `scores`: {"recall@1", "recall@3", "recall@5", "recall@10", "mrr@10", "ndcg@10"},
-    0 to 1; `ranks`: for each question its id and the rank of the first right chunk, 0: none."""
+    0 to 1; `ranks`: for each question its id and the rank of the first right chunk, 0: none.
+    `fence`: of the worker that has it, how often it was taken up; one that comes back too late has
+    an older one."""
 
     base = models.ForeignKey(Base, models.CASCADE, related_name="assessments")
     status = models.CharField(
@@ -53,6 +55,7 @@ class Assessment(models.Model):
     questions = models.PositiveIntegerField(_("questions"), default=0)
     done = models.PositiveIntegerField(default=0)
     error = models.TextField(blank=True, default="")
+    fence = models.PositiveIntegerField(default=0, editable=False)
     heartbeat_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(_("created"), default=timezone.now, editable=False)
 

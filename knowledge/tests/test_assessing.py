@@ -1,13 +1,15 @@
 """Saved questions: files of them, what counts as right, what is measured."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from knowledge import assessing
-from knowledge.models import AssessmentStatus, Base
+from knowledge.models import Assessment, AssessmentStatus, Base
 from knowledge.tests.conftest import Ingested
 
 CSV = "\ufeffquestion,passage,document\r\nHow long?,Two years.,a.txt\r\n"
@@ -82,6 +84,34 @@ def test_questions_are_asked_in_the_background(
     assert (assessment.status, assessment.questions) == (AssessmentStatus.DONE, 2)
     assert assessment.scores["recall@1"] == 0.5
     assert [rank for _pk, rank in assessment.ranks] == [1, 0]
+
+
+def test_a_worker_that_comes_back_too_late_says_nothing(base: Base, ingested: Ingested) -> None:
+    ingested("The warranty lasts two years.")
+    asked = [assessing.Asked("How long is the warranty?", "The warranty lasts two years.")]
+    assessing.add_questions(base=base, asked=asked, actor=base.owner)
+    assessing.start(base=base, actor=base.owner)
+    late = assessing.claim()
+    Assessment.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+    assessing.reap()
+    now = assessing.claim()
+    assert late is not None and now is not None and late.pk == now.pk
+    assessing.run(late)
+    assert Assessment.objects.get().status == AssessmentStatus.RUNNING, "another has it"
+    assessing.run(now)
+    assert Assessment.objects.get().status == AssessmentStatus.DONE
+
+
+def test_one_whose_worker_ends_again_and_again_has_failed(base: Base, ingested: Ingested) -> None:
+    asked = [assessing.Asked("How long is the warranty?", "Two years.")]
+    assessing.add_questions(base=base, asked=asked, actor=base.owner)
+    assessing.start(base=base, actor=base.owner)
+    for _time in range(assessing.MAX_ATTEMPTS):
+        assert assessing.claim() is not None
+        Assessment.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
+        assessing.reap()
+    assessment = Assessment.objects.get()
+    assert assessment.status == AssessmentStatus.FAILED and assessment.error
 
 
 def test_without_questions_there_is_nothing_to_measure(base: Base) -> None:

@@ -126,6 +126,35 @@ def test_what_a_dead_worker_left_is_taken_up_again(
         ingesting.tell(dead, done=1)
 
 
+def test_a_worker_that_comes_back_too_late_writes_nothing_beside_the_next(
+    base: Base, alice: User, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two machines: the first one's document was asked to be read anew, and the second has it."""
+    text = "".join(f"Sentence {n} is about part {n} of the machine.\n\n" for n in range(40))
+    documents.add_document(base=base, file=BytesIO(text.encode()), name="a.txt", actor=alice)
+    late = ingesting.claim()
+    assert bases.reread(base=base) == 1
+    now = ingesting.claim()
+    assert late is not None and now is not None
+    assert (late.attempt, now.attempt) == (1, 1), "tries are counted from the beginning"
+    assert now.fence > late.fence
+    embed = ingesting._embed
+
+    def while_it_works(document: Document, edition: int) -> Any:
+        if document is now:
+            ingesting.ingest(late, reader)
+        return embed(document, edition)
+
+    monkeypatch.setattr(ingesting, "_embed", while_it_works)
+    ingesting.ingest(now, reader)
+    document = Document.objects.get()
+    assert (document.status, document.edition) == (DocumentStatus.READY, now.fence)
+    assert document.chunks.current().count() == document.chunk_count == document.chunks.count() > 6
+    bases.reread(base=base)
+    document.refresh_from_db()
+    assert document.fence == now.fence, "it never falls"
+
+
 def test_one_that_breaks_off_again_and_again_has_failed(base: Base) -> None:
     documents.add_document(
         base=base, file=BytesIO(WARRANTY.encode()), name="a.txt", actor=base.owner
