@@ -13,8 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import User
-from accounts.models.user import normal_email
+from accounts.models import User, normal_email
 from accounts.services import audit, notify
 from accounts.types import Notice
 from chat.copying import copy_path
