@@ -1,5 +1,6 @@
 """`/compare/`: the form that starts a comparison, and those that were made."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -11,10 +12,11 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from chat import comparing, services
+from chat import comparing, grounding, services
 from chat.comparison_forms import StartForm
 from chat.comparison_showing import Shown
 from chat.models import COLUMNS_MAX, COLUMNS_MIN, Comparison
+from chat.views.bases import asked_for, listed
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.text import number_of
 from providers.models import ProviderModel
@@ -30,8 +32,9 @@ def index(request: HttpRequest) -> HttpResponse:
     models = list(services.usable_models(user))
     if request.method != "POST":
         prompt, picked = _initial(request, user, models)
-        return _index(request, StartForm(models=models, prompt=prompt, picked=picked))
-    form = StartForm(request.POST, models=models)
+        form = StartForm(owner=user, models=models, prompt=prompt, picked=picked)
+        return _index(request, form, bases=_bases(request, user))
+    form = StartForm(request.POST, owner=user, models=models)
     if form.is_valid():
         data = form.prompt.cleaned_data
         try:
@@ -49,10 +52,12 @@ def index(request: HttpRequest) -> HttpResponse:
             form.prompt.add_error(None, list(error.messages))
         except KeyUnreadable:
             form.prompt.add_error(None, _("The provider's stored key cannot be read."))
-    return _index(request, form, UNPROCESSABLE)
+    return _index(request, form, UNPROCESSABLE, bases=asked_for(request))
 
 
-def _index(request: HttpRequest, form: StartForm, status: int = 200) -> HttpResponse:
+def _index(
+    request: HttpRequest, form: StartForm, status: int = 200, *, bases: Sequence[int]
+) -> HttpResponse:
     user, wanted = current_user(request), request.GET.get("q", "").strip()[:200]
     is_shared = request.GET.get("of") == "shared"
     rows = Comparison.objects.select_related("owner")
@@ -66,6 +71,7 @@ def _index(request: HttpRequest, form: StartForm, status: int = 200) -> HttpResp
         "page": Paginator(rows, COMPARISONS_PER_PAGE).get_page(request.GET.get("page")),
         "q": wanted,
         "is_shared": is_shared,
+        **listed(user, None, bases),
     }
     return render(request, "chat/comparison/index.html", context, status=status)
 
@@ -88,6 +94,14 @@ def _initial(
     usable = {model.pk for model in models}
     picked = [each for each in picked if each["model"] in usable][:COLUMNS_MAX]
     return prompt, picked or [{"model": model.pk} for model in models[:COLUMNS_MIN]]
+
+
+def _bases(request: HttpRequest, user: User) -> list[int]:
+    """`?knowledge_base=` several times, or those of the comparison that is made again."""
+    if "from" in request.GET:
+        again = owned_or_404(Comparison.objects.readable_by(user), pk=request.GET["from"])
+        return [base.pk for base in grounding.still_readable(user, again)]
+    return asked_for(request)
 
 
 def _first_question(comparison: Comparison) -> str:
