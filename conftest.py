@@ -54,6 +54,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         names = getattr(item, "fixturenames", ())
         asks = any(name in ("db", "transactional_db") or "redis" in name for name in names)
         is_whole = item.path.parent.name == "tests" and item.path.parent.parent == settings.BASE_DIR
+        is_whole = is_whole and item.get_closest_marker("sources") is None
         if asks or is_whole or item.get_closest_marker("django_db") is not None:
             item.add_marker("services")
 

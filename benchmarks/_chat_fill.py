@@ -117,7 +117,7 @@ def searches(corpus: Corpus) -> dict[str, str]:
 
 
 def explained(owner: User, words: str) -> list[str]:
-    sql, parameters = store.by_index(owner.pk, Query(words).terms(owner.pk), 2**62)
+    sql, parameters = store.by_index(owner.pk, Query(words).terms(owner.pk), 2**62, store.BATCH)
     listed = ChatSession.objects.for_user(owner).listed().with_answering()[:40]
     explain = "EXPLAIN QUERY PLAN" if connection.vendor == "sqlite" else "EXPLAIN"
     found = []

@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpResponse
+from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -89,9 +90,12 @@ def _write(attachment: Attachment, contents: dict[str, bytes]) -> None:
 def chosen(
     *, owner: User, ids: Iterable[str], files: Iterable["UploadedFile[Any]"]
 ) -> list[Attachment]:
-    """What a composer sends: files that were sent before it, and files that come with it, as they
-    do without scripts. Raises ValidationError."""
-    before = waiting(owner, ids)
+    """What a composer sends: files that were sent before it (a copy of one that is with a question
+    already), and files that come with it, as they do without scripts. Raises ValidationError."""
+    before = [
+        each if each.message_id is None else _clone(each, owner=owner, message=None)
+        for each in waiting(owner, ids)
+    ]
     now = [
         keep(owner=owner, file=cast(BinaryIO, each.file), name=each.name or "")
         for each in list(files)[:MAX_PER_MESSAGE]
@@ -100,9 +104,9 @@ def chosen(
 
 
 def waiting(user: User, ids: Iterable[str]) -> list[Attachment]:
-    """Those of a person's that a form names and that are not sent, in its order."""
+    """Those that a form names and that the person may read, in its order."""
     wanted = list(filter(None, map(_uuid, ids)))
-    rows = Attachment.objects.for_user(user).unsent().in_bulk(wanted[:MAX_PER_MESSAGE])
+    rows = Attachment.objects.readable_by(user).in_bulk(wanted[:MAX_PER_MESSAGE])
     return [rows[pk] for pk in wanted if pk in rows]
 
 
@@ -137,13 +141,19 @@ def title_of(ids: Sequence[uuid.UUID]) -> str:
 def copy(*, source: Message, target: Message, owner: User) -> None:
     """The same files with another message, which outlive each other."""
     for original in source.attachments.all():
-        folder = original.folder
-        clone = Attachment.objects.get(pk=original.pk)
-        clone.pk, clone.message, clone.owner = uuid.uuid4(), target, owner
-        clone._state.adding = True
-        names = [name for name in ("content", "small") if (folder / name).is_file()]
-        clone.save()
-        _write(clone, {name: (folder / name).read_bytes() for name in names})
+        _clone(original, owner=owner, message=target)
+
+
+def _clone(original: Attachment, *, owner: User, message: Message | None) -> Attachment:
+    folder = original.folder
+    clone = Attachment.objects.get(pk=original.pk)
+    clone.pk, clone.message, clone.owner = uuid.uuid4(), message, owner
+    clone.created_at = timezone.now()
+    clone._state.adding = True
+    names = [name for name in ("content", "small") if (folder / name).is_file()]
+    clone.save()
+    _write(clone, {name: (folder / name).read_bytes() for name in names})
+    return clone
 
 
 def remove(*, attachment: Attachment) -> None:

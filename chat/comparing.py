@@ -14,8 +14,10 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
+from chat import attachments as files
 from chat import grounding, services
 from chat.columns import Side, sides_of
+from chat.context import NO_VISION, TOO_LONG
 from chat.copying import copy_path
 from chat.errors import StillAnswering
 from chat.events import tell_changed
@@ -61,12 +63,13 @@ def start(
     parameters: Mapping[str, Any] | None = None,
     knowledge_bases: Sequence[Base] = (),
     tags: Iterable[str] = (),
+    attachments: Sequence[uuid.UUID] = (),
     request: HttpRequest | None = None,
 ) -> Comparison:
     """A comparison with its first question asked; nothing exists when it is refused. Every column
     is given the same passages of `knowledge_bases`, which `owner` can read.
 
-    Raises ValidationError.
+    `attachments`: unsent ones of `owner`. Raises ValidationError.
     """
     if not COLUMNS_MIN <= len(choices) <= COLUMNS_MAX:
         limits = {"least": COLUMNS_MIN, "most": COLUMNS_MAX}
@@ -78,7 +81,7 @@ def start(
     with transaction.atomic():
         comparison = Comparison.objects.create(
             owner=owner,
-            title=title_of(prompt) or _("Comparison"),
+            title=title_of(prompt) or files.title_of(attachments) or _("Comparison"),
             is_blind=is_blind,
             system_prompt=system_prompt,
             parameters=shared,
@@ -99,31 +102,53 @@ def start(
         ids = [base.pk for base in knowledge_bases]
         after = {"columns": len(order), "is_blind": is_blind, "knowledge_bases": ids}
         record(comparison, owner, "create", request, after=after)
-        ask_all(comparison=comparison, actor=owner, content=prompt)
+        ask_all(comparison=comparison, actor=owner, content=prompt, attachments=attachments)
     return comparison
 
 
-def ask_all(*, comparison: Comparison, actor: User, content: str) -> None:
-    """The next question to every column. One that cannot be asked says so and leaves the others
-    alone; ValidationError if that is each of them. Raises StillAnswering."""
+def ask_all(
+    *,
+    comparison: Comparison,
+    actor: User,
+    content: str,
+    attachments: Sequence[uuid.UUID] = (),
+) -> None:
+    """The next question to every column, with unsent files of `actor`. One that cannot be asked
+    says so and leaves the others alone; ValidationError if that is each of them. Raises
+    StillAnswering."""
     with transaction.atomic():
         locked = claim(comparison)
         refused: list[tuple[ChatSession, str]] = []
         sides = sides_of(locked)
+        first: Message | None = None
         for side in sides:
             session = side.column.session
+            # Each conversation has files of its own: the first takes them, the others copies.
+            sent: dict[str, Any] = {"files_of": first} if first else {"attachments": attachments}
             try:
                 # A savepoint: what a refused one began is undone.
                 with transaction.atomic():
-                    services.ask(session=session, actor=actor, content=content)
+                    answer = services.ask(session=session, actor=actor, content=content, **sent)
             except (ValidationError, KeyUnreadable) as error:
                 if len(refused) == len(sides) - 1:
                     raise
-                code = UNREADABLE if isinstance(error, KeyUnreadable) else UNUSABLE
-                refused.append((session, code))
+                refused.append((session, _code_of(error)))
+            else:
+                first = first or answer.parent
         for session, code in refused:
-            _note_refusal(session, content, code)
+            question = _note_refusal(session, content, code)
+            if first:
+                files.copy(source=first, target=question, owner=actor)
         changed(locked)
+
+
+def _code_of(error: ValidationError | KeyUnreadable) -> str:
+    """Why a column was not asked, as its answer keeps it."""
+    if isinstance(error, KeyUnreadable):
+        return UNREADABLE
+    reasons = error.update_error_dict({}).values()
+    codes = {each.code for found in reasons for each in found}
+    return next((code for code in (NO_VISION, TOO_LONG) if code in codes), UNUSABLE)
 
 
 def claim(comparison: Comparison) -> Comparison:
@@ -134,8 +159,8 @@ def claim(comparison: Comparison) -> Comparison:
     return locked
 
 
-def _note_refusal(session: ChatSession, content: str, code: str) -> None:
-    """The question, and an answer that failed before it began."""
+def _note_refusal(session: ChatSession, content: str, code: str) -> Message:
+    """The question, which is returned, and an answer that failed before it began."""
     count = len(Tree.of(session).nodes_to(session.tip_id))
     revision = ChatSession.objects.bump(session.pk)
     about: dict[str, Any] = {"session": session, "revision": revision}
@@ -155,6 +180,7 @@ def _note_refusal(session: ChatSession, content: str, code: str) -> None:
         error_code=code,
     )
     ChatSession.objects.filter(pk=session.pk).update(tip=answer)
+    return question
 
 
 def ask_again(*, side: Side, actor: User) -> Message:

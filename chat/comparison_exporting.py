@@ -10,7 +10,7 @@ from chat.columns import Side, sides_of
 from chat.comparison_schemas import ComparisonOut
 from chat.comparison_showing import Row, rows_of
 from chat.exporting import sources_of
-from chat.models import Comparison, Vote
+from chat.models import Comparison, Message, Vote
 
 
 def exported(comparison: Comparison, kind: str) -> str:
@@ -33,7 +33,9 @@ def _parts(comparison: Comparison) -> Iterator[str]:
     yield "\n".join(_table(rows_of(sides)))
     for number in range(1, max((side.rounds for side in sides), default=0) + 1):
         yield f"## {_('Round %(number)d') % {'number': number}}"
-        yield "\n".join(f"> {line}" for line in _question(sides, number).splitlines())
+        asked = _question(sides, number)
+        yield "\n".join(f"> {line}" for line in (asked.content if asked else "").splitlines())
+        yield "\n".join(_files(asked) if asked else ())
         for side in sides:
             yield f"### {_heading(side)}"
             if side.rounds >= number:
@@ -47,9 +49,14 @@ def _heading(side: Side) -> str:
     return side.name if side.is_masked else f"{side.column.letter} · {side.label}"
 
 
-def _question(sides: list[Side], number: int) -> str:
+def _question(sides: list[Side], number: int) -> Message | None:
     turns = sides[0].turns
-    return turns[2 * number - 2].message.content if len(turns) > 2 * number - 2 else ""
+    return turns[2 * number - 2].message if len(turns) > 2 * number - 2 else None
+
+
+def _files(asked: Message) -> Iterator[str]:
+    for file in asked.attachments.all():
+        yield f"- {_('File')}: {file.name}"
 
 
 def _verdict(vote: Vote) -> str:

@@ -1,6 +1,6 @@
 """Forms of the comparison pages."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -8,7 +8,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from chat.comparing import TAG_MAX_CHARS, Choice
-from chat.forms import ChatSettingsForm, SettingsForm, grouped
+from chat.context import sees
+from chat.forms import ChatSettingsForm, QuestionForm, SettingsForm, grouped
 from chat.models import COLUMNS_MAX, COLUMNS_MIN, LETTERS, Outcome
 from chat.voting import NOTE_MAX_CHARS
 from providers.models import ProviderModel
@@ -30,11 +31,11 @@ class TagsField(forms.CharField):
         return [word for word in text.replace("，", ",").split(",") if word.strip()]
 
 
-class PromptForm(forms.Form):
+class PromptForm(QuestionForm):
     content = forms.CharField(
         label=_("Question"),
         strip=False,
-        error_messages={"required": _("Write a message first.")},
+        required=False,
         widget=forms.Textarea(attrs={"rows": 4, "placeholder": _("One question for all of them")}),
     )
     is_blind = forms.BooleanField(
@@ -45,6 +46,18 @@ class PromptForm(forms.Form):
     tags = TagsField()
 
 
+class ModelSelect(forms.Select):
+    """`seeing`: the models that read images, which chat-files.js wants to know."""
+
+    seeing: Collection[int] = ()
+
+    def create_option(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        option = super().create_option(*args, **kwargs)
+        if option["value"] in self.seeing:
+            option["attrs"]["data-vision"] = True
+        return option
+
+
 class PlaceForm(SettingsForm):
     """One place of a comparison: a model, and what is its own. Nothing is chosen: no column."""
 
@@ -53,6 +66,7 @@ class PlaceForm(SettingsForm):
         coerce=int,
         required=False,
         empty_value=None,
+        widget=ModelSelect,
         error_messages={"invalid_choice": _("Choose a model that is available.")},
     )
 
@@ -60,6 +74,7 @@ class PlaceForm(SettingsForm):
         super().__init__(*args, **kwargs)
         self._models = models
         choices = [("", "–"), *grouped(models.values())]
+        self.fields["model"].widget.seeing = {pk for pk, model in models.items() if sees(model)}
         self.fields["model"].choices = choices  # type: ignore[attr-defined]
         self.fields["system_prompt"].widget.attrs["rows"] = 3
         self.fields["system_prompt"].help_text = ""
@@ -91,10 +106,11 @@ class StartForm:
         models: Iterable[ProviderModel],
         prompt: str = "",
         picked: Sequence[Mapping[str, Any]] = (),
+        has_files: bool = False,
     ) -> None:
         """`picked`: what the places hold at first, with the pk of a `model`."""
         known = {model.pk: model for model in models}
-        self.prompt = PromptForm(data, initial={"content": prompt})
+        self.prompt = PromptForm(data, initial={"content": prompt}, has_files=has_files)
         self.settings = ChatSettingsForm(data, prefix="all", owner=owner)
         places = [*picked, *[{}] * COLUMNS_MAX][:COLUMNS_MAX]
         self.places = [
@@ -116,11 +132,11 @@ class StartForm:
         return [choice for choice in found if choice is not None]
 
 
-class AskForm(forms.Form):
+class AskForm(QuestionForm):
     content = forms.CharField(
         label=_("Message"),
         strip=False,
-        error_messages={"required": _("Write a message first.")},
+        required=False,
         widget=forms.Textarea(
             attrs={"rows": 1, "data-composer-text": "", "placeholder": _("Ask all of them")}
         ),

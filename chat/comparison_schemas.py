@@ -12,7 +12,7 @@ from chat.differing import Difference
 from chat.leaderboard import Standing
 from chat.material import BASES_MAX
 from chat.models import COLUMNS_MAX, COLUMNS_MIN, Comparison, Message, Outcome, Vote
-from chat.schemas import PROMPT_MAX_CHARS, BaseId, MessageOut, Parameters
+from chat.schemas import PROMPT_MAX_CHARS, BaseId, MessageOut, Parameters, SentFiles
 from llmplatform.schemas import Answer, Schema, Str
 
 
@@ -25,7 +25,7 @@ class ColumnIn(Schema):
 
 
 class ComparisonIn(Schema):
-    prompt: Str = Field(min_length=1, max_length=200_000)
+    prompt: Str = Field(max_length=200_000, description="May be empty beside attachments.")
     models: list[int | Str | ColumnIn] = Field(
         description=f"{COLUMNS_MIN} to {COLUMNS_MAX}, as `model_id` in `chat/sessions`; or objects "
         "with parameters of their own."
@@ -35,6 +35,7 @@ class ComparisonIn(Schema):
     knowledge_bases: list[BaseId] = Field([], max_length=BASES_MAX)
     is_blind: bool = False
     tags: list[Str] = Field(default_factory=list, max_length=20)
+    attachments: SentFiles = []
 
 
 class ComparisonPatch(Schema):
@@ -44,7 +45,8 @@ class ComparisonPatch(Schema):
 
 
 class QuestionIn(Schema):
-    content: Str = Field(min_length=1, max_length=200_000)
+    content: Str = Field(max_length=200_000, description="May be empty beside attachments.")
+    attachments: SentFiles = []
 
 
 class NumberIn(Schema):

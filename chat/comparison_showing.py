@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from chat.columns import Side, name_of, sides_of
+from chat.context import sees
 from chat.models import Comparison, ComparisonColumn, Message, MessageStatus, Vote
 from chat.showing import ShownTurn, shown_turns
 
@@ -101,6 +102,11 @@ class Shown:
     @property
     def rounds(self) -> int:
         return max((side.rounds for side in self.sides), default=0)
+
+    @property
+    def unseeing(self) -> bool:
+        """A model among them reads no images; which one is not said."""
+        return not all(sees(side.column.session.model) for side in self.sides)
 
     @property
     def is_answering(self) -> bool:

@@ -16,6 +16,8 @@ from providers.types import ChatMessage
 CONTINUE = "Continue your last answer exactly where it stopped. Do not repeat what is there."
 # Of a long conversation the newest: providers refuse hundreds, and each costs about a page of text.
 MAX_IMAGES = 20
+# What an answer says that failed because of its question's files.
+NO_VISION, TOO_LONG = "no_vision", "context_too_long"
 
 
 def build(
@@ -58,7 +60,8 @@ def _sent_images(
         return set([pk for pks in images for pk in pks][-MAX_IMAGES:])
     if images and images[-1]:
         text = _("%(model)s does not read images. Choose a model with vision, or remove the image.")
-        raise ValidationError({"attachments": [text % {"model": model or _("The model")}]})
+        said = text % {"model": model or _("The model")}
+        raise ValidationError({"attachments": ValidationError(said, code=NO_VISION)})
     return set()
 
 
@@ -72,4 +75,4 @@ def _check_size(model: ProviderModel | None, messages: Sequence[ChatMessage]) ->
             "%(limit)s. Attach less, or choose a model that reads more."
         )
         words = {"wanted": f"{wanted:,}", "limit": f"{limit:,}", "model": model}
-        raise ValidationError({"attachments": [text % words]})
+        raise ValidationError({"attachments": ValidationError(text % words, code=TOO_LONG)})

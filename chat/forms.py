@@ -52,18 +52,10 @@ class ModelForm(forms.Form):
         return self._models[self.cleaned_data["model"]]
 
 
-class ComposerForm(ModelForm):
-    content = forms.CharField(
-        label=_("Message"),
-        strip=False,
-        required=False,
-        widget=forms.Textarea(
-            attrs={"rows": 1, "data-composer-text": "", "placeholder": _("Ask anything")}
-        ),
-    )
+class QuestionForm(forms.Form):
+    """One whose `content` may be empty beside files."""
 
     def __init__(self, *args: Any, has_files: bool = False, **kwargs: Any) -> None:
-        """`has_files`: files go with it, so that it may be empty."""
         super().__init__(*args, **kwargs)
         self._has_files = has_files
 
@@ -72,6 +64,17 @@ class ComposerForm(ModelForm):
         if not content and not self._has_files:
             raise forms.ValidationError(_("Write a message first."))
         return content
+
+
+class ComposerForm(QuestionForm, ModelForm):
+    content = forms.CharField(
+        label=_("Message"),
+        strip=False,
+        required=False,
+        widget=forms.Textarea(
+            attrs={"rows": 1, "data-composer-text": "", "placeholder": _("Ask anything")}
+        ),
+    )
 
 
 class SettingsForm(forms.Form):

@@ -18,6 +18,10 @@ from llmplatform.schemas import Amount, Answer, Schema, Str
 
 PROMPT_MAX_CHARS = 50_000
 BaseId = Annotated[int, Field(ge=1, le=2**53)]
+SentFiles = Annotated[
+    list[UUID],
+    Field(max_length=MAX_PER_MESSAGE, description="Ids of `chat/attachments`, in this order."),
+]
 
 
 class Parameters(Schema):
@@ -127,9 +131,7 @@ class MessageIn(Schema):
 
     content: Str = Field(max_length=200_000, description="May be empty beside attachments.")
     stream: bool = False
-    attachments: list[UUID] = Field(
-        [], max_length=MAX_PER_MESSAGE, description="Ids of `chat/attachments`, in this order."
-    )
+    attachments: SentFiles = []
 
 
 class ErrorOut(Answer):
@@ -168,7 +170,7 @@ class SourceOut(Answer):
 class RemarkOut(Answer):
     code: str = Field(
         description="`nothing_found`, `not_searched`, `no_room`, `unavailable`, `words_only`, "
-        "`not_ready` or `rerank_failed`."
+        "`no_model`, `not_ready` or `rerank_failed`."
     )
     message: str
     knowledge_base: str = Field(description="Empty where it is about all of them.")

@@ -148,14 +148,17 @@ def ask(
     actor: User,
     content: str,
     instead_of: Message | None = None,
+    files_of: Message | None = None,
     attachments: Sequence[uuid.UUID] = (),
 ) -> Message:
     """Store a question and start its answer, which is returned while it is written.
 
-    `instead_of`: a question of which this is a new version, with its files. `attachments`: unsent
-    ones of `actor`. Raises ValidationError, StillAnswering.
+    `instead_of`: a question of which this is a new version, with its files. `files_of`: one whose
+    files go with it too. `attachments`: unsent ones of `actor`. Raises ValidationError,
+    StillAnswering.
     """
-    has_files = bool(attachments) or (instead_of and instead_of.attachments.exists())
+    files_of = instead_of or files_of
+    has_files = bool(attachments) or (files_of and files_of.attachments.exists())
     text = _checked(content, may_be_empty=bool(has_files))
     target = _target(session, actor)
     with transaction.atomic():
@@ -174,8 +177,8 @@ def ask(
             revision=locked.revision,
         )
         index.add([question])
-        if instead_of:
-            files.copy(source=instead_of, target=question, owner=actor)
+        if files_of:
+            files.copy(source=files_of, target=question, owner=actor)
         files.attach(message=question, owner=actor, ids=attachments)
         return _answer(locked, actor, target, [*history, question])
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from chat import citing
 from chat.citing import ShownSource
+from chat.context import NO_VISION
 from chat.models import Message, MessageStatus
 from chat.rendering import render
 from chat.threads import Turn
@@ -19,6 +20,8 @@ from providers.errors import kind_of
 
 def advice_of(code: str) -> str:
     """What a person can do about an error, in their language."""
+    if code == NO_VISION:
+        return _("This model does not read images. Choose one with vision for questions with them.")
     if kind := kind_of(code):
         return str(kind.advice)
     return _("Something went wrong here. Try again.") if code else ""

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from knowledge.models import TOP_K_MAX, Base, Document, SearchMode, Space
+from knowledge.passages import TEXT_MAX_CHARS
 from knowledge.problems import explained
 from llmplatform.schemas import Answer, Schema, Str
 
@@ -180,6 +181,17 @@ class ChunkOut(Answer):
     end: int
     page: int | None
     headings: list[str]
+    is_enabled: bool
+    is_edited: bool
+
+
+class ChunkPatch(Schema):
+    """Holds until the document is read again."""
+
+    text: Str | None = Field(
+        None, max_length=TEXT_MAX_CHARS, description="Empty: as it was cut from the document."
+    )
+    is_enabled: bool | None = Field(None, description="Off: it stays, and is not searched.")
 
 
 class ConditionIn(Schema):

@@ -377,7 +377,7 @@ def _document(owner: User) -> Parameters:
     document = knowledge.add_document(base=base, file=content, name=CANARY, actor=owner)
     type(document).objects.update(media_type="application/pdf", pages=1)
     document.chunks.create(edition=0, position=0, text=CANARY, start=0, end=len(CANARY))
-    return {"document_id": document.pk}
+    return {"document_id": document.pk, "position": 0}
 
 
 BELONGINGS: dict[str, Make] = {

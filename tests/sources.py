@@ -54,9 +54,10 @@ def known_modules() -> frozenset[str]:
     return frozenset(module_name(path) for path in sources(*PACKAGES))
 
 
-def imports_of(path: Path) -> list[Import]:
+@cache
+def imports_of(path: Path) -> tuple[Import, ...]:
     tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-    return list(_walk(tree, path, is_late=False))
+    return tuple(_walk(tree, path, is_late=False))
 
 
 def _walk(node: ast.AST, path: Path, *, is_late: bool) -> Iterator[Import]:

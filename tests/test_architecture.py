@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import pytest
+
 from tests.sources import APPS, ROOT, Import, imports_of, project_imports, sources
+
+# Reads the sources, whatever the database is; in one process, which parses each of them once.
+pytestmark = [pytest.mark.sources, pytest.mark.xdist_group("sources")]
 
 # Which apps an app may know; llmplatform wires all of them.
 MAY_IMPORT: dict[str, set[str]] = {

@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 from cryptography.fernet import Fernet
 from django.conf import settings
+
+# In processes with an environment of their own.
+pytestmark = pytest.mark.sources
 
 COMMAND = ["manage.py", "check", "--deploy", "--fail-level", "WARNING"]
 

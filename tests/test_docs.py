@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from django.core.management import get_commands, load_command_class
 
 from llmplatform.routing import websocket_urlpatterns
 from tests.sources import PACKAGES, ROOT
+
+# Reads the sources, whatever the database is; in one process, which parses each of them once.
+pytestmark = [pytest.mark.sources, pytest.mark.xdist_group("sources")]
 
 DOCS = ROOT / "docs"
 READERS = {"read_text", "read_bool", "read_int", "read_decimal", "read_list", "read_path"}
@@ -56,6 +60,7 @@ def _variable_of(node: ast.AST) -> str:
     return word if VARIABLE.fullmatch(word) else ""
 
 
+@cache
 def variables() -> dict[str, str]:
     """Every environment variable that the code reads, with the place."""
     found: dict[str, str] = {}

@@ -1,12 +1,16 @@
 """Both languages are complete: no text without a translation, none that lost its place."""
 
 import re
+from functools import cache
 
 import polib
 import pytest
 from django.conf import settings
 
-from llmplatform.catalogs import Catalog, catalogs, collect, merged, untranslated
+from llmplatform.catalogs import Catalog, catalogs, merged, untranslated
+
+# Reads the sources, whatever the database is; in one process, which parses each of them once.
+pytestmark = [pytest.mark.sources, pytest.mark.xdist_group("sources")]
 
 PLACE = re.compile(r"%\(\w+\)[sd]|%[sd]|\{\w*\}")
 CATALOGS = catalogs(settings.BASE_DIR)
@@ -16,9 +20,16 @@ def _name(catalog: Catalog) -> str:
     return catalog.name
 
 
+@cache
+def _wanted(name: str) -> polib.POFile:
+    """Raises NotLiteral where a translation call holds a computed text."""
+    catalog = next(each for each in CATALOGS if each.name == name)
+    return merged(catalog, settings.BASE_DIR)
+
+
 @pytest.mark.parametrize("catalog", CATALOGS, ids=_name)
 def test_every_text_is_collected_and_translated(catalog: Catalog) -> None:
-    wanted = merged(catalog, settings.BASE_DIR)
+    wanted = _wanted(catalog.name)
     assert untranslated(wanted) == [], f"translate them in {catalog.po}"
     if len(wanted):
         kept = catalog.po.read_text(encoding="utf-8")
@@ -29,7 +40,7 @@ def test_every_text_is_collected_and_translated(catalog: Catalog) -> None:
 @pytest.mark.parametrize("catalog", CATALOGS, ids=_name)
 def test_translations_keep_their_places(catalog: Catalog) -> None:
     """`%(name)s` of the English text is in the Chinese one, or formatting it would fail."""
-    for entry in merged(catalog, settings.BASE_DIR):
+    for entry in _wanted(catalog.name):
         original = entry.msgid_plural or entry.msgid
         for text in filter(None, [entry.msgstr, *entry.msgstr_plural.values()]):
             assert set(PLACE.findall(text)) == set(PLACE.findall(original)), entry.msgid
@@ -45,9 +56,3 @@ def test_one_text_has_one_translation() -> None:
             seen.setdefault(key, {})[catalog.name] = text
     differing = {key[1]: found for key, found in seen.items() if len(set(found.values())) > 1}
     assert differing == {}
-
-
-def test_sources_name_texts_literally() -> None:
-    """`collect` raises NotLiteral where a translation call holds a computed text."""
-    for catalog in CATALOGS:
-        collect(catalog, settings.BASE_DIR)

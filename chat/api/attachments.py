@@ -17,6 +17,11 @@ from llmplatform.errors import ApiError
 attachments_router = Router(tags=["Chat"])
 
 
+def _readable(request: HttpRequest, attachment_id: UUID) -> Attachment:
+    rows = Attachment.objects.readable_by(current_user(request))
+    return owned_or_404(rows, pk=attachment_id)
+
+
 def _owned(request: HttpRequest, attachment_id: UUID) -> Attachment:
     return owned_or_404(Attachment.objects.for_user(current_user(request)), pk=attachment_id)
 
@@ -34,13 +39,13 @@ def upload(request: HttpRequest, file: File[UploadedFile]) -> Any:
 
 @attachments_router.get("{uuid:attachment_id}", response=AttachmentOut)
 def get_attachment(request: HttpRequest, attachment_id: UUID) -> Attachment:
-    return _owned(request, attachment_id)
+    return _readable(request, attachment_id)
 
 
 @attachments_router.get("{uuid:attachment_id}/content", response={200: None})
 def get_content(request: HttpRequest, attachment_id: UUID, small: bool = False) -> Any:
     """What a model is sent; `small`: of an image a thumbnail as WebP."""
-    answer = attachments.answer(_owned(request, attachment_id), small=small)
+    answer = attachments.answer(_readable(request, attachment_id), small=small)
     if answer is None:
         raise ApiError(404, "not_found", _("The file is not there any more."))
     return answer

@@ -96,6 +96,7 @@ def create_comparison(request: HttpRequest, body: ComparisonIn) -> Any:
         parameters=body.parameters.given() if body.parameters else {},
         knowledge_bases=grounding.readable(user, body.knowledge_bases),
         tags=body.tags,
+        attachments=body.attachments,
         request=request,
     )
 
@@ -149,7 +150,7 @@ def ask(request: HttpRequest, comparison_id: UUID, body: QuestionIn) -> Comparis
     """The next question to every column; returns at once."""
     comparison, user = _own(request, comparison_id), current_user(request)
     with _when_quiet():
-        comparing.ask_all(comparison=comparison, actor=user, content=body.content)
+        comparing.ask_all(comparison=comparison, actor=user, **body.model_dump())
     return _own(request, comparison_id)
 
 

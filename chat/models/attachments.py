@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from django.conf import settings
 from django.db import models, transaction
+from django.db.models import Q
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 from django.utils import timezone
@@ -29,6 +30,11 @@ class AttachmentQuerySet(models.QuerySet["Attachment"]):
     def for_user(self, user: User) -> Self:
         """Those of deleted chats are as gone as these."""
         return self.filter(owner=user, message__session__deleted_at=None)
+
+    def readable_by(self, user: User) -> Self:
+        """Their own, and those in comparisons that others share with the company."""
+        shared = Q(message__session__column__comparison__is_shared=True)
+        return self.filter(Q(owner=user) | shared, message__session__deleted_at=None)
 
     def unsent(self) -> Self:
         """Chosen for a question that is not asked yet."""

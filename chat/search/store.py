@@ -9,10 +9,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from chat.models import FIRST_ID, SearchEntry, word_of
 
-# So many of the newest entries are looked through before the index is asked: a word that is in
-# half of all messages is in one of these, and a database would fetch all the others to sort them.
+# So many of the newest entries are looked through before the index is asked, then twice as many
+# older ones and so on while at least one in `SCARCE` has the words: what the index finds, a
+# database fetches whole to sort it, for every batch, and a word may be in half of all messages.
 NEWEST = 4000
+WINDOW_MAX = 32_000
+SCARCE = 64
 BATCH = 2000
+BATCH_MAX = 32_000
 
 CREATE = {
     "sqlite": (
@@ -40,9 +44,9 @@ HOLDS = {
     # The words have one length, so that none is a part of another.
     "mysql": "terms LIKE %s",
 }
-AMONG_NEWEST = (
+IN_WINDOW = (
     f"SELECT {COLUMNS} FROM (SELECT {COLUMNS}, terms FROM chat_searchentry WHERE owner_id = %s"
-    " ORDER BY id DESC LIMIT %s) AS newest WHERE {holds} ORDER BY id DESC"
+    " AND id < %s ORDER BY id DESC LIMIT %s) AS newest WHERE {holds} ORDER BY id DESC"
 )
 BY_INDEX = {
     "sqlite": (
@@ -103,45 +107,53 @@ def _write(statement: str, rows: Sequence[tuple[int, Sequence[int]]]) -> None:
         cursor.executemany(statement, [(pk, " ".join(map(word_of, terms))) for pk, terms in rows])
 
 
-def by_index(owner_id: int, terms: Sequence[int], before: int) -> tuple[str, list[Any]]:
+def by_index(owner_id: int, terms: Sequence[int], before: int, count: int) -> tuple[str, list[Any]]:
     """The statement for entries with all these terms, the newest first, and its parameters."""
     wanted: Any = list(terms)
     if connection.vendor == "sqlite":
         wanted = " AND ".join(f'"{word_of(term)}"' for term in terms)
     elif connection.vendor == "mysql":
         wanted = " ".join(f"+{word_of(term)}" for term in terms)
-    return BY_INDEX[connection.vendor], [wanted, owner_id, before, BATCH]
+    return BY_INDEX[connection.vendor], [wanted, owner_id, before, count]
 
 
 def candidates(owner_id: int, terms: Sequence[int]) -> Iterator[list[Row]]:
     """Entries of that person with all these terms, the newest first, in batches."""
     before = 2**62
     if connection.vendor in HOLDS:
-        yield _among_newest(owner_id, terms)
-        floor = _floor(owner_id)
-        if floor is None:
-            return
-        before = floor
-    while rows := _rows(*by_index(owner_id, terms, before)):
+        size = NEWEST
+        while True:
+            yield (rows := _in_window(owner_id, terms, before, size))
+            floor = _floor(owner_id, before, size)
+            if floor is None:
+                return
+            before = floor
+            if len(rows) * SCARCE < size:
+                break
+            size = min(size * 2, WINDOW_MAX)
+    count = BATCH
+    while rows := _rows(*by_index(owner_id, terms, before, count)):
         yield rows
-        if len(rows) < BATCH:
+        if len(rows) < count:
             return
         before = rows[-1][0]
+        count = min(count * 4, BATCH_MAX)
 
 
-def _among_newest(owner_id: int, terms: Sequence[int]) -> list[Row]:
+def _in_window(owner_id: int, terms: Sequence[int], before: int, size: int) -> list[Row]:
+    """Those of the `size` entries before that one which have all the terms."""
     if connection.vendor == "postgresql":
         holds, wanted = HOLDS["postgresql"], [list(terms)]
     else:
         holds = " AND ".join([HOLDS["mysql"]] * len(terms))
         wanted = [f"%{word_of(term)}%" for term in terms]  # type: ignore[misc]
-    return _rows(AMONG_NEWEST.format(holds=holds), [owner_id, NEWEST, *wanted])
+    return _rows(IN_WINDOW.format(holds=holds), [owner_id, before, size, *wanted])
 
 
-def _floor(owner_id: int) -> int | None:
-    """The oldest of the newest; None where there is nothing older."""
-    ids = SearchEntry.objects.filter(owner=owner_id).order_by("-id").values_list("id", flat=True)
-    found = list(ids[NEWEST - 1 : NEWEST])
+def _floor(owner_id: int, before: int, size: int) -> int | None:
+    """The oldest entry of that window; None where there is nothing older."""
+    of_owner = SearchEntry.objects.filter(owner=owner_id, id__lt=before).order_by("-id")
+    found = list(of_owner.values_list("id", flat=True)[size - 1 : size])
     return found[0] if found else None
 
 

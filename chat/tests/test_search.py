@@ -112,8 +112,9 @@ def naive(text: str, wanted: str) -> bool:
 def test_the_index_finds_what_a_scan_finds(
     alice: User, bob: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # So small that the newest, the index and several batches all take part.
+    # So small that the newest, older ones, the index and several batches all take part.
     monkeypatch.setattr(store, "NEWEST", 20)
+    monkeypatch.setattr(store, "SCARCE", 4)
     monkeypatch.setattr(store, "BATCH", 7)
     draw = random.Random(20)
     texts: dict[uuid.UUID, list[str]] = {}
@@ -141,7 +142,8 @@ def plan_of(sql: str, parameters: list[object]) -> str:
 
 def test_the_database_asks_its_index(alice: User) -> None:
     chat_with(alice, "some words 索引")
-    plan = plan_of(*store.by_index(alice.pk, Query("some 索引").terms(alice.pk), 2**62))
+    terms = Query("some 索引").terms(alice.pk)
+    plan = plan_of(*store.by_index(alice.pk, terms, 2**62, store.BATCH))
     index_of = {
         "sqlite": "VIRTUAL TABLE INDEX",
         "postgresql": "Bitmap Index Scan on chat_searchentry_terms",

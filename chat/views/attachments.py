@@ -41,7 +41,8 @@ def _owned(request: HttpRequest, attachment_id: UUID) -> Attachment:
 def content(request: HttpRequest, attachment_id: UUID) -> HttpResponseBase:
     """`?size=small`: a thumbnail."""
     is_small = request.GET.get("size") == "small"
-    answer = attachments.answer(_owned(request, attachment_id), small=is_small)
+    rows = Attachment.objects.readable_by(current_user(request))
+    answer = attachments.answer(owned_or_404(rows, pk=attachment_id), small=is_small)
     if answer is None:
         raise Http404
     return answer

@@ -13,14 +13,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
-from accounts.models import User
 from chat import attachments, exporting, services
 from chat.context import sees
 from chat.forms import ChatSettingsForm, ComposerForm, ModelForm
 from chat.models import Attachment, ChatSession, Message
 from chat.showing import shown_turns
 from chat.views import bases
-from chat.views.acting import is_partial, refusals
+from chat.views.acting import files_with, is_partial, refusals
 from chat.views.folders import folder_chats
 from chat.views.places import chat_of
 from chat.views.side_list import folder_in, side_list
@@ -107,7 +106,7 @@ def index(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _page(request, None)
     user = current_user(request)
-    files, problems = _files(request, user)
+    files, problems = files_with(request)
     composer = ComposerForm(
         request.POST, models=services.usable_models(user), has_files=bool(files or problems)
     )
@@ -130,16 +129,6 @@ def index(request: HttpRequest) -> HttpResponse:
     if problems:
         composer.add_error(None, problems)
     return _page(request, None, 422, files, composer=composer, settings=settings_form)
-
-
-def _files(request: HttpRequest, user: User) -> tuple[list[Attachment], list[str]]:
-    """What goes with a question, and why something cannot."""
-    ids = request.POST.getlist("attachments")
-    try:
-        uploaded = request.FILES.getlist("files")
-        return attachments.chosen(owner=user, ids=ids, files=uploaded), []
-    except ValidationError as error:
-        return attachments.waiting(user, ids), list(error.messages)
 
 
 def _message(request: HttpRequest, session_id: uuid.UUID, message_id: uuid.UUID) -> Message:
@@ -189,7 +178,7 @@ def _act(
 @require_POST
 def ask(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     chat, user = chat_of(request, session_id), current_user(request)
-    files, problems = _files(request, user)
+    files, problems = files_with(request)
     # Of hundreds only the one that was chosen.
     chosen = number_of(request.POST.get("model", "")) or 0
     models = services.usable_models(user).filter(pk=chosen)

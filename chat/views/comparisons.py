@@ -2,7 +2,7 @@
 them."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -13,14 +13,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
-from chat import comparing, comparison_exporting, exporting, voting
+from chat import attachments, comparing, comparison_exporting, exporting, voting
 from chat.columns import Side, side_of
 from chat.comparison_forms import AboutForm, AskForm, VoteForm
 from chat.comparison_showing import Shown, columns_of
 from chat.differing import compared
 from chat.errors import StillAnswering
-from chat.models import Comparison
-from chat.views.acting import is_partial, refusals
+from chat.models import Attachment, Comparison
+from chat.views.acting import files_with, is_partial, refusals
 from llmplatform.text import number_of
 
 UNPROCESSABLE = 422
@@ -53,6 +53,7 @@ def _page(
     status: int = 200,
     composer: AskForm | None = None,
     about_form: AboutForm | None = None,
+    files: Sequence[Attachment] = (),
 ) -> HttpResponse:
     shown = Shown(comparison, current_user(request))
     about_initial = {
@@ -67,11 +68,18 @@ def _page(
         "revisions": ",".join(str(side.column.session.revision) for side in shown.sides),
         "composer": composer or AskForm(),
         "about_form": about_form or AboutForm(initial=about_initial),
+        "files": files,
+        "limits": attachments.LIMITS,
     }
     return render(request, "chat/comparison/detail.html", context, status=status)
 
 
-def _refused(request: HttpRequest, comparison: Comparison, problems: list[str]) -> HttpResponse:
+def _refused(
+    request: HttpRequest,
+    comparison: Comparison,
+    problems: list[str],
+    files: Sequence[Attachment] = (),
+) -> HttpResponse:
     """With htmx the reasons alone; otherwise the page, with what was written still there."""
     if is_partial(request):
         found = {"problems": problems}
@@ -80,18 +88,21 @@ def _refused(request: HttpRequest, comparison: Comparison, problems: list[str]) 
         composer = AskForm(request.POST)
         composer.errors.clear()
         composer.add_error(None, problems)
-        return _page(request, comparison, UNPROCESSABLE, composer=composer)
+        return _page(request, comparison, UNPROCESSABLE, composer=composer, files=files)
     for problem in problems:
         messages.error(request, problem)
     return redirect("compare:detail", comparison.pk)
 
 
 def _act(
-    request: HttpRequest, comparison: Comparison, action: Callable[[], object]
+    request: HttpRequest,
+    comparison: Comparison,
+    action: Callable[[], object],
+    files: Sequence[Attachment] = (),
 ) -> HttpResponse:
     problems = refusals(action, busy=_("Wait for the running answers, or stop them first."))
     if problems:
-        return _refused(request, comparison, problems)
+        return _refused(request, comparison, problems, files)
     if is_partial(request):
         return HttpResponse(status=204)
     return redirect("compare:detail", comparison.pk)
@@ -101,10 +112,15 @@ def _act(
 def ask(request: HttpRequest, comparison_id: uuid.UUID) -> HttpResponse:
     comparison, user = _own(request, comparison_id), current_user(request)
     text = request.POST.get("content", "").replace("\x00", "")
+    files, problems = files_with(request)
+    if problems:
+        return _refused(request, comparison, problems, files)
+    ids = [file.pk for file in files]
     return _act(
         request,
         comparison,
-        lambda: comparing.ask_all(comparison=comparison, actor=user, content=text),
+        lambda: comparing.ask_all(comparison=comparison, actor=user, content=text, attachments=ids),
+        files,
     )
 
 

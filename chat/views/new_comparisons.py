@@ -12,10 +12,11 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from chat import comparing, grounding, services
+from chat import attachments, comparing, grounding, services
 from chat.comparison_forms import StartForm
 from chat.comparison_showing import Shown
-from chat.models import COLUMNS_MAX, COLUMNS_MIN, Comparison
+from chat.models import COLUMNS_MAX, COLUMNS_MIN, Attachment, Comparison, Message
+from chat.views.acting import files_with
 from chat.views.bases import asked_for, listed
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.text import number_of
@@ -33,9 +34,11 @@ def index(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         prompt, picked = _initial(request, user, models)
         form = StartForm(owner=user, models=models, prompt=prompt, picked=picked)
-        return _index(request, form, bases=_bases(request, user))
-    form = StartForm(request.POST, owner=user, models=models)
-    if form.is_valid():
+        return _index(request, form, files=_files_again(request), bases=_bases(request, user))
+    files, problems = files_with(request)
+    has_files = bool(files or problems)
+    form = StartForm(request.POST, owner=user, models=models, has_files=has_files)
+    if form.is_valid() and not problems:
         data = form.prompt.cleaned_data
         try:
             comparison = comparing.start(
@@ -44,6 +47,7 @@ def index(request: HttpRequest) -> HttpResponse:
                 choices=form.choices,
                 is_blind=data["is_blind"],
                 tags=data["tags"],
+                attachments=[file.pk for file in files],
                 request=request,
                 **form.settings.changes,
             )
@@ -52,11 +56,17 @@ def index(request: HttpRequest) -> HttpResponse:
             form.prompt.add_error(None, list(error.messages))
         except KeyUnreadable:
             form.prompt.add_error(None, _("The provider's stored key cannot be read."))
-    return _index(request, form, UNPROCESSABLE, bases=asked_for(request))
+    if problems:
+        form.prompt.add_error(None, problems)
+    return _index(request, form, UNPROCESSABLE, files, asked_for(request))
 
 
 def _index(
-    request: HttpRequest, form: StartForm, status: int = 200, *, bases: Sequence[int]
+    request: HttpRequest,
+    form: StartForm,
+    status: int = 200,
+    files: Sequence[Attachment] = (),
+    bases: Sequence[int] = (),
 ) -> HttpResponse:
     user, wanted = current_user(request), request.GET.get("q", "").strip()[:200]
     is_shared = request.GET.get("of") == "shared"
@@ -71,6 +81,8 @@ def _index(
         "page": Paginator(rows, COMPARISONS_PER_PAGE).get_page(request.GET.get("page")),
         "q": wanted,
         "is_shared": is_shared,
+        "files": files,
+        "limits": attachments.LIMITS,
         **listed(user, None, bases),
     }
     return render(request, "chat/comparison/index.html", context, status=status)
@@ -88,7 +100,8 @@ def _initial(
     if "from" in request.GET:
         rows = Comparison.objects.readable_by(user)
         last = owned_or_404(rows, pk=request.GET["from"])
-        prompt = prompt or _first_question(last)
+        asked = _first_question(last)
+        prompt = prompt or (asked.content if asked else "")
     if not picked and last is not None:
         picked = _places_of(last)
     usable = {model.pk for model in models}
@@ -104,9 +117,18 @@ def _bases(request: HttpRequest, user: User) -> list[int]:
     return asked_for(request)
 
 
-def _first_question(comparison: Comparison) -> str:
+def _first_question(comparison: Comparison) -> Message | None:
     turns = Shown(comparison, comparison.owner).sides[0].turns
-    return turns[0].message.content if turns else ""
+    return turns[0].message if turns else None
+
+
+def _files_again(request: HttpRequest) -> list[Attachment]:
+    """Those of the first question of the comparison that is made again."""
+    if "from" not in request.GET:
+        return []
+    rows = Comparison.objects.readable_by(current_user(request))
+    asked = _first_question(owned_or_404(rows, pk=request.GET["from"]))
+    return list(asked.attachments.all()) if asked else []
 
 
 def _places_of(comparison: Comparison) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
@@ -94,7 +95,10 @@ def rebuild(request: HttpRequest, base_id: int) -> HttpResponse:
     """Embed everything again with the model that it has, and read every document again."""
     base = manageable(request, base_id)
     count = bases.reread(base=base)
-    messages.success(request, _("%(count)d documents are read again.") % {"count": count})
+    text = ngettext(
+        "%(count)d document is read again.", "%(count)d documents are read again.", count
+    )
+    messages.success(request, text % {"count": count})
     return redirect("knowledge:detail", base.pk)
 
 

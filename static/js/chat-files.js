@@ -1,11 +1,13 @@
-// Files of a question: picked, dropped anywhere on the conversation, or pasted. Each is sent to the
+// Files of a question: picked, dropped anywhere on [data-drop-text], or pasted. Each is sent to the
 // server at once; its chip says how far, then what it is or why it cannot be taken. Without this
 // script they go with the form.
-const form = document.querySelector("[data-composer]");
-const conversation = document.querySelector(".conversation");
+const form = document.querySelector("form[data-attach]");
+const place = document.querySelector("[data-drop-text]");
 const chips = form?.querySelector("[data-chips]");
 const input = form?.querySelector("[data-files]");
-const model = form?.querySelector("select[name=model]");
+const note = form?.querySelector("[data-no-vision]");
+// One in a chat; in a new comparison one a place; a comparison that was made offers none.
+const models = [...(form?.querySelectorAll("select[name$=model]") ?? [])];
 const IMAGE = /\.(jpe?g|png|webp|gif)$/i;
 let sending = 0;
 
@@ -20,9 +22,11 @@ export function forgetFiles() {
 
 // A model that does not read images would refuse; the reader hears of it before they send.
 function lookAtModel() {
+  if (!note) return;
   const hasImage = chips.querySelector("[data-kind=image]");
-  const sees = model.selectedOptions[0]?.hasAttribute("data-vision");
-  form.querySelector("[data-no-vision]").hidden = !hasImage || sees;
+  const chosen = models.filter(({ value }) => value).map((model) => model.selectedOptions[0]);
+  const sees = models.length > 0 && chosen.every((option) => option.hasAttribute("data-vision"));
+  note.hidden = !hasImage || sees;
 }
 
 function add(files) {
@@ -77,11 +81,11 @@ function isOfFiles(event) {
   return [...(event.dataTransfer?.types ?? [])].includes("Files");
 }
 
-// A comparison's question takes none.
+// Whoever only reads a comparison has no form.
 if (input) {
   input.removeAttribute("name");
   input.addEventListener("change", () => { add(input.files); input.value = ""; });
-  model.addEventListener("change", lookAtModel);
+  form.addEventListener("change", lookAtModel);
   lookAtModel();
   chips.addEventListener("click", (event) => {
     const button = event.target.closest("[data-chip-remove]");
@@ -91,7 +95,7 @@ if (input) {
     chip.remove();
     lookAtModel();
     if (address) fetch(address, { method: "POST", headers: { "X-CSRFToken": token() } });
-    form.querySelector("[data-composer-text]").focus();
+    form.querySelector("textarea").focus();
   });
   document.addEventListener("paste", (event) => {
     const { files, types } = event.clipboardData;
@@ -103,12 +107,12 @@ if (input) {
   let depth = 0;
   const over = (change) => {
     depth = change === null ? 0 : depth + change;
-    conversation.classList.toggle("is-over", depth > 0);
+    place.classList.toggle("is-over", depth > 0);
   };
-  conversation.addEventListener("dragenter", (event) => { if (isOfFiles(event)) over(1); });
-  conversation.addEventListener("dragleave", (event) => { if (isOfFiles(event)) over(-1); });
-  conversation.addEventListener("dragover", (event) => { if (isOfFiles(event)) event.preventDefault(); });
-  conversation.addEventListener("drop", (event) => {
+  place.addEventListener("dragenter", (event) => { if (isOfFiles(event)) over(1); });
+  place.addEventListener("dragleave", (event) => { if (isOfFiles(event)) over(-1); });
+  place.addEventListener("dragover", (event) => { if (isOfFiles(event)) event.preventDefault(); });
+  place.addEventListener("drop", (event) => {
     if (!isOfFiles(event)) return;
     event.preventDefault();
     over(null);

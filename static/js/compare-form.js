@@ -1,3 +1,5 @@
+import "./chat-files.js";
+
 // Places for models: two at first, more one by one. Without this all six are there.
 const form = document.querySelector("[data-compare-form]");
 const places = [...(form?.querySelectorAll("[data-place]") ?? [])];
@@ -18,6 +20,7 @@ places.forEach((place, index) => {
     remove.addEventListener("click", () => {
       for (const field of place.querySelectorAll("select, input, textarea")) field.value = "";
       place.hidden = true;
+      form.dispatchEvent(new Event("change"));
       show();
       add.focus();
     });
