@@ -1,5 +1,7 @@
 """What a person was told, and the channels through which they are told."""
 
+from datetime import UTC, datetime
+
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
@@ -14,9 +16,10 @@ from accounts import notices
 from accounts.access import current_user, owned_or_404
 from accounts.forms import ChannelForm, EditChannelForm
 from accounts.models import Delivery, NoticeChannel, UserNotice
+from accounts.models.notices import NoticeQuerySet
 
 UNPROCESSABLE = 422
-PER_PAGE, IN_BELL, DELIVERIES_SHOWN = 25, 6, 20
+PER_PAGE, IN_BELL, DELIVERIES_SHOWN, TOASTS = 25, 6, 20, 3
 
 
 @require_safe
@@ -28,11 +31,23 @@ def index(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def bell(request: HttpRequest) -> HttpResponse:
-    """The count for the top bar, or, with `list`, the newest for its menu."""
+    """The count for the top bar, with what has come after `since` (a time stamp) as toasts, or,
+    with `list`, the newest for its menu."""
+    rows = UserNotice.objects.for_user(current_user(request))
     if "list" not in request.GET:
-        return render(request, "accounts/bell.html#count")
-    rows = UserNotice.objects.for_user(current_user(request))[:IN_BELL]
+        fresh = _after(rows.unread(), request.GET.get("since", ""))
+        return render(request, "accounts/bell.html#count", {"fresh": fresh})
+    rows = rows[:IN_BELL]
     return render(request, "accounts/bell.html#list", {"notices": rows})
+
+
+def _after(rows: NoticeQuerySet, since: str) -> list[UserNotice]:
+    """The oldest first; none where it does not say since when."""
+    try:
+        at = datetime.fromtimestamp(float(since), UTC)
+    except (ValueError, OverflowError, OSError):
+        return []
+    return list(rows.filter(created_at__gt=at)[:TOASTS])[::-1]
 
 
 @require_safe

@@ -1,13 +1,15 @@
 """Importing a 200 MB dataset in one request, and a 1 GB one in pieces with a break in the middle:
 how much the processes grow, how long it takes, and how long other requests wait meanwhile. Then a
-million records: pages, search and statistics. The real platform in processes of its own; results
-belong in docs/performance.md. BENCH_DATASET_MB and BENCH_UPLOAD_MB change the sizes; 0 leaves the
-part out.
+million records: pages, search and statistics of texts and tokens, with the memory their processes
+take beside what idle ones need. The real platform in processes of its own; results belong in
+docs/performance.md. BENCH_DATASET_MB and BENCH_UPLOAD_MB change the sizes; 0 leaves the
+part out. Tokens need the training environment.
 """
 
 import json
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -24,6 +26,7 @@ MEGABYTES = int(os.environ.get("BENCH_DATASET_MB", "200"))
 UPLOAD_MEGABYTES = int(os.environ.get("BENCH_UPLOAD_MB", "1024"))
 WORDS = "数据集的每条记录都会按照训练程序的读取方式进行检查 and every line is read in pieces "
 SAMPLE_S = 0.02
+PYTHON = Path(os.environ.get("TRAINING_PYTHON", ".venv-training/bin/python"))
 
 
 def write_file(path: Path, *, is_array: bool, megabytes: int = MEGABYTES) -> int:
@@ -107,7 +110,10 @@ def written(folder: Path) -> list[tuple[Path, int]]:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, platform() as (url, _data):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        platform({"BASE_MODEL_ROOTS": folder}) as (url, _),
+    ):
         client = signed_in(url)
         process = web_process(url)
         client.get("/datasets/new/")
@@ -163,25 +169,41 @@ def send_pieces(client: httpx.Client, path: Path, upload_id: str, *, stop_after:
 
 
 class Peak(threading.Thread):
-    """The largest that a process of the background work grows to (an idle one: 130 MB)."""
+    """The largest that a process of this platform grows to in whose command `word` stands."""
 
-    def __init__(self) -> None:
+    def __init__(self, process: psutil.Process, word: str = "training.dataset_worker") -> None:
         super().__init__(daemon=True)
+        self.family, self.word = process.parent() or process, word
         self.peak_mb = 0.0
         self.is_over = threading.Event()
 
     def run(self) -> None:
         while not self.is_over.wait(0.1):
-            for process in psutil.process_iter(["cmdline"]):
-                command = process.info["cmdline"] or [""]
-                is_ours = Path(command[0]).absolute() == Path(sys.executable).absolute()
-                if "training.dataset_worker" not in command or not is_ours:
-                    continue
+            for process in self.family.children(recursive=True):
                 try:
-                    rss = process.memory_info().rss / 1024**2
-                except psutil.NoSuchProcess:
+                    if any(self.word in part for part in process.cmdline()):
+                        self.peak_mb = max(self.peak_mb, process.memory_info().rss / 1024**2)
+                except psutil.Error:  # it has just ended
                     continue
-                self.peak_mb = max(self.peak_mb, rss)
+
+    def __enter__(self) -> "Peak":
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.is_over.set()
+        self.join()
+
+
+def idle_mb() -> float:
+    """What a process of the background work takes that does nothing."""
+    code = (
+        "import django; django.setup(); import psutil, training.dataset_changes, "
+        "training.dataset_statistics; print(psutil.Process().memory_info().rss)"
+    )
+    env = os.environ | {"DJANGO_SETTINGS_MODULE": "llmplatform.settings"}
+    told = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, check=True)
+    return int(told.stdout) / 1024**2
 
 
 def wait_for(client: httpx.Client, work: dict[str, object]) -> tuple[dict[str, object], float]:
@@ -208,11 +230,8 @@ def in_pieces(folder: Path, client: httpx.Client, process: psutil.Process, url: 
     print(f"\n{size / 1024**2:.0f} MB in pieces: {seconds:.1f} s, web process +", end="")
     print(f"{watch.growth_mb:.0f} MB, healthz p50, p95{latencies(watch)} ms")
     finish = f"/api/v1/datasets/uploads/{begun['id']}/finish"
-    peak = Peak()
-    peak.start()
-    with Watch(process, url) as watch:
+    with Peak(process) as peak, Watch(process, url) as watch:
         work, seconds = wait_for(client, client.post(finish, headers=headers_of(client)).json())
-    peak.is_over.set()
     dataset = client.get(f"/api/v1/datasets/{work['results'][0]}").json()  # type: ignore[index]
     assert dataset["records"] + dataset["rejected"] == count
     print(
@@ -221,6 +240,9 @@ def in_pieces(folder: Path, client: httpx.Client, process: psutil.Process, url: 
     )
     print(f"{peak.peak_mb:.0f} MB at most; web +{watch.growth_mb:.0f} MB,{latencies(watch)} ms")
     look(client, int(dataset["id"]), int(dataset["records"]))
+    count_texts(client, process, int(dataset["id"]))
+    if PYTHON.exists():
+        count_tokens(client, process, folder, int(dataset["id"]))
 
 
 def timed(client: httpx.Client, path: str) -> tuple[httpx.Response, float]:
@@ -249,11 +271,41 @@ def look(client: httpx.Client, dataset: int, records: int) -> None:
     print(
         f"p95 {statistics.quantiles(taken, n=20)[18] if len(taken) > 1 else taken[0]:.0f} ms a call"
     )
-    peak = Peak()
-    peak.start()
-    body: dict[str, object] = {"base_model": None}
-    path = f"/api/v1/datasets/{dataset}/statistics"
-    work = client.post(path, json=body, headers=headers_of(client)).json()
-    _work, seconds = wait_for(client, work)
-    peak.is_over.set()
-    print(f"statistics of texts: {seconds:.0f} s, its process {peak.peak_mb:.0f} MB at most")
+
+
+def asked(client: httpx.Client, dataset: int, base_model: int | None) -> float:
+    """Seconds until the statistics are there."""
+    path, body = f"/api/v1/datasets/{dataset}/statistics", {"base_model": base_model}
+    work = client.post(path, json=body, headers=headers_of(client)).raise_for_status().json()
+    return wait_for(client, work)[1]
+
+
+def count_texts(client: httpx.Client, process: psutil.Process, dataset: int) -> None:
+    with Peak(process) as peak:
+        seconds = asked(client, dataset, None)
+    print(
+        f"statistics of texts: {seconds:.0f} s, its process {peak.peak_mb:.0f} MB at most, ", end=""
+    )
+    print(f"{peak.peak_mb - (idle := idle_mb()):.0f} above the {idle:.0f} of an idle one")
+
+
+def count_tokens(client: httpx.Client, process: psutil.Process, folder: Path, dataset: int) -> None:
+    """With the tokenizer of a model of random weights; a few records first, for comparison."""
+    shape = {"layers": 1, "hidden": 64, "intermediate": 128, "heads": 4, "vocabulary": 1000}
+    spec = folder / "model.json"
+    spec.write_text(json.dumps(shape | {"output": str(folder / "model"), "tied": True}))
+    script = Path(__file__).with_name("_random_model.py")
+    subprocess.run([PYTHON, script, spec], check=True, capture_output=True)
+    body = {"name": "bench", "path": str(folder / "model"), "template": "qwen"}
+    answer = client.post("/api/v1/training/base-models", json=body, headers=headers_of(client))
+    model = answer.raise_for_status().json()["id"]
+    write_file(folder / "few.jsonl", is_array=False, megabytes=1)
+    with Peak(process, "count_tokens") as idle:
+        asked(client, int(str(upload(client, folder / "few.jsonl")["id"])), model)
+    with Peak(process, "count_tokens") as peak, Peak(process) as worker:
+        seconds = asked(client, dataset, model)
+    print(
+        f"statistics of tokens: {seconds:.0f} s, the tokenizer {peak.peak_mb:.0f} MB at most, ",
+        end="",
+    )
+    print(f"{peak.peak_mb - idle.peak_mb:.0f} above a file of 1 MB; worker {worker.peak_mb:.0f} MB")

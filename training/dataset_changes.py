@@ -7,6 +7,7 @@ exclude  {"numbers": [..]} or {"duplicates": "exact" | "near"}
 append   {"records": [..]} or {"dataset"}
 split    {"share", "seed", "together": "exact" | "near"}      dataset_splits.py
 mix      {"name", "sources": [{"dataset", "weight"}], "seed"}  dataset_mixes.py
+export   {"file", "format"}                                    dataset_exports.py
 import   {"file_name"}; the upload has its options             dataset_uploads.py
          {"file_name", "name", "options", "mapping"}; a draft  drafts.py
 
@@ -192,13 +193,14 @@ def new_version(source: Dataset, change: dict[str, Any]) -> Dataset:
 
 def perform(work: DatasetWork, progress: Progress) -> None:
     """Do what `work` asks for. Raises Refusal, ValidationError, Superseded."""
-    from training import dataset_mixes, dataset_splits, dataset_statistics
+    from training import dataset_exports, dataset_mixes, dataset_splits, dataset_statistics
 
     kinds = {
         WorkKind.IMPORT: dataset_uploads.perform,
         WorkKind.SPLIT: dataset_splits.perform,
         WorkKind.MIX: dataset_mixes.perform,
         WorkKind.STATISTICS: dataset_statistics.perform,
+        WorkKind.EXPORT: dataset_exports.perform,
     }
     kinds.get(WorkKind(work.kind), _perform_change)(work, progress)
 

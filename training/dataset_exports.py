@@ -1,28 +1,41 @@
-"""A dataset as a file to take along: JSON lines, JSON, CSV, or in another chat format."""
+"""A dataset as a file to take along: JSON lines, JSON, CSV, or in another chat format.
+
+What is small is made while it is sent. To write a large one anew takes longer than a request may: a
+process of its own does it (dataset_work.py), and the file stays beside the dataset for a while.
+"""
 
 import asyncio
 import zipfile
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 from itertools import islice
+from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import orjson
 from django.core.exceptions import ValidationError
 from django.http import FileResponse, HttpRequest, HttpResponseBase, StreamingHttpResponse
+from django.utils import timezone
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
 from llmplatform.spreadsheets import csv_pieces
-from training import dataset_files, datasets
+from training import dataset_files, dataset_work, datasets
 from training.dataset_conversions import CHAT_FORMATS, Lossy, rewritten
+from training.dataset_work import Progress
 from training.formats.detection import layout_of
 from training.formats.pictures import COLUMN
-from training.models import Dataset
+from training.formats.problems import Refusal
+from training.models import Dataset, DatasetWork, WorkKind, WorkStatus
 
 FILES = ("jsonl", "json", "csv")
 ROWS_A_PIECE = 200
+PIECE_BYTES = 256 * 1024
+# Who asks again so soon after a failure is told of it, and does not try anew.
+FAILED_FOR = timedelta(minutes=1)
+LOOKED_AT = 20
 TYPES = {"jsonl": "application/x-ndjson", "json": "application/json", "csv": "text/csv"}
 
 
@@ -35,9 +48,11 @@ def formats_of(dataset: Dataset) -> tuple[str, ...]:
 
 def export(
     *, dataset: Dataset, actor: User, file: str, format: str, request: HttpRequest
-) -> HttpResponseBase:
-    """A download, made while it is sent. ValidationError by field, also when a record would lose
-    something in `format`."""
+) -> HttpResponseBase | DatasetWork:
+    """A download, or the work that makes it: then ask again once that is done.
+
+    ValidationError by field, also when a record would lose something in `format`.
+    """
     if file not in FILES:
         text = _("Choose one of: %(names)s.")
         raise ValidationError({"file": [text % {"names": ", ".join(FILES)}]})
@@ -46,15 +61,76 @@ def export(
     if not dataset.has_file:
         raise ValidationError({"file": [_("The file of this dataset is missing.")]})
     target = format if format != dataset.format else ""
-    if target:
+    made = made_file(dataset, file, target)
+    is_large = dataset.size_bytes > dataset_work.INLINE_BYTES
+    if (file != "jsonl" or target) and is_large and not made.is_file():
+        return _asked(dataset, actor, file, target)
+    if target and not made.is_file():
         check_lossless(dataset, target)
     after = {"file": file, "format": format or dataset.format}
     audit(actor=actor, action="dataset.export", target=dataset, after=after, request=request)
-    pieces = _encoded(pieces_of(dataset, file=file, format=target))
+    if made.is_file():
+        pieces = _read(made.open("rb"))
+    else:
+        pieces = _encoded(pieces_of(dataset, file=file, format=target))
     name = f"{dataset.name}{f'-v{dataset.version}' if dataset.version > 1 else ''}"
     if dataset.pictures:
         return _sent(_zipped(dataset, file, pieces), f"{name}.zip", "application/zip")
     return _sent(pieces, f"{name}.{file}", f"{TYPES[file]}; charset=utf-8")
+
+
+# --- In the background -----------------------------------------------------------
+def made_file(dataset: Dataset, file: str, format: str) -> Path:
+    """Where it lies, if it was made in the background. Goes with the dataset."""
+    folder = dataset.file.with_name(dataset_files.EXPORTS)
+    return folder / f"{format or dataset.format}.{file}"
+
+
+def _asked(dataset: Dataset, actor: User, file: str, format: str) -> DatasetWork:
+    """The work that is under way, or has just failed, or else a new one."""
+    wanted = {"file": file, "format": format}
+    fresh = timezone.now() - FAILED_FOR
+    for known in dataset.work.filter(kind=WorkKind.EXPORT, owner=actor)[:LOOKED_AT]:
+        has_failed = known.status == WorkStatus.FAILED and known.created_at > fresh
+        if known.request == wanted and (known.is_open or has_failed):
+            return known
+    return dataset_work.ask(
+        owner=actor,
+        kind=WorkKind.EXPORT,
+        dataset=dataset,
+        size_bytes=dataset.size_bytes,
+        request=wanted,
+    )
+
+
+def perform(work: DatasetWork, progress: Progress) -> None:
+    """Make the file; nothing is left of one that would lose something."""
+    dataset, file, format = work.dataset, work.request["file"], work.request["format"]
+    if dataset is None or not dataset.has_file:
+        raise ValidationError(_("The file of this dataset is missing."))
+    if dataset_files.free_bytes() < 2 * dataset.size_bytes + dataset_files.SPARE_BYTES:
+        raise Refusal("disk_full")
+    if format:
+        progress.begin("reading", dataset.records)
+        check_lossless(dataset, format, progress)
+    made = made_file(dataset, file, format)
+    made.parent.mkdir(exist_ok=True)
+    draft = made.with_name(f"{work.pk.hex}-{work.attempt}.part")
+    progress.begin("writing", dataset.records)
+    try:
+        with draft.open("wb") as target:
+            for piece in _encoded(pieces_of(dataset, file=file, format=format, progress=progress)):
+                target.write(piece)
+        progress.tell()
+        draft.replace(made)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _read(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
 
 
 def _sent(pieces: Iterator[bytes], name: str, content_type: str) -> HttpResponseBase:
@@ -105,11 +181,12 @@ def _zipped(dataset: Dataset, file: str, pieces: Iterator[bytes]) -> Iterator[by
     yield out.taken()
 
 
-def check_lossless(dataset: Dataset, format: str) -> None:
+def check_lossless(dataset: Dataset, format: str, progress: Progress | None = None) -> None:
     """ValidationError with the first record that does not fit, and how many there are."""
     lost, first = 0, 0
     layout = layout_of(dataset.format, dataset.layout)
-    for item in datasets.stored_items(dataset.file):
+    items = datasets.stored_items(dataset.file)
+    for item in items if progress is None else progress.counted(items):
         try:
             rewritten(layout, item.value, format)
         except Lossy:
@@ -122,17 +199,22 @@ def check_lossless(dataset: Dataset, format: str) -> None:
         raise ValidationError({"format": [text % {"count": lost, "first": first}]})
 
 
-def records_of(dataset: Dataset, format: str) -> Iterator[dict[str, Any]]:
+def records_of(
+    dataset: Dataset, format: str, progress: Progress | None = None
+) -> Iterator[dict[str, Any]]:
     layout = layout_of(dataset.format, dataset.layout)
-    for item in datasets.stored_items(dataset.file):
+    items = datasets.stored_items(dataset.file)
+    for item in items if progress is None else progress.counted(items):
         record = rewritten(layout, item.value, format) if format else item.value
         if COLUMN in record:
             record[COLUMN] = [f"{dataset_files.PICTURES}/{name}" for name in record[COLUMN]]
         yield record
 
 
-def pieces_of(dataset: Dataset, *, file: str, format: str = "") -> Iterator[str | bytes]:
-    records = records_of(dataset, format)
+def pieces_of(
+    dataset: Dataset, *, file: str, format: str = "", progress: Progress | None = None
+) -> Iterator[str | bytes]:
+    records = records_of(dataset, format, progress)
     if file == "csv":
         return csv_pieces(*_table(dataset, records))
     return _json(records) if file == "json" else _lines(records)

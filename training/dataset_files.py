@@ -7,8 +7,10 @@ MEDIA_ROOT/datasets/<hex>/pictures/    if it has any (dataset_pictures.py)
 MEDIA_ROOT/datasets/<hex>/tokens/      records as tokens, for those who have looked at them
 MEDIA_ROOT/datasets/<hex>/data.hashes  a number for each record (dataset_lines.py)
 MEDIA_ROOT/datasets/<hex>/data.groups  once asked for: which records are alike (dataset_likeness.py)
+MEDIA_ROOT/datasets/<hex>/exports/     for two days: in other formats (dataset_exports.py)
 MEDIA_ROOT/datasets/<hex>/unsaved      while its row is not committed
 MEDIA_ROOT/datasets/<hex>.part/        an import under way
+MEDIA_ROOT/datasets/<hex>.gone/        deleted, and removed as soon as somebody has time for it
 """
 
 import itertools
@@ -17,7 +19,7 @@ import time
 import uuid
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,11 +32,14 @@ HASHES, GROUPS = "data.hashes", "data.groups"
 REPORT = "report.jsonl"
 PICTURES = "pictures"
 UNSAVED = "unsaved"
+EXPORTS = "exports"
+GONE = ".gone"
 # What an import may take of the disk at most, beside the upload itself.
 SPARE_BYTES = 64 * 1024 * 1024
 INDEX_STEP = 256
 # An import that is older has died with its process.
 ABANDONED_S = 24 * 3600
+EXPORT_KEPT_S = 48 * 3600
 
 
 def root() -> Path:
@@ -73,9 +78,9 @@ def remove_abandoned() -> None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _is_old(path: Path) -> bool:
+def _is_old(path: Path, age_s: int = ABANDONED_S) -> bool:
     try:
-        return time.time() - path.stat().st_mtime > ABANDONED_S
+        return time.time() - path.stat().st_mtime > age_s
     except FileNotFoundError:  # another import has just ended
         return False
 
@@ -115,10 +120,26 @@ def settle(folder: Path) -> None:
     transaction.on_commit(lambda: (final / UNSAVED).unlink(missing_ok=True))
 
 
-def remove(file: Path) -> None:
-    """The folder of a stored file."""
+def set_aside(file: Path) -> None:
+    """The folder of a stored file is no longer there; `sweep` gives its room back, which takes
+    seconds where there are many pictures."""
     if file.parent.parent == root():
-        shutil.rmtree(file.parent, ignore_errors=True)
+        with suppress(FileNotFoundError):
+            file.parent.rename(file.parent.with_suffix(GONE))
+
+
+def sweep() -> int:
+    """Remove what was set aside; how many folders."""
+    gone = list(root().glob(f"*{GONE}"))
+    for folder in gone:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(gone)
+
+
+def remove_old_exports() -> None:
+    for file in root().glob(f"*/{EXPORTS}/*"):
+        if _is_old(file, EXPORT_KEPT_S):
+            file.unlink(missing_ok=True)
 
 
 class Records:

@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from training import dataset_files, dispatch
+from training import dataset_files, dispatch, telling
 from training.dataset_texts import explain, reasons_of
 from training.formats.problems import Refusal
 from training.models import Dataset, DatasetDraft, DatasetUpload, DatasetWork, WorkStatus
@@ -136,20 +136,24 @@ def ask(
     work.status, work.attempt = WorkStatus.RUNNING, 1
     work.started_at = work.heartbeat_at = timezone.now()
     work.save()
-    run(work)
+    run(work, is_awaited=True)
     work.refresh_from_db()
     return work
 
 
-def run(work: DatasetWork) -> None:
-    """The attempt that `work` is in; its end is written whatever happens."""
+def run(work: DatasetWork, *, is_awaited: bool = False) -> None:
+    """The attempt that `work` is in; its end is written whatever happens. `is_awaited`: the owner
+    sees it come; others are told."""
     from training.dataset_changes import perform
 
     progress = Progress(work)
     try:
         with translation.override(work.owner.language or settings.LANGUAGE_CODE):
             ending = _attempt(work, progress, perform)
-        progress.tell(finished_at=timezone.now(), **ending)
+        with transaction.atomic():
+            progress.tell(finished_at=timezone.now(), **ending)
+            if not is_awaited:
+                telling.tell_work_end(work)
     except Superseded:
         logger.info("%s: given up; it was cancelled or another attempt has begun", work.pk)
         return
@@ -216,7 +220,10 @@ def _reap() -> None:
     for work in dead.select_related("owner"):
         with translation.override(work.owner.language or settings.LANGUAGE_CODE):
             ending = _failed("broke_off", _("It broke off several times, and was given up."))
-        dead.filter(pk=work.pk).update(finished_at=timezone.now(), **ending)
+        with transaction.atomic():
+            if dead.filter(pk=work.pk).update(finished_at=timezone.now(), **ending):
+                work.status, work.error = ending["status"], ending["error"]
+                telling.tell_work_end(work)
 
 
 def forget_old() -> None:
@@ -287,6 +294,6 @@ def forget_unsaved() -> int:
         if Dataset.objects.filter(path=path).exists():  # it died between commit and mark
             (folder / dataset_files.UNSAVED).unlink(missing_ok=True)
         else:
-            dataset_files.remove(folder / dataset_files.DATA)
+            dataset_files.set_aside(folder / dataset_files.DATA)
             count += 1
     return count

@@ -22,6 +22,11 @@ def look_at_datasets() -> None:
     transaction.on_commit(lambda: _send("look_at_datasets"))
 
 
+def sweep_datasets() -> None:
+    """The files of a deleted dataset take room."""
+    _send("sweep_datasets")
+
+
 def reconcile(workload: Workload) -> None:
     """The node of `workload` should look at it now."""
     if workload.node is not None:

@@ -5,7 +5,15 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 
-from training import answering, dataset_work, dispatch, mirroring, nodes, scheduling
+from training import (
+    answering,
+    dataset_files,
+    dataset_work,
+    dispatch,
+    mirroring,
+    nodes,
+    scheduling,
+)
 from training import reconcile as reconciling
 from training.models import Evaluation, Node, Workload
 
@@ -29,6 +37,12 @@ def reconcile(workload_id: str) -> None:
 def look_at_datasets() -> None:
     """Processes for the work on datasets that waits."""
     dataset_work.look()
+
+
+@shared_task(expires=30)
+def sweep_datasets() -> None:
+    """Files of deleted datasets."""
+    dataset_files.sweep()
 
 
 @shared_task(expires=10)
@@ -73,6 +87,8 @@ def forget() -> None:
     dataset_work.forget_stale_uploads()
     dataset_work.forget_unsaved()
     dataset_work.forget_old()
+    dataset_files.sweep()
+    dataset_files.remove_old_exports()
 
 
 @worker_ready.connect

@@ -221,6 +221,24 @@ def test_the_bell_counts_what_is_unread(alice: User, client_for: Callable[[User]
     assert "Mark all as read" not in client.get("/accounts/notices/").content.decode()
 
 
+def test_the_bell_brings_what_has_just_come(
+    alice: User, client_for: Callable[[User], Client]
+) -> None:
+    client = client_for(alice)
+    notify(alice, lambda: Notice("An older one", ""))
+    page = client.get("/").content.decode()
+    since = page.split("bell/?since=")[1].split('"')[0]
+    assert "data-toast" not in client.get(f"/accounts/notices/bell/?since={since}").content.decode()
+    notify(alice, lambda: NOTICE)
+    came = client.get(f"/accounts/notices/bell/?since={since}").content.decode()
+    newest = UserNotice.objects.for_user(alice)[0]
+    assert came.count("data-toast ") + came.count("data-toast>") == 1 and NOTICE.title in came
+    assert f'href="/accounts/notices/{newest.pk}/"' in came and "An older one" not in came
+    for wrong in ("", "x", "nan", "1e400", "-1e30"):
+        answer = client.get(f"/accounts/notices/bell/?since={wrong}")
+        assert answer.status_code == 200 and "An older one" not in answer.content.decode()
+
+
 def test_all_can_be_marked_as_read(
     alice: User,
     bob: User,

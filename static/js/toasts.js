@@ -1,4 +1,4 @@
-// Toasts: from the page, from an HX-Trigger {"toast": {level, text}}, and for failed requests.
+// Toasts: from the page, from an HX-Trigger {"toast": {level, text}}, from the bell, and for failed requests.
 const host = document.querySelector("[data-toasts]");
 const LIFETIME_MS = 6000, UNDO_MS = 12000;
 
@@ -17,7 +17,6 @@ export function toast(level, text) {
   close.textContent = "×";
   box.append(words, close);
   host.append(box);
-  expire(box);
 }
 
 function expire(box) {
@@ -32,6 +31,10 @@ function expire(box) {
 }
 
 host.querySelectorAll("[data-toast]").forEach(expire);
+// Those made here, and those the bell brings when something has ended.
+new MutationObserver((changes) => {
+  for (const node of changes.flatMap((change) => [...change.addedNodes])) if (node.matches?.("[data-toast]")) expire(node);
+}).observe(host, { childList: true });
 host.addEventListener("click", (event) => {
   if (event.target.closest("[data-toast-close]")) event.target.closest("[data-toast]").remove();
 });

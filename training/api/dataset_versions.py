@@ -177,18 +177,27 @@ def search_records(request: HttpRequest, dataset_id: int, q: str = "", cursor: s
     return {"items": items, "cursor": found.cursor, "searched_percent": found.percent}
 
 
-@router.get("{int:dataset_id}/export", response={200: None})
+@router.get("{int:dataset_id}/export", response={200: None, 202: WorkOut})
 def export_dataset(
     request: HttpRequest, dataset_id: int, file: str = "jsonl", format: str = ""
 ) -> Any:
-    """`file`: jsonl, json or csv; `format`: another chat format, where nothing is lost."""
-    return dataset_exports.export(
+    """`file`: jsonl, json or csv; `format`: another chat format, where nothing is lost.
+
+    202 while a large one is made in the background (more than 8 MiB, unless it stays as it is): ask
+    again when that work is done. The file stays for two days.
+    """
+    made = dataset_exports.export(
         dataset=_owned(request, dataset_id, needs_file=True),
         actor=current_user(request),
         file=file,
         format=format,
         request=request,
     )
+    if not isinstance(made, DatasetWork):
+        return made
+    if made.status == "failed":
+        raise ApiError(422, made.error_code, made.error)
+    return 202, made
 
 
 @router.post("{int:dataset_id}/statistics", response={201: WorkOut, 202: WorkOut})

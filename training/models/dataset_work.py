@@ -33,6 +33,7 @@ class WorkKind(models.TextChoices):
     SPLIT = "split", _("Split")
     MIX = "mix", _("Mix")
     STATISTICS = "statistics", _("Statistics")
+    EXPORT = "export", _("Export")
 
 
 class WorkStatus(models.TextChoices):

@@ -141,4 +141,12 @@ class Dataset(models.Model):
 @receiver(post_delete, sender=Dataset)
 def _remove_file(sender: type[Dataset], instance: Dataset, **kwargs: Any) -> None:
     """Also when it goes with its owner."""
-    transaction.on_commit(lambda: dataset_files.remove(instance.file))
+    transaction.on_commit(lambda: _give_back(instance.file))
+
+
+def _give_back(file: Path) -> None:
+    """At once it is only out of sight: somebody waits for an answer."""
+    from training import dispatch
+
+    dataset_files.set_aside(file)
+    dispatch.sweep_datasets()

@@ -232,7 +232,7 @@ def test_only_what_was_never_saved_is_swept_up(alice: User, media: Path) -> None
     Dataset.objects.filter(pk=unknown.pk)._raw_delete("default")
     for each in (live, unknown):
         os.utime(each.file.parent, (0, 0))
-    assert dataset_work.forget_unsaved() == 1
+    assert (dataset_work.forget_unsaved(), dataset_files.sweep()) == (1, 1)
     kept = [each.file.parent.name for each in (live, marked, unknown)]
     assert folders() == sorted([*kept, "young"])
     assert not (marked.file.parent / dataset_files.UNSAVED).exists()
@@ -341,11 +341,11 @@ def test_dataset_info_names_files_and_columns_only(alice: User, tmp_path: Path) 
 def test_deleting_removes_the_file(alice: User) -> None:
     dataset = store(alice, [OK])
     datasets.delete_dataset(dataset=dataset, actor=alice)
-    assert folders() == []
     assert AuditEvent.objects.filter(action="dataset.delete").exists()
-    store(alice, [OK])
+    other = store(alice, [OK])
     alice.delete()
-    assert folders() == []
+    assert not dataset.file.exists() and not other.file.exists()
+    assert (dataset_files.sweep(), folders()) == (2, [])
 
 
 def test_a_dataset_that_a_job_uses_stays(make_job: Callable[..., TrainingJob], alice: User) -> None:

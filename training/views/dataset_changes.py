@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_htmx.http import HttpResponseClientRedirect
@@ -27,6 +26,7 @@ from training import (
     dataset_uploads,
     dataset_work,
     datasets,
+    telling,
 )
 from training.dataset_change_forms import AppendForm, MixForm, RecordForm, SplitForm, as_text
 from training.dataset_texts import change_text
@@ -221,25 +221,19 @@ def restore(request: HttpRequest, dataset_id: int) -> HttpResponse:
 @require_safe
 def work(request: HttpRequest, work_id: UUID) -> HttpResponse:
     """How far it is; asks again by itself, and goes to the result in the end."""
-    row = owned_or_404(
-        DatasetWork.objects.for_user(current_user(request)).select_related("dataset", "upload"),
-        pk=work_id,
-    )
+    user = current_user(request)
+    rows = DatasetWork.objects.for_user(user).select_related("dataset", "upload")
+    row = owned_or_404(rows, pk=work_id)
     made = Dataset.objects.filter(pk__in=row.results)
     context = {"work": row, "made": [(each, change_text(each.change)) for each in made]}
+    if not row.is_open:
+        telling.have_seen(user, telling.path_of(row))
     if not request.headers.get("HX-Request"):
         return render(request, "training/dataset_work.html", context)
-    if row.status == WorkStatus.DONE and (url := _goal(row)):
-        return HttpResponseClientRedirect(url)
+    goal = telling.path_of(row)
+    if row.status == WorkStatus.DONE and goal != request.path:
+        return HttpResponseClientRedirect(goal)
     return render(request, "training/dataset_work.html#work", context)
-
-
-def _goal(row: DatasetWork) -> str:
-    if len(row.results) == 1:
-        return reverse("datasets:detail", args=row.results)
-    if row.kind == "statistics" and row.dataset_id:
-        return reverse("datasets:statistics", args=[row.dataset_id])
-    return ""
 
 
 @require_POST

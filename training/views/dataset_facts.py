@@ -22,7 +22,7 @@ from training import (
 )
 from training.dataset_change_forms import StatisticsForm
 from training.dataset_texts import change_text, language_name
-from training.models import Dataset, WorkKind
+from training.models import Dataset, DatasetWork, WorkKind
 from training.views.dataset_changes import owned
 
 MAX_CUTOFF = 10_000_000
@@ -138,10 +138,10 @@ def _compared(old: Dataset, new: Dataset) -> dict[str, Any]:
 
 @require_safe
 def export(request: HttpRequest, dataset_id: int) -> HttpResponseBase:
-    """?file= and ?format=."""
+    """?file= and ?format=. A large one is made in the background first, with a page of its own."""
     dataset = owned(request, dataset_id)
     try:
-        return dataset_exports.export(
+        made = dataset_exports.export(
             dataset=dataset,
             actor=current_user(request),
             file=request.GET.get("file", "jsonl"),
@@ -151,6 +151,7 @@ def export(request: HttpRequest, dataset_id: int) -> HttpResponseBase:
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
         return redirect("datasets:change", dataset.pk)
+    return redirect("datasets:work", made.pk) if isinstance(made, DatasetWork) else made
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
