@@ -11,7 +11,7 @@ from ninja import File, Form, Query, Router
 from ninja.files import UploadedFile
 
 from accounts.access import current_user, owned_or_404
-from knowledge import assessing, bases, documents, filtering, finding, passages
+from knowledge import assessing, bases, documents, filtering, finding
 from knowledge.access import (
     manageable,
     manageable_document,
@@ -23,8 +23,6 @@ from knowledge.models import Base, Document
 from knowledge.remarks import told
 from knowledge.schemas import (
     AssessmentOut,
-    ChunkOut,
-    ChunkPatch,
     DocumentOut,
     DocumentPatch,
     KnowledgeBaseIn,
@@ -205,27 +203,6 @@ def read_again(request: HttpRequest, document_id: int) -> Any:
         raise ApiError(409, "in_work", _("The document is in work already."))
     document.refresh_from_db()
     return 202, document
-
-
-@router.get("documents/{int:document_id}/chunks", response=Page[ChunkOut])
-def list_chunks(request: HttpRequest, document_id: int, paging: Query[Paging]) -> Any:
-    document = readable_document(request, document_id)
-    rows = document.chunks.filter(edition=document.edition).order_by("position")
-    return paginate(rows, paging)
-
-
-@router.patch("documents/{int:document_id}/chunks/{int:position}", response=ChunkOut)
-def change_chunk(request: HttpRequest, document_id: int, position: int, body: ChunkPatch) -> Any:
-    """Write one passage otherwise, or switch it off, until the document is read again."""
-    document = manageable_document(request, document_id)
-    owned_or_404(document.chunks.current(), position=position)
-    return passages.change_passage(
-        document=document,
-        position=position,
-        actor=current_user(request),
-        request=request,
-        **body.model_dump(exclude_unset=True),
-    )
 
 
 @router.post("bases/{int:base_id}/search", response=SearchOut)

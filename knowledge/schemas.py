@@ -194,6 +194,25 @@ class ChunkPatch(Schema):
     is_enabled: bool | None = Field(None, description="Off: it stays, and is not searched.")
 
 
+class CutIn(Schema):
+    chunk_chars: int = Field(ge=100, le=8000)
+    overlap_chars: int = Field(0, ge=0, le=2000)
+
+
+class CutOut(Answer):
+    text: str
+    start: int
+    end: int
+    page: int | None
+    headings: list[str]
+
+
+class PreviewOut(Answer):
+    count: int
+    average_chars: int
+    chunks: list[CutOut] = Field(description="The first of them.")
+
+
 class ConditionIn(Schema):
     name: Str = Field(min_length=1, max_length=60)
     operator: OPERATORS

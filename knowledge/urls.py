@@ -14,6 +14,7 @@ urlpatterns = [
     path("<int:base_id>/add/", documents.add, name="add"),
     path("<int:base_id>/retry/", documents.retry_failed, name="retry-failed"),
     path("<int:base_id>/settings/", library.settings, name="settings"),
+    path("<int:base_id>/preview/", library.preview, name="preview"),
     path("<int:base_id>/rebuild/", library.rebuild, name="rebuild"),
     path("<int:base_id>/indexes/<uuid:space_id>/use/", library.use_index, name="use-index"),
     path("<int:base_id>/delete/", library.delete, name="delete"),

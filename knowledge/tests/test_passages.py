@@ -1,6 +1,7 @@
 """One passage: written otherwise, switched off, put back; until its document is read again."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -105,8 +106,9 @@ def test_the_page_of_a_document_edits_its_passages(
     html = client.get(f"{page}?start=0&end={len(WARRANTY)}").content.decode()
     assert "<mark>Three winters.</mark>" in html, "all of it, since it is no part of the file"
     assert "2 passages are edited or switched off." in html and "Edited" in html
-    assert client.post(address, {"position": 7, "text": "x"}).status_code == 404
-    assert client.post(address, {"position": "x", "text": "x"}).status_code == 404
+    for nonsense in ("7", "x", ""):
+        gone = client.post(address, {"position": nonsense, "text": "x"}, follow=True)
+        assert b"There is no such passage any more." in gone.content
     wrong = client.post(address, {"position": 0, "text": "x" * 16_001}, follow=True)
     assert b"At most 16000 characters." in wrong.content
 
@@ -122,3 +124,38 @@ def test_programs_change_passages(
     assert (
         api(alice).patch(f"knowledge/documents/{manual.pk}/chunks/9", text="x").status_code == 404
     )
+
+
+def test_another_cut_is_previewed_and_changes_nothing(
+    client_for: Callable[[User], Client],
+    api: Callable[[User], Any],
+    alice: User,
+    bob: User,
+    base: Base,
+    manual: Document,
+) -> None:
+    longer = documents.add_document(
+        base=base,
+        file=BytesIO(b"# All\n\n" + b"A sentence of words. " * 40),
+        name="b.md",
+        actor=alice,
+    )
+    Document.objects.filter(pk=longer.pk).update(edition=1)
+    address, client = reverse("knowledge:preview", args=[base.pk]), client_for(alice)
+    fields = {"chunk_chars": 100, "overlap_chars": 0, "document": longer.pk}
+    part = client.post(address, fields, headers={"HX-Request": "true"})
+    html = part.content.decode()
+    assert part.status_code == 200 and "<html" not in html
+    assert html.count("<article") > 8 and html.count("All") > 8
+    assert client.post(address, {**fields, "overlap_chars": 90}).status_code == 422
+    assert client.post(address, {**fields, "document": 0}).status_code == 422
+    assert client_for(bob).post(address, fields).status_code == 404
+    longer.file.write_bytes(b"%PDF-1.7\n garbage")
+    broken = client.post(address, fields)
+    assert broken.status_code == 422 and b"damaged" in broken.content
+    base.refresh_from_db()
+    assert base.chunk_chars == 200 and not longer.chunks.exists()
+    cut = api(alice).post(f"knowledge/documents/{manual.pk}/preview", chunk_chars=8000).json()
+    assert cut["count"] == 2 and [each["text"] for each in cut["chunks"]] == [WARRANTY, COLOURS]
+    wrong = api(alice).post(f"knowledge/documents/{manual.pk}/preview", chunk_chars=50)
+    assert wrong.status_code == 422

@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
-from accounts.access import current_user, owned_or_404
+from accounts.access import current_user
 from knowledge import documents, passages, showing
 from knowledge.access import manageable, manageable_document, readable, readable_document
-from knowledge.models import OPEN, Base, DocumentStatus, SpaceStatus
+from knowledge.models import OPEN, Base, Chunk, DocumentStatus, SpaceStatus
 from llmplatform.text import number_of, searched
 
 PER_PAGE = 50
@@ -137,28 +137,31 @@ def passage(request: HttpRequest, document_id: int) -> HttpResponse:
     """`position`: which; `text` writes it otherwise (empty: as it was cut), `is_enabled` 0 or 1
     switches it."""
     document = manageable_document(request, document_id)
+    address = reverse("knowledge:document", args=[document.pk])
     position = number_of(request.POST.get("position", ""), 9)
-    chunk = owned_or_404(document.chunks.current(), position=-1 if position is None else position)
     wanted: dict[str, Any] = {}
     if "text" in request.POST:
         wanted["text"] = request.POST["text"].replace("\x00", "")
     if "is_enabled" in request.POST:
         wanted["is_enabled"] = request.POST["is_enabled"] == "1"
     try:
-        passages.change_passage(
+        chunk = passages.change_passage(
             document=document,
-            position=chunk.position,
+            position=-1 if position is None else position,
             actor=current_user(request),
             request=request,
             **wanted,
         )
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
+    except Chunk.DoesNotExist:
+        messages.error(request, _("There is no such passage any more. Look at it again."))
+        return redirect(address)
     else:
         messages.success(request, _("The passage is saved."))
-    page = chunk.position // CHUNKS_PER_PAGE + 1
-    address = reverse("knowledge:document", args=[document.pk])
-    return redirect(f"{address}?page={page}#passage-{chunk.position}")
+        position = chunk.position
+    page = (position or 0) // CHUNKS_PER_PAGE + 1
+    return redirect(f"{address}?page={page}#passage-{position}")
 
 
 @require_POST
