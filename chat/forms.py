@@ -125,7 +125,7 @@ class SettingsForm(forms.Form):
 
 
 class ChatSettingsForm(SettingsForm):
-    """With the knowledge bases of a chat, which chat/bases.html shows."""
+    """With the knowledge bases of a chat or a comparison, which chat/bases.html shows."""
 
     def __init__(self, *args: Any, owner: User, **kwargs: Any) -> None:
         """`owner`: whose bases may be chosen."""

@@ -170,7 +170,7 @@ class SourceOut(Answer):
 class RemarkOut(Answer):
     code: str = Field(
         description="`nothing_found`, `not_searched`, `no_room`, `unavailable`, `words_only`, "
-        "`not_ready` or `rerank_failed`."
+        "`no_model`, `not_ready` or `rerank_failed`."
     )
     message: str
     knowledge_base: str = Field(description="Empty where it is about all of them.")
