@@ -18,7 +18,7 @@ from chat.batches import services as batches
 from chat.errors import WrongState
 from chat.models import Batch, BatchStatus, ChatSession, ChatSettings, Message, MessageStatus
 from chat.models.batches import BatchQuerySet
-from llmplatform.audited_admin import ReadOnlyAdmin, SettingsAdmin
+from llmplatform.audited_admin import Label, ReadOnlyAdmin, SettingsAdmin
 from providers.models import ProviderModel
 
 STATUS_COLOURS = {
@@ -162,8 +162,8 @@ class MessageAdmin(WordlessAdmin):
         return message.session.owner.email
 
     @display(description=_("status"), ordering="status", label=STATUS_COLOURS)
-    def status_label(self, message: Message) -> tuple[str, str]:
-        return message.status, message.get_status_display()
+    def status_label(self, message: Message) -> Label:
+        return Label(message.status, message.get_status_display())
 
 
 @admin.register(Batch)
@@ -201,8 +201,8 @@ class BatchAdmin(WordlessAdmin):
     short_id, shown_id = _id(_("batch comparison"), 8), _id(_("batch comparison"))
 
     @display(description=_("status"), ordering="status", label=BATCH_COLOURS)
-    def status_label(self, batch: Batch) -> tuple[str, str]:
-        return batch.status, batch.get_status_display()
+    def status_label(self, batch: Batch) -> Label:
+        return Label(batch.status, batch.get_status_display())
 
     @display(description=_("calls"), ordering="total")
     def size(self, batch: Batch) -> int:

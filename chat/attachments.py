@@ -32,9 +32,10 @@ LIMITS = {
 }
 
 
-def keep(*, owner: User, file: BinaryIO, name: str) -> Attachment:
-    """Check a file by what is in it, and keep what a model will be sent. Raises ValidationError."""
-    if Attachment.objects.for_user(owner).unsent().count() >= MAX_UNSENT:
+def keep(*, owner: User, file: BinaryIO, name: str, is_draft: bool = True) -> Attachment:
+    """Check a file by what is in it, and keep what a model will be sent. `is_draft`: one of those
+    that wait to be sent, which are not many. Raises ValidationError."""
+    if is_draft and Attachment.objects.for_user(owner).unsent().count() >= MAX_UNSENT:
         raise ValidationError(_("Too many files wait to be sent. Send or remove some first."))
     attachment = Attachment(owner=owner, name=plain_file_name(name) or "file")
     head = file.read(HEAD_BYTES)

@@ -42,6 +42,11 @@ def veiled(message: Message) -> Message:
         setattr(found, name, value)
     if found.finish_reason not in COMMON_REASONS:
         found.finish_reason = ""
+    if not message.is_question:
+        # What an application found by itself has no base of ours, and names the application.
+        kept = [source for source in message.sources.all() if source.base_id is not None]
+        read = getattr(message, "_prefetched_objects_cache", {})
+        found._prefetched_objects_cache = {**read, "sources": kept}  # type: ignore[attr-defined]
     return found
 
 

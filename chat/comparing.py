@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from chat import attachments as files
-from chat import services
+from chat import grounding, services
 from chat.columns import Side, sides_of
 from chat.context import NO_VISION, TOO_LONG
 from chat.copying import copy_path
@@ -36,6 +36,7 @@ from chat.models import (
 )
 from chat.threads import Tree
 from chat.titles import title_of
+from knowledge.models import Base
 from llmplatform.encryption import KeyUnreadable
 from providers.models import ProviderModel
 
@@ -60,11 +61,13 @@ def start(
     is_blind: bool = False,
     system_prompt: str = "",
     parameters: Mapping[str, Any] | None = None,
+    knowledge_bases: Sequence[Base] = (),
     tags: Iterable[str] = (),
     attachments: Sequence[uuid.UUID] = (),
     request: HttpRequest | None = None,
 ) -> Comparison:
-    """A comparison with its first question asked; nothing exists when it is refused.
+    """A comparison with its first question asked; nothing exists when it is refused. Every column
+    is given the same passages of `knowledge_bases`, which `owner` can read.
 
     `attachments`: unsent ones of `owner`. Raises ValidationError.
     """
@@ -93,9 +96,11 @@ def start(
                 system_prompt=choice.system_prompt or system_prompt,
                 parameters={**shared, **choice.parameters},
             )
+            grounding.choose(session, knowledge_bases)
             ComparisonColumn.objects.create(comparison=comparison, number=number, session=session)
         _keep_tags(comparison, tags)
-        after = {"columns": len(order), "is_blind": is_blind}
+        ids = [base.pk for base in knowledge_bases]
+        after = {"columns": len(order), "is_blind": is_blind, "knowledge_bases": ids}
         record(comparison, owner, "create", request, after=after)
         ask_all(comparison=comparison, actor=owner, content=prompt, attachments=attachments)
     return comparison
@@ -258,6 +263,7 @@ def chat_with(*, side: Side, actor: User, request: HttpRequest | None = None) ->
             title=side.column.comparison.title,
             system_prompt=origin.system_prompt,
             parameters=origin.parameters,
+            knowledge_bases=grounding.still_readable(actor, side.column.comparison),
             request=request,
         )
         copy_path([turn.message for turn in side.turns], session)

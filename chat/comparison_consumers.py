@@ -43,7 +43,7 @@ class ColumnTextView(TextView):
 
 class ColumnPageView(PageView):
     def __init__(self, language: str, column: ComparisonColumn, reader: User) -> None:
-        super().__init__(language)
+        super().__init__(language, reader.pk)
         self._column, self._reader = column, reader
 
     def state(self, changes: Changes) -> dict[str, Any]:

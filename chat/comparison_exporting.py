@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from chat.columns import Side, sides_of
 from chat.comparison_schemas import ComparisonOut
 from chat.comparison_showing import Row, rows_of
+from chat.exporting import sources_of
 from chat.models import Comparison, Message, Vote
 
 
@@ -27,6 +28,8 @@ def _parts(comparison: Comparison) -> Iterator[str]:
     if comparison.system_prompt:
         yield f"## {_('System prompt')}"
         yield comparison.system_prompt
+    if comparison.bases:
+        yield f"**{_('Knowledge')}:** {', '.join(base.name for base in comparison.bases)}"
     yield "\n".join(_table(rows_of(sides)))
     for number in range(1, max((side.rounds for side in sides), default=0) + 1):
         yield f"## {_('Round %(number)d') % {'number': number}}"
@@ -37,6 +40,7 @@ def _parts(comparison: Comparison) -> Iterator[str]:
             yield f"### {_heading(side)}"
             if side.rounds >= number:
                 yield side.answers[number - 1].content
+                yield sources_of(side.answers[number - 1])
         if number in votes:
             yield f"**{_('Vote')}:** {_verdict(votes[number])}"
 

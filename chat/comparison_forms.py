@@ -6,9 +6,10 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from chat.comparing import TAG_MAX_CHARS, Choice
 from chat.context import sees
-from chat.forms import QuestionForm, SettingsForm, grouped
+from chat.forms import ChatSettingsForm, QuestionForm, SettingsForm, grouped
 from chat.models import COLUMNS_MAX, COLUMNS_MIN, LETTERS, Outcome
 from chat.voting import NOTE_MAX_CHARS
 from providers.models import ProviderModel
@@ -101,6 +102,7 @@ class StartForm:
         self,
         data: Mapping[str, Any] | None = None,
         *,
+        owner: User,
         models: Iterable[ProviderModel],
         prompt: str = "",
         picked: Sequence[Mapping[str, Any]] = (),
@@ -109,7 +111,7 @@ class StartForm:
         """`picked`: what the places hold at first, with the pk of a `model`."""
         known = {model.pk: model for model in models}
         self.prompt = PromptForm(data, initial={"content": prompt}, has_files=has_files)
-        self.settings = SettingsForm(data, prefix="all")
+        self.settings = ChatSettingsForm(data, prefix="all", owner=owner)
         places = [*picked, *[{}] * COLUMNS_MAX][:COLUMNS_MAX]
         self.places = [
             PlaceForm(data, models=known, initial=initial, prefix=letter.lower())

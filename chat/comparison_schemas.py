@@ -10,8 +10,9 @@ from pydantic import Field
 from chat.columns import Side, columns_of, sides_of
 from chat.differing import Difference
 from chat.leaderboard import Standing
+from chat.material import BASES_MAX
 from chat.models import COLUMNS_MAX, COLUMNS_MIN, Comparison, Message, Outcome, Vote
-from chat.schemas import PROMPT_MAX_CHARS, MessageOut, Parameters, SentFiles
+from chat.schemas import PROMPT_MAX_CHARS, BaseId, MessageOut, Parameters, SentFiles
 from llmplatform.schemas import Answer, Schema, Str
 
 
@@ -31,6 +32,7 @@ class ComparisonIn(Schema):
     )
     system_prompt: Str = Field("", max_length=PROMPT_MAX_CHARS)
     parameters: Parameters | None = None
+    knowledge_bases: list[BaseId] = Field([], max_length=BASES_MAX)
     is_blind: bool = False
     tags: list[Str] = Field(default_factory=list, max_length=20)
     attachments: SentFiles = []
@@ -148,6 +150,9 @@ class ComparisonOut(ComparisonRow):
 
     system_prompt: str
     parameters: dict[str, Any]
+    knowledge_bases: list[int] = Field(
+        description="What all columns are answered from, as far as its owner can read it."
+    )
     status: Literal["answering", "done"]
     columns: list[ColumnOut]  # type: ignore[assignment]  # the same with their messages
 

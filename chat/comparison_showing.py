@@ -143,7 +143,11 @@ class ShownColumn:
 
 def columns_of(shown: Shown) -> list[ShownColumn]:
     return [
-        ShownColumn(side, shown_turns(list(side.turns)), message_context(side.column, shown.reader))
+        ShownColumn(
+            side,
+            shown_turns(list(side.turns), shown.reader.pk),
+            message_context(side.column, shown.reader),
+        )
         for side in shown.sides
     ]
 

@@ -30,11 +30,12 @@ def as_markdown(session: ChatSession, *, has_thoughts: bool = True) -> str:
             parts.append("\n".join(f"> {line}" for line in lines))
         parts += [f"- {_('File')}: {file.name}" for file in message.attachments.all()]
         parts.append(message.content)
-        parts += [_sources(message)]
+        parts += [sources_of(message)]
     return "\n\n".join(part for part in parts if part.strip()) + "\n"
 
 
-def _sources(message: Message) -> str:
+def sources_of(message: Message) -> str:
+    """The list under an answer, and what could not be done for it; empty without."""
     lines = [
         f"{source.row.number}. {source.title} ({source.row.base_name})"
         for source in citing.sources_of(message, None)

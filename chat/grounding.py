@@ -6,7 +6,7 @@ and whoever waits for it holds no connection.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from concurrent.futures import Executor
 
 from django.core.exceptions import ValidationError
@@ -16,7 +16,14 @@ from django.utils.translation import override
 from accounts.models import User
 from chat import citing, material
 from chat.material import BASES_MAX, Noted, Search
-from chat.models import ChatSession, Message, MessageSource, SessionBase
+from chat.models import (
+    ChatSession,
+    Comparison,
+    ComparisonColumn,
+    Message,
+    MessageSource,
+    SessionBase,
+)
 from chat.running import Generation
 from chat.saving import without_connection
 from knowledge import services as knowledge
@@ -28,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 # An answer without sources is better than none.
 PATIENCE_S = 3.0
+# How long the columns of a comparison take what one of them has found.
+SHARED_S = 10.0
 NOTHING_FOUND, NOT_SEARCHED, NO_ROOM = "nothing_found", "not_searched", "no_room"
 
 
@@ -41,6 +50,12 @@ def readable(user: User, ids: Iterable[int]) -> list[Base]:
     if len(found) < len(wanted):
         raise ValidationError({"knowledge_bases": [_("Choose knowledge bases that you can read.")]})
     return [found[pk] for pk in wanted]
+
+
+def still_readable(user: User, comparison: Comparison) -> list[Base]:
+    """Those that it is answered from, as far as they are there for them."""
+    rows = Base.objects.for_user(user).filter(pk__in=[row.base_id for row in comparison.bases])
+    return list(rows.order_by("pk"))
 
 
 def differ(session: ChatSession, bases: Sequence[Base]) -> bool:
@@ -64,10 +79,12 @@ def search_of(session: ChatSession, actor: User, path: Sequence[Message]) -> Sea
     if not question or not session.chosen_bases.exists():
         return None
     model = session.model
+    columns = ComparisonColumn.objects.filter(session=session)
     return Search(
         session_id=session.pk,
         user=actor,
         question=question,
+        comparison_id=columns.values_list("comparison_id", flat=True).first(),
         context_tokens=model.context_tokens if model else None,
         answer_tokens=session.parameters.get("max_tokens"),
     )
@@ -101,8 +118,7 @@ async def ground(generation: Generation, pool: Executor) -> bool:
     if search is None or generation.ending:
         return False
     try:
-        work = asyncio.get_running_loop().run_in_executor(pool, _find, search)
-        found: Found | None = await asyncio.wait_for(work, PATIENCE_S)
+        found = await asyncio.wait_for(_searching(search, pool), PATIENCE_S)
     except Exception:
         logger.warning("an answer goes on without its knowledge bases", exc_info=True)
         generation.go_without(material.NOT_SEARCHED, [Noted(NOT_SEARCHED)])
@@ -118,6 +134,24 @@ async def ground(generation: Generation, pool: Executor) -> bool:
     else:
         generation.go_without(material.NOTHING_FOUND, [Noted(NOTHING_FOUND), *remarks])
     return True
+
+
+_shared: dict[Hashable, asyncio.Future[Found | None]] = {}
+
+
+def _searching(search: Search, pool: Executor) -> asyncio.Future[Found | None]:
+    """Of a comparison, that of whichever column came first: all are given the same passages."""
+    loop = asyncio.get_running_loop()
+    if search.comparison_id is None:
+        return loop.run_in_executor(pool, _find, search)
+    key = (loop, search.comparison_id, search.question)
+    work = _shared.get(key)
+    if work is None:
+        work = _shared[key] = loop.run_in_executor(pool, _find, search)
+        loop.call_later(SHARED_S, _shared.pop, key, None)
+        work.add_done_callback(lambda done: done.exception() and _shared.pop(key, None))
+    # A column that is stopped, or waits no longer, ends nobody else's.
+    return asyncio.shield(work)
 
 
 @without_connection

@@ -63,11 +63,13 @@ class Noted:
 @dataclass(frozen=True)
 class Search:
     """What is looked for before a question is put to a model. `context_tokens`: what that reads at
-    most, None where nobody knows; `answer_tokens`: what of it the answer may take."""
+    most, None where nobody knows; `answer_tokens`: what of it the answer may take. `comparison_id`:
+    its columns ask the same, which is searched once for all."""
 
     session_id: UUID
     user: User
     question: str
+    comparison_id: UUID | None = None
     context_tokens: int | None = None
     answer_tokens: int | None = None
 

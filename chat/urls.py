@@ -7,7 +7,6 @@ from chat.views import bases, chats, deleted, folders, organising
 app_name = "chat"
 urlpatterns = [
     path("", chats.index, name="index"),
-    path("new/", bases.create, name="create"),
     path("knowledge/", bases.offered, name="bases-offered"),
     path("attachments/", include("chat.attachment_urls")),
     path("imports/", include("chat.import_urls")),

@@ -13,7 +13,7 @@ from unfold.decorators import action, display
 from knowledge import documents
 from knowledge.models import Base, Document, DocumentStatus
 from knowledge.problems import explained
-from llmplatform.audited_admin import ReadOnlyAdmin
+from llmplatform.audited_admin import Label, ReadOnlyAdmin
 
 COLOURS = {
     DocumentStatus.PENDING: "default",
@@ -47,7 +47,7 @@ class BaseAdmin(ReadOnlyAdmin):
         )
         return counted.select_related("owner", "live_space")
 
-    @display(description=_("index"))
+    @display(description=_("Index"))
     def index(self, base: Base) -> str:
         return str(base.live_space or "–")
 
@@ -85,8 +85,8 @@ class DocumentAdmin(ReadOnlyAdmin):
         return rows.select_related("base")
 
     @display(description=_("status"), ordering="status", label=COLOURS)
-    def state(self, document: Document) -> tuple[str, str]:
-        return document.status, document.get_status_display()
+    def state(self, document: Document) -> Label:
+        return Label(document.status, document.get_status_display())
 
     @display(description=_("error"))
     def why(self, document: Document) -> str:

@@ -23,7 +23,6 @@ from knowledge.models import Base, Document
 from knowledge.remarks import told
 from knowledge.schemas import (
     AssessmentOut,
-    ChunkOut,
     DocumentOut,
     DocumentPatch,
     KnowledgeBaseIn,
@@ -204,13 +203,6 @@ def read_again(request: HttpRequest, document_id: int) -> Any:
         raise ApiError(409, "in_work", _("The document is in work already."))
     document.refresh_from_db()
     return 202, document
-
-
-@router.get("documents/{int:document_id}/chunks", response=Page[ChunkOut])
-def list_chunks(request: HttpRequest, document_id: int, paging: Query[Paging]) -> Any:
-    document = readable_document(request, document_id)
-    rows = document.chunks.filter(edition=document.edition).order_by("position")
-    return paginate(rows, paging)
 
 
 @router.post("bases/{int:base_id}/search", response=SearchOut)

@@ -33,12 +33,17 @@ def _check(base: Base) -> None:
     """ValidationError keyed by field."""
     base.name = base.name.strip()
     base.full_clean(exclude=["owner", "live_space", "provider", "dataset_id", "source"])
-    if base.overlap_chars * 2 > base.chunk_chars:
-        text = _("The overlap can be half of a chunk at most.")
-        raise ValidationError({"overlap_chars": [text]})
+    check_cut(base.chunk_chars, base.overlap_chars)
     same = Base.objects.filter(owner=base.owner, name__iexact=base.name).exclude(pk=base.pk)
     if same.exists():
         raise ValidationError({"name": [_("You have a knowledge base of this name already.")]})
+
+
+def check_cut(chunk_chars: int, overlap_chars: int) -> None:
+    """What the two mean together. ValidationError keyed by field."""
+    if overlap_chars * 2 > chunk_chars:
+        text = _("The overlap can be half of a chunk at most.")
+        raise ValidationError({"overlap_chars": [text]})
 
 
 def create_base(

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from knowledge import changes, dispatch, files
-from knowledge.models import OPEN, Base, Document
+from knowledge.models import OPEN, Base, Document, DocumentStatus
 from llmplatform.text import DECEIVING, UNSTORABLE, plain_file_name
 
 MAX_DOCUMENTS = 50_000
@@ -137,6 +137,13 @@ def read_again(*, document: Document) -> bool:
     changed = rows.wait_again()
     dispatch.look_at_documents()
     return bool(changed)
+
+
+def read_failed_again(*, base: Base) -> int:
+    """All that failed wait to be read once more; how many."""
+    count = base.documents.filter(status=DocumentStatus.FAILED).wait_again()
+    dispatch.look_at_documents()
+    return count
 
 
 def change_document(

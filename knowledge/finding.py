@@ -119,6 +119,8 @@ def _own(
         except ProviderError as error:
             logger.warning("knowledge base %s: words only: %s", base.pk, error)
             remarks.append(Remark("words_only", base.name, {"why": str(error.advice)}))
+    if settings.mode == SearchMode.DENSE and space.is_lexical:
+        remarks.append(Remark("no_model", base.name))
     lexical = settings.mode != SearchMode.DENSE or vector is None
     # A reranker scores anew, and so reads more than are wanted.
     limit = max(CANDIDATES, settings.top_k) if settings.rerank_model else settings.top_k

@@ -6,9 +6,11 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from knowledge.models import TOP_K_MAX, Base, SearchMode
+from knowledge.models import TOP_K_MAX, Base, Document, SearchMode
 from providers.models import ProviderModel
 
+# Documents to preview the cut of.
+LISTED = 50
 WORDS_ONLY = _("None: search by words")
 
 
@@ -86,6 +88,24 @@ class BaseForm(SearchFields):
         return {
             name: value for name, value in self.cleaned_data.items() if name != "embedding_model"
         }
+
+
+class PreviewForm(forms.ModelForm[Base]):
+    """How one document of the base would be cut; sent with the settings of the base."""
+
+    document = forms.ModelChoiceField(
+        queryset=Document.objects.none(), label=_("Document"), empty_label=None
+    )
+
+    class Meta:
+        model = Base
+        fields = ("chunk_chars", "overlap_chars")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field: Any = self.fields["document"]
+        ready = self.instance.documents.filter(edition__gt=0)
+        field.queryset = ready.filter(pk__in=list(ready.values_list("pk", flat=True)[:LISTED]))
 
 
 class DifyBaseForm(forms.Form):

@@ -115,7 +115,7 @@ def _apply(index: Index, space: Space, document_ids: Sequence[int]) -> None:
     index.remove_documents(place_of(space), document_ids)
     found = Document.objects.searchable().filter(pk__in=document_ids)
     documents = {document.pk: document for document in found.select_related("base")}
-    rows = Chunk.objects.current().filter(document__in=documents).order_by("pk")
+    rows = Chunk.objects.current().filter(document__in=documents, is_enabled=True).order_by("pk")
     for batch in _batches(rows):
         _settle_average(space, batch)
         vectors = _vectors(space, batch)
@@ -201,9 +201,10 @@ def _knows_all(space: Space) -> bool:
 
 
 def passages(base: Base, hits: Iterable[Hit]) -> list[Passage]:
-    """In the order of `hits`; what was deleted in this very moment is left out."""
+    """In the order of `hits`; what was deleted or switched off in this very moment is left out."""
     found = {chunk_of(hit.chunk): hit for hit in hits}
-    rows = Chunk.objects.filter(pk__in=found, document__base=base).select_related("document")
+    rows = Chunk.objects.filter(pk__in=found, document__base=base, is_enabled=True)
+    rows = rows.select_related("document")
     chunks = {chunk.pk: chunk for chunk in rows.only(*SHOWN)}
     return [_passage(base, chunks[pk], hit) for pk, hit in found.items() if pk in chunks]
 

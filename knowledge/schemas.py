@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from knowledge.models import TOP_K_MAX, Base, Document, SearchMode, Space
+from knowledge.passages import TEXT_MAX_CHARS
 from knowledge.problems import explained
 from llmplatform.schemas import Answer, Schema, Str
 
@@ -180,6 +181,36 @@ class ChunkOut(Answer):
     end: int
     page: int | None
     headings: list[str]
+    is_enabled: bool
+    is_edited: bool
+
+
+class ChunkPatch(Schema):
+    """Holds until the document is read again."""
+
+    text: Str | None = Field(
+        None, max_length=TEXT_MAX_CHARS, description="Empty: as it was cut from the document."
+    )
+    is_enabled: bool | None = Field(None, description="Off: it stays, and is not searched.")
+
+
+class CutIn(Schema):
+    chunk_chars: int = Field(ge=100, le=8000)
+    overlap_chars: int = Field(0, ge=0, le=2000)
+
+
+class CutOut(Answer):
+    text: str
+    start: int
+    end: int
+    page: int | None
+    headings: list[str]
+
+
+class PreviewOut(Answer):
+    count: int
+    average_chars: int
+    chunks: list[CutOut] = Field(description="The first of them.")
 
 
 class ConditionIn(Schema):

@@ -37,6 +37,16 @@ class Sheet:
     count: int
     places: Sequence[tuple[float, float, float, float]]
 
+    @property
+    def before(self) -> int:
+        """0 where it is the first."""
+        return self.number - 1
+
+    @property
+    def after(self) -> int:
+        """0 where it is the last."""
+        return self.number + 1 if self.number < self.count else 0
+
 
 def marked_range(document: Document, start: str | None, end: str | None) -> Range | None:
     """What an address says; None where it says nothing that can be."""
@@ -53,7 +63,8 @@ def shown(chunks: Iterable[Chunk], marked: Range | None) -> list[Shown]:
 def _shown(chunk: Chunk, marked: Range | None) -> Shown:
     if marked is None or chunk.end <= marked[0] or chunk.start >= marked[1]:
         return Shown(chunk, False, format_html("{}", chunk.text))
-    if len(chunk.text) != chunk.end - chunk.start:  # a table with its head repeated
+    # A table has its head repeated, and somebody may have written it otherwise.
+    if chunk.is_edited or len(chunk.text) != chunk.end - chunk.start:
         return Shown(chunk, True, format_html("<mark>{}</mark>", chunk.text))
     first = max(0, marked[0] - chunk.start)
     last = min(len(chunk.text), marked[1] - chunk.start)

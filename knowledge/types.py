@@ -40,7 +40,8 @@ class Passage:
 @dataclass(frozen=True, slots=True)
 class Remark:
     """Something a reader of the answer should know: `unavailable` (a base could not be searched),
-    `words_only` (no vectors: the embedding model is away), `not_ready` (documents are still in
+    `words_only` (no vectors: the embedding model is away), `no_model` (by meaning was asked for,
+    and the base has no embedding model), `not_ready` (documents are still in
     work: {"ready", "total"}), `still_indexing` (new passages are missing), `rerank_failed`."""
 
     code: str

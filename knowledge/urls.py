@@ -12,7 +12,9 @@ urlpatterns = [
     path("questions.csv", trying.sample, name="questions-sample"),
     path("<int:base_id>/", documents.index, name="detail"),
     path("<int:base_id>/add/", documents.add, name="add"),
+    path("<int:base_id>/retry/", documents.retry_failed, name="retry-failed"),
     path("<int:base_id>/settings/", library.settings, name="settings"),
+    path("<int:base_id>/preview/", library.preview, name="preview"),
     path("<int:base_id>/rebuild/", library.rebuild, name="rebuild"),
     path("<int:base_id>/indexes/<uuid:space_id>/use/", library.use_index, name="use-index"),
     path("<int:base_id>/delete/", library.delete, name="delete"),
@@ -25,5 +27,6 @@ urlpatterns = [
     path("documents/<int:document_id>/file/", documents.file, name="file"),
     path("documents/<int:document_id>/retry/", documents.retry, name="retry"),
     path("documents/<int:document_id>/switch/", documents.switch, name="switch"),
+    path("documents/<int:document_id>/passage/", documents.passage, name="passage"),
     path("documents/<int:document_id>/delete/", documents.delete, name="delete-document"),
 ]

@@ -36,6 +36,7 @@ from chat.api import (
 )
 from knowledge.api import router as knowledge_router
 from knowledge.dify_api import router as dify_retrieval_router
+from knowledge.passage_api import router as passages_router
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.errors import ApiError, Fields, error_body
 from llmplatform.field_errors import in_words
@@ -158,6 +159,7 @@ api.add_router("chat/shares", shares_router)
 api.add_router("chat/shared", shared_router)
 api.add_router("prompts", prompts_router)
 api.add_router("knowledge", knowledge_router)
+api.add_router("knowledge", passages_router)
 api.add_router("dify", dify_retrieval_router)
 
 

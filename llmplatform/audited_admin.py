@@ -33,6 +33,21 @@ class Recorder(Protocol):
     ) -> None: ...
 
 
+class Label(tuple[str, str]):
+    """A state for a display with colours: its code, which has one, and its words.
+
+    unfold takes the two apart in lists only; everywhere else the words stand for both.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, code: str, words: object) -> "Label":
+        return super().__new__(cls, (code, str(words)))
+
+    def __str__(self) -> str:
+        return self[1]
+
+
 def shown(values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` as the audit log keeps them: plain, and secrets only as the fact of a change."""
     return {name: "changed" if name in SECRET else _plain(value) for name, value in values.items()}

@@ -30,6 +30,8 @@ class ConsoleSite(UnfoldAdminSite):  # type: ignore[misc]
 
     def login(self, request: HttpRequest, extra_context: object = None) -> HttpResponse:
         """One sign-in page for the whole platform, with its throttling and audit."""
+        if self.has_permission(request):
+            return redirect("admin:index")
         if request.user.is_authenticated:
             raise PermissionDenied
         return redirect_to_login(request.GET.get("next") or reverse("admin:index"))

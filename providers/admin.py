@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 
 from accounts.access import current_user
 from accounts.models import User
-from llmplatform.audited_admin import AuditedAdmin, ReadOnlyAdmin, ReadOnlyInline, rehearse
+from llmplatform.audited_admin import AuditedAdmin, Label, ReadOnlyAdmin, ReadOnlyInline, rehearse
 from llmplatform.encryption import KeyUnreadable
 from providers import services
 from providers.errors import ProviderError, error_name
@@ -116,13 +116,13 @@ class ProviderAdmin(AuditedAdmin):
         return found
 
     @display(description=_("last test"), ordering="tested_at", label=TEST_COLOURS)
-    def last_test(self, provider: Provider) -> tuple[str, str] | str:
+    def last_test(self, provider: Provider) -> Label | str:
         passed = provider.is_test_passed
         if passed is None:
             return "–"
         answers = gettext("Answers, %(ms)s ms") % {"ms": provider.test_latency_ms}
         text = answers if passed else error_name(provider.test_error)
-        return str(passed), text
+        return Label(str(passed), text)
 
     @display(description=_("stored key"))
     def stored_key(self, provider: Provider) -> str:
@@ -382,7 +382,7 @@ class CallRecordAdmin(ReadOnlyAdmin):
         ("at", "user"),
         ("model_label", "provider_label"),
         ("source", "kind", "api_key"),
-        ("status", "error_code"),
+        ("status_label", "error_code"),
         ("prompt_tokens", "completion_tokens", "is_estimated"),
         ("reasoning_tokens", "cached_tokens", "cache_write_tokens"),
         ("cost", "currency"),
@@ -390,6 +390,8 @@ class CallRecordAdmin(ReadOnlyAdmin):
         ("ttft_ms", "duration_ms"),
     )
 
+    readonly_fields = ("status_label",)
+
     @display(description=_("status"), ordering="status", label=STATUS_COLOURS)
-    def status_label(self, call: CallRecord) -> tuple[str, str]:
-        return call.status, str(STATUS_WORDS.get(call.status, call.status))
+    def status_label(self, call: CallRecord) -> Label:
+        return Label(call.status, STATUS_WORDS.get(call.status, call.status))

@@ -62,7 +62,7 @@ def unsaved_provider(
     if is_shared and not actor.is_admin:
         raise ValidationError({"is_shared": [_("Only administrators can share a provider.")]})
     base_url = (base_url or (chosen.base_urls[0] if chosen and chosen.base_urls else "")).strip()
-    name = name.strip() or (str(chosen.name) if chosen else "")
+    name = name.strip() or (chosen.suggested_name or str(chosen.name) if chosen else "")
     provider = Provider(
         owner=None if is_shared else actor, name=name, kind=kind, preset=preset, base_url=base_url
     )

@@ -58,7 +58,7 @@ def create(request: HttpRequest, slug: str) -> HttpResponse:
     if slug not in BY_SLUG:
         raise Http404
     user, preset = current_user(request), preset_of(slug)
-    initial = {"name": preset.name, "base_url": next(iter(preset.base_urls), "")}
+    initial = {"name": preset.suggested_name, "base_url": next(iter(preset.base_urls), "")}
     data = request.POST if request.method == "POST" else None
     form = ProviderForm(data, preset=preset, may_share=user.is_admin)
     if data is None:

@@ -376,8 +376,10 @@ def _document(owner: User) -> Parameters:
     content = pdf_of(CANARY)
     document = knowledge.add_document(base=base, file=content, name=CANARY, actor=owner)
     type(document).objects.update(media_type="application/pdf", pages=1)
-    document.chunks.create(edition=0, position=0, text=CANARY, start=0, end=len(CANARY))
-    return {"document_id": document.pk}
+    # A number of its own: it is looked for below another's document, too.
+    position = document.pk
+    document.chunks.create(edition=0, position=position, text=CANARY, start=0, end=len(CANARY))
+    return {"document_id": document.pk, "position": position}
 
 
 BELONGINGS: dict[str, Make] = {

@@ -53,13 +53,15 @@ class Column:
 @dataclass(frozen=True)
 class Look:
     """What stands in a file. `paths`: where lists of records lie inside its values; `refusal`:
-    why it cannot be read the way it was asked for."""
+    why it cannot be read the way it was asked for; `guessed_encoding`: its name, where the file is
+    not UTF-8 and nobody has said what it is."""
 
     reading: Reading
     columns: list[Column] = field(default_factory=list)
     paths: list[str] = field(default_factory=list)
     guess: ColumnMap = field(default_factory=lambda: ColumnMap("alpaca"))
     refusal: Refusal | None = None
+    guessed_encoding: str = ""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,8 @@ def look(draft: DatasetDraft, options: Mapping[str, Any] | None = None) -> Look:
             samples = _samples(read_items(file, reading))
     except Refusal as refusal:
         if likely := _likely_encoding(refusal, options or {}):
-            return look(draft, {**(options or {}), "encoding": likely})
+            found = look(draft, {**(options or {}), "encoding": likely})
+            return replace(found, guessed_encoding=ENCODINGS[likely])
         return Look(reading, paths=paths, refusal=refusal)
     columns = [
         Column(name, [_sample(value) for value in values[:SAMPLES]])

@@ -22,7 +22,7 @@ from unfold.widgets import UnfoldAdminPasswordWidget
 from accounts import administration, services
 from accounts.access import current_user, owned_or_404
 from accounts.models import Role, User, UserLimits
-from llmplatform.audited_admin import AuditedAdmin, done_in_dialog, shown
+from llmplatform.audited_admin import AuditedAdmin, Label, done_in_dialog, shown
 
 # Rights follow the role alone; the page of groups, which Django registers, would promise more.
 admin.site.unregister(Group)
@@ -108,8 +108,8 @@ class UserAdmin(AuditedAdmin):
     actions_detail = ("reset_password",)
 
     @display(description=_("role"), ordering="role", label=ROLE_COLOURS)
-    def role_label(self, user: User) -> tuple[str, str]:
-        return user.role, user.get_role_display()
+    def role_label(self, user: User) -> Label:
+        return Label(user.role, user.get_role_display())
 
     def get_form(
         self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any

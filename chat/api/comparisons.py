@@ -12,7 +12,7 @@ from ninja import Query, Router
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from chat import comparing, comparison_exporting, exporting, leaderboard, voting
+from chat import comparing, comparison_exporting, exporting, grounding, leaderboard, voting
 from chat.api.sessions import model_of
 from chat.columns import Side, side_of
 from chat.comparison_schemas import (
@@ -94,6 +94,7 @@ def create_comparison(request: HttpRequest, body: ComparisonIn) -> Any:
         is_blind=body.is_blind,
         system_prompt=body.system_prompt,
         parameters=body.parameters.given() if body.parameters else {},
+        knowledge_bases=grounding.readable(user, body.knowledge_bases),
         tags=body.tags,
         attachments=body.attachments,
         request=request,

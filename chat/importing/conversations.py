@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from chat.importing.enclosures import Enclosure
 from llmplatform.text import UNSTORABLE
 
 # What a database column and a page can take of one message.
@@ -37,12 +38,13 @@ class Said:
     model: str = ""
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    files: list[Enclosure] = field(default_factory=list)
 
 
 @dataclass
 class Conversation:
     """`messages` come parents first. `shown` is the key of the leaf that was shown. `left_out`
-    counts what does not come along: images, files, tools."""
+    counts what does not come along: images, files, tools; `enclosed`, which files do."""
 
     source: str
     key: str
@@ -55,6 +57,7 @@ class Conversation:
     is_pinned: bool = False
     is_archived: bool = False
     left_out: Counter[str] = field(default_factory=Counter)
+    enclosed: int = 0
 
     @property
     def model(self) -> str:

@@ -57,8 +57,7 @@ class Part:
 
 def parts_of(file: BinaryIO) -> list[Part]:
     """Raises Unreadable."""
-    file.seek(0)
-    if file.read(4) == b"PK\x03\x04":
+    if is_zip(file):
         return _zipped(file)
     size = file.seek(0, io.SEEK_END)
     if not size:
@@ -72,11 +71,7 @@ def parts_of(file: BinaryIO) -> list[Part]:
 
 
 def _zipped(file: BinaryIO) -> list[Part]:
-    _check_directory(file)
-    try:
-        archive = zipfile.ZipFile(file)
-    except WRONG as error:
-        raise Unreadable("zip_broken") from error
+    archive = archive_of(file)
     found = [each for each in archive.infolist() if _is_wanted(each)]
     named = [each for each in found if CHATS.search(each.filename)]
     chosen = sorted(named or found, key=lambda each: each.filename)
@@ -87,6 +82,20 @@ def _zipped(file: BinaryIO) -> list[Part]:
     if any(each.flag_bits & 1 for each in chosen):
         raise Unreadable("zip_locked")
     return [_part(archive, each) for each in chosen]
+
+
+def archive_of(file: BinaryIO) -> zipfile.ZipFile:
+    """Raises Unreadable."""
+    _check_directory(file)
+    try:
+        return zipfile.ZipFile(file)
+    except WRONG as error:
+        raise Unreadable("zip_broken") from error
+
+
+def is_zip(file: BinaryIO) -> bool:
+    file.seek(0)
+    return file.read(4) == b"PK\x03\x04"
 
 
 def _part(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Part:

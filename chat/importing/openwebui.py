@@ -20,6 +20,7 @@ from chat.importing.conversations import (
     text_of,
     time_of,
 )
+from chat.importing.enclosures import Enclosure, Holds, from_data_url, from_text, nothing
 
 SOURCE = "openwebui"
 THOUGHTS = re.compile(
@@ -38,7 +39,7 @@ def is_one(value: Mapping[str, Any]) -> bool:
     return isinstance(mapping_of(chat.get("history")).get("messages"), Mapping)
 
 
-def read(value: Mapping[str, Any]) -> Conversation:
+def read(value: Mapping[str, Any], _holds: Holds = nothing) -> Conversation:
     chat = mapping_of(value.get("chat")) or value
     history = mapping_of(chat.get("history"))
     left_out: Counter[str] = Counter()
@@ -68,8 +69,13 @@ def _said(key: str, message: Mapping[str, Any], left_out: Counter[str]) -> Said 
     role = message.get("role")
     if role not in (USER, ASSISTANT):
         return None
+    files = []
     for file in map(mapping_of, list_of(message.get("files"))):
-        left_out["images" if file.get("type") == "image" else "files"] += 1
+        found_file = _file(file) if role == USER else None
+        if found_file:
+            files.append(found_file)
+        else:
+            left_out["images" if file.get("type") == "image" else "files"] += 1
     content, parent = text_of(message.get("content")), message.get("parentId")
     found = Said(
         key=key,
@@ -77,6 +83,7 @@ def _said(key: str, message: Mapping[str, Any], left_out: Counter[str]) -> Said 
         role=role,
         content=content,
         at=time_of(message.get("timestamp")),
+        files=files,
     )
     if role == ASSISTANT:
         _take_apart(found, left_out)
@@ -85,6 +92,16 @@ def _said(key: str, message: Mapping[str, Any], left_out: Counter[str]) -> Said 
         for name, known_as in COUNTS.items():
             setattr(found, name, count_of(next((usage[n] for n in known_as if n in usage), None)))
     return found
+
+
+def _file(file: Mapping[str, Any]) -> Enclosure | None:
+    """An image in the conversation, or the text of a document; others lie on that platform."""
+    name = line_of(file.get("name"))
+    if file.get("type") == "image":
+        return from_data_url(file.get("url"), name or "image")
+    stored = mapping_of(file.get("file"))
+    text = text_of(mapping_of(stored.get("data")).get("content"))
+    return from_text(text, name or line_of(stored.get("filename")) or "file.txt")
 
 
 def _take_apart(found: Said, left_out: Counter[str]) -> None:

@@ -17,6 +17,7 @@ from chat.importing.conversations import (
     text_of,
     time_of,
 )
+from chat.importing.enclosures import Holds, nothing
 
 SOURCE = "own"
 
@@ -25,7 +26,7 @@ def is_one(value: Mapping[str, Any]) -> bool:
     return isinstance(value.get("session"), Mapping) and isinstance(value.get("messages"), list)
 
 
-def read(value: Mapping[str, Any]) -> Conversation:
+def read(value: Mapping[str, Any], _holds: Holds = nothing) -> Conversation:
     session = mapping_of(value.get("session"))
     left_out: Counter[str] = Counter()
     rows = map(mapping_of, list_of(value.get("messages")))

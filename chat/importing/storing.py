@@ -1,53 +1,97 @@
 """Conversations become chats. Ids follow from those of the source, so that a repeated import finds
 what is there already, and adds what has been said since."""
 
+import io
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 
 from accounts.models import User
+from chat import attachments
 from chat.importing import own
 from chat.importing.conversations import USER, Conversation, Said
-from chat.models import ChatSession, Message, MessageRole, TitleSource
+from chat.importing.enclosures import Enclosure, Enclosures
+from chat.models import Attachment, ChatSession, Message, MessageRole, TitleSource
 from chat.search import index
 from chat.services import usable_models
 from chat.titles import title_of
 
 NAMESPACE = uuid.UUID("5f0f1b3c-2d0a-5c55-9d86-1f6b8f3a7b10")
 BATCH = 500
+# Of one import: many questions may name the same file.
+KEPT_MAX_BYTES = 2 * 1024**3
 
 # `known`: all of it is here; `deleted`: it is among the deleted chats, which can be restored.
 State = Literal["new", "grown", "known", "deleted"]
 
 
 class Writer:
-    """Writes for one person. `state` looks without writing."""
+    """Writes for one person. `state` looks without writing. `kept` is called after each file: many
+    pictures take their time."""
 
-    def __init__(self, owner: User) -> None:
+    def __init__(self, owner: User, enclosures: Enclosures, kept: Callable[[], None]) -> None:
         self.owner = owner
+        self._enclosures, self._kept, self._kept_bytes = enclosures, kept, 0
         self._models: dict[str, int | None] = {}
 
     def state(self, conversation: Conversation) -> State:
         session = self._session(conversation)
-        if session is None:
-            return "new"
-        if session.deleted_at is not None:
+        if session is not None and session.deleted_at is not None:
             return "deleted"
-        return "grown" if self._missing(session, conversation) else "known"
+        wanted = self._wanted(session, conversation)
+        conversation.enclosed = sum(len(said.files) for said in wanted)
+        return "new" if session is None else "grown" if wanted else "known"
 
     def write(self, conversation: Conversation) -> State:
+        files = self._keep_files(conversation)
         with transaction.atomic():
             session = self._session(conversation)
             if session is None:
-                self._create(conversation)
+                self._attach(self._create(conversation), files)
                 return "new"
             if session.deleted_at is not None:
                 return "deleted"
-            return "grown" if self._grow(session, conversation) else "known"
+            is_grown = self._grow(session, conversation)
+            self._attach(session, files)
+            return "grown" if is_grown else "known"
+
+    def _keep_files(self, conversation: Conversation) -> dict[str, list[Attachment]]:
+        """Of messages that are not here yet, by their keys. As files that are not sent: what is not
+        attached then is forgotten like any other."""
+        found: dict[str, list[Attachment]] = {}
+        for said in self._wanted(self._session(conversation), conversation):
+            tried = map(self._keep, said.files[: attachments.MAX_PER_MESSAGE])
+            kept = [each for each in tried if each]
+            conversation.left_out["files"] += len(said.files) - len(kept)
+            conversation.enclosed += len(kept)
+            if kept:
+                found[said.key] = kept
+        return found
+
+    def _keep(self, each: Enclosure) -> Attachment | None:
+        content = self._enclosures.content(each)
+        if not content or self._kept_bytes > KEPT_MAX_BYTES:
+            return None
+        try:
+            kept = attachments.keep(
+                owner=self.owner, file=io.BytesIO(content), name=each.name, is_draft=False
+            )
+        except ValidationError:
+            return None
+        self._kept_bytes += kept.size_bytes
+        self._kept()
+        return kept
+
+    def _attach(self, session: ChatSession, files: dict[str, list[Attachment]]) -> None:
+        for key, kept in files.items():
+            for position, each in enumerate(kept):
+                each.message_id, each.position = _message_id(session.pk, key), position
+                each.save(update_fields=["message", "position"])
 
     def _session(self, conversation: Conversation) -> ChatSession | None:
         rows = ChatSession.objects.filter(owner=self.owner)
@@ -60,6 +104,12 @@ class Writer:
         name = f"{self.owner.pk}:{conversation.source}:{conversation.key}"
         return uuid.uuid5(NAMESPACE, name)
 
+    def _wanted(self, session: ChatSession | None, conversation: Conversation) -> list[Said]:
+        """Messages that are not here yet, and may come."""
+        if session is None:
+            return conversation.messages
+        return [] if session.deleted_at else self._missing(session, conversation)
+
     def _missing(self, session: ChatSession, conversation: Conversation) -> list[Said]:
         here = set(session.messages.values_list("pk", flat=True))
         if _uuid(conversation.key) == session.pk:  # exported from here: its ids are ours
@@ -68,7 +118,7 @@ class Writer:
             said for said in conversation.messages if _message_id(session.pk, said.key) not in here
         ]
 
-    def _create(self, conversation: Conversation) -> None:
+    def _create(self, conversation: Conversation) -> ChatSession:
         first = next((each.content for each in conversation.messages if each.role == USER), "")
         at = conversation.created_at or _earliest(conversation.messages) or timezone.now()
         latest = max((each.at for each in conversation.messages if each.at), default=at)
@@ -87,6 +137,7 @@ class Writer:
         self._add(session, conversation, conversation.messages)
         session.tip_id = _tip(session, conversation)
         session.save(update_fields=["tip"])
+        return session
 
     def _grow(self, session: ChatSession, conversation: Conversation) -> bool:
         """The leaf that is shown moves on, unless the chat has gone on here meanwhile."""

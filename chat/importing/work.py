@@ -11,6 +11,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any, BinaryIO
 
 from django.conf import settings
@@ -27,6 +28,7 @@ from accounts.services import audit
 from chat.importing import elements
 from chat.importing.conversations import Conversation, Skipped
 from chat.importing.elements import Unreadable
+from chat.importing.enclosures import Enclosures, Holds
 from chat.importing.sources import understood
 from chat.importing.storing import Writer
 from chat.models import ChatImport, ImportStatus
@@ -103,7 +105,7 @@ def discard(*, row: ChatImport) -> None:
 
 
 def _go(row: ChatImport) -> ChatImport:
-    if _unpacked_bytes(row) > INLINE_BYTES:
+    if max(row.size_bytes, _unpacked_bytes(row)) > INLINE_BYTES:
         transaction.on_commit(_nudge)
         return row
     if claim(row):
@@ -189,11 +191,13 @@ def _tell(row: ChatImport, **changes: Any) -> None:
 
 def _attempt(row: ChatImport) -> dict[str, Any]:
     """What the row says at the end. Raises Superseded."""
-    writer = Writer(row.owner)
     try:
-        if row.is_started:
-            return {"status": ImportStatus.DONE, **_Pass(row, writer.write).all()}
-        return {"status": ImportStatus.READY, **_Pass(row, writer.state).all()}
+        with row.file.open("rb") as file:
+            found = Enclosures(file)
+            writer = Writer(row.owner, found, kept=partial(_tell, row))
+            step = writer.write if row.is_started else writer.state
+            status = ImportStatus.DONE if row.is_started else ImportStatus.READY
+            return {"status": status, **_Pass(row, step, found.holds).all()}
     except Unreadable as error:
         return _failed(error.code, error.values)
     except OSError:
@@ -213,8 +217,8 @@ def _failed(code: str, values: dict[str, Any] | None = None) -> dict[str, Any]:
 class _Pass:
     """Once through the file: each conversation is given to `step`, and counted by what it says."""
 
-    def __init__(self, row: ChatImport, step: Step) -> None:
-        self._row, self._step = row, step
+    def __init__(self, row: ChatImport, step: Step, holds: Holds) -> None:
+        self._row, self._step, self._holds = row, step, holds
         self._counts: Counter[str] = Counter()
         self._listed: list[dict[str, Any]] = []
         self._skipped: list[dict[str, Any]] = []
@@ -245,7 +249,7 @@ class _Pass:
         try:
             if element.is_large:
                 raise Skipped("large", limit_mb=elements.ELEMENT_MAX_CHARS // 1024**2)
-            found = understood(element.value)
+            found = understood(element.value, self._holds)
             key = (found.source, found.key)
             if key in self._seen:  # twice in one file
                 return
@@ -262,6 +266,7 @@ class _Pass:
         self._counts["messages"] += len(found.messages)
         if state != "known":
             self._counts.update(found.left_out)
+            self._counts["enclosed"] += found.enclosed
         if len(self._listed) < LISTED:
             at = found.updated_at or found.created_at
             self._listed.append(

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from chat.models.grounding import SessionBase
 from chat.models.sessions import ChatSession, Message
 
 COLUMNS_MIN, COLUMNS_MAX = 2, 6
@@ -76,6 +77,17 @@ class Comparison(models.Model):
     @property
     def is_masked(self) -> bool:
         return self.is_blind and self.revealed_at is None
+
+    @property
+    def bases(self) -> list[SessionBase]:
+        """The knowledge bases that all columns are answered from."""
+        column = self.columns.all()[:1]
+        return list(column[0].session.chosen_bases.all()) if column else []
+
+    @property
+    def knowledge_bases(self) -> list[int]:
+        """Those of them that its owner can still read."""
+        return [row.base_id for row in self.bases if row.base_id and not row.is_gone]
 
     @property
     def tags(self) -> list[str]:

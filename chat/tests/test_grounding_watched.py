@@ -199,15 +199,15 @@ def test_paper_has_the_sources(
     assert "leave.txt" in html and 'class="cite"' in html
 
 
-def test_a_link_and_a_button_prepare_a_chat(
+def test_a_link_of_the_bases_page_prepares_a_chat(
     echo: ProviderModel, alice: User, bob: User, base: Base, client_for: Callable[[User], Client]
 ) -> None:
-    response = client_for(alice).post("/chat/new/", {"knowledge_base": base.pk})
-    assert response.headers["Location"] == f"/chat/?knowledge_base={base.pk}"
-    html = client_for(alice).get(response.headers["Location"]).content.decode()
+    address = f"/chat/?knowledge_base={base.pk}"
+    html = client_for(alice).get(f"/knowledge/{base.pk}/").content.decode()
+    assert f'href="{address}"' in html
+    html = client_for(alice).get(address).content.decode()
     assert f'data-base-chip="{base.pk}"' in html
-    assert client_for(bob).post("/chat/new/", {"knowledge_base": base.pk}).status_code == 404
-    html = client_for(bob).get(f"/chat/?knowledge_base={base.pk}").content.decode()
+    html = client_for(bob).get(address).content.decode()
     assert base.name not in html
 
 

@@ -3,12 +3,10 @@
 import uuid
 from collections.abc import Collection
 from typing import Any
-from urllib.parse import urlencode
 
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
-from django.urls import reverse
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import current_user
@@ -69,14 +67,3 @@ def choose(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
         return render(request, "chat/problems.html", context, status=422)
     services.change_session(session=chat, actor=user, request=request, knowledge_bases=bases)
     return HttpResponse(status=204)
-
-
-@require_POST
-def create(request: HttpRequest) -> HttpResponse:
-    """To a new chat with these bases, from the page of one; nothing exists until it is asked."""
-    try:
-        bases = grounding.readable(current_user(request), asked_for(request))
-    except ValidationError as error:
-        raise Http404 from error
-    query = urlencode([("knowledge_base", base.pk) for base in bases])
-    return redirect(f"{reverse('chat:index')}?{query}" if query else "chat:index")

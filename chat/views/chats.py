@@ -179,9 +179,10 @@ def _act(
 def ask(request: HttpRequest, session_id: uuid.UUID) -> HttpResponse:
     chat, user = chat_of(request, session_id), current_user(request)
     files, problems = files_with(request)
-    # Of hundreds only the one that was chosen.
+    # Of hundreds only the one that was chosen; whether the chat's own can be used, asking tells.
     chosen = number_of(request.POST.get("model", "")) or 0
-    models = services.usable_models(user).filter(pk=chosen)
+    own = chat.model if chat.model_id == chosen else None
+    models = [own] if own else services.usable_models(user).filter(pk=chosen)
     form = ComposerForm(request.POST, models=models, has_files=bool(files))
     if problems or not form.is_valid():
         return _refused(request, chat, problems or _problems(form), files)

@@ -12,11 +12,12 @@ from django.views.decorators.http import require_http_methods
 
 from accounts.access import current_user, owned_or_404
 from accounts.models import User
-from chat import attachments, comparing, services
+from chat import attachments, comparing, grounding, services
 from chat.comparison_forms import StartForm
 from chat.comparison_showing import Shown
 from chat.models import COLUMNS_MAX, COLUMNS_MIN, Attachment, Comparison, Message
 from chat.views.acting import files_with
+from chat.views.bases import asked_for, listed
 from llmplatform.encryption import KeyUnreadable
 from llmplatform.text import number_of
 from providers.models import ProviderModel
@@ -32,10 +33,11 @@ def index(request: HttpRequest) -> HttpResponse:
     models = list(services.usable_models(user))
     if request.method != "POST":
         prompt, picked = _initial(request, user, models)
-        form = StartForm(models=models, prompt=prompt, picked=picked)
-        return _index(request, form, files=_files_again(request))
+        form = StartForm(owner=user, models=models, prompt=prompt, picked=picked)
+        return _index(request, form, files=_files_again(request), bases=_bases(request, user))
     files, problems = files_with(request)
-    form = StartForm(request.POST, models=models, has_files=bool(files or problems))
+    has_files = bool(files or problems)
+    form = StartForm(request.POST, owner=user, models=models, has_files=has_files)
     if form.is_valid() and not problems:
         data = form.prompt.cleaned_data
         try:
@@ -56,11 +58,15 @@ def index(request: HttpRequest) -> HttpResponse:
             form.prompt.add_error(None, _("The provider's stored key cannot be read."))
     if problems:
         form.prompt.add_error(None, problems)
-    return _index(request, form, UNPROCESSABLE, files)
+    return _index(request, form, UNPROCESSABLE, files, asked_for(request))
 
 
 def _index(
-    request: HttpRequest, form: StartForm, status: int = 200, files: Sequence[Attachment] = ()
+    request: HttpRequest,
+    form: StartForm,
+    status: int = 200,
+    files: Sequence[Attachment] = (),
+    bases: Sequence[int] = (),
 ) -> HttpResponse:
     user, wanted = current_user(request), request.GET.get("q", "").strip()[:200]
     is_shared = request.GET.get("of") == "shared"
@@ -77,6 +83,7 @@ def _index(
         "is_shared": is_shared,
         "files": files,
         "limits": attachments.LIMITS,
+        **listed(user, None, bases),
     }
     return render(request, "chat/comparison/index.html", context, status=status)
 
@@ -100,6 +107,14 @@ def _initial(
     usable = {model.pk for model in models}
     picked = [each for each in picked if each["model"] in usable][:COLUMNS_MAX]
     return prompt, picked or [{"model": model.pk} for model in models[:COLUMNS_MIN]]
+
+
+def _bases(request: HttpRequest, user: User) -> list[int]:
+    """`?knowledge_base=` several times, or those of the comparison that is made again."""
+    if "from" in request.GET:
+        again = owned_or_404(Comparison.objects.readable_by(user), pk=request.GET["from"])
+        return [base.pk for base in grounding.still_readable(user, again)]
+    return asked_for(request)
 
 
 def _first_question(comparison: Comparison) -> Message | None:

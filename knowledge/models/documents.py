@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Self
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -144,10 +144,17 @@ class ChunkQuerySet(models.QuerySet["Chunk"]):
         """Of the edition that is searched, not of one in the making."""
         return self.filter(edition=F("document__edition"))
 
+    def touched(self) -> Self:
+        """Written otherwise or switched off: what reading the document again undoes."""
+        return self.filter(~Q(original="") | Q(is_enabled=False))
+
 
 class Chunk(models.Model):
     """A passage. `start` and `end`: characters of the document's text; `headings`: those above it,
-    from the outermost. `edition`: chunks are written while those of the former one are searched."""
+    from the outermost. `edition`: chunks are written while those of the former one are searched.
+
+    Somebody may have written it otherwise; then `original` is what it was cut as, and `start` and
+    `end` are still its place. Reading the document again makes all of them anew."""
 
     document = models.ForeignKey(Document, models.CASCADE, related_name="chunks")
     edition = models.PositiveIntegerField()
@@ -157,6 +164,8 @@ class Chunk(models.Model):
     end = models.PositiveIntegerField()
     page = models.PositiveIntegerField(null=True)
     headings: models.JSONField[Any] = models.JSONField(default=list)
+    original = models.TextField(blank=True, default="")
+    is_enabled = models.BooleanField(_("enabled"), default=True)
 
     objects = ChunkQuerySet.as_manager()
 
@@ -172,6 +181,10 @@ class Chunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.document_id}/{self.position}"
+
+    @property
+    def is_edited(self) -> bool:
+        return bool(self.original)
 
     @property
     def with_headings(self) -> str:

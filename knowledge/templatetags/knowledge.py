@@ -6,6 +6,7 @@ from django import template
 from django.utils.translation import gettext as _
 
 from knowledge import showing
+from knowledge.models import SearchMode
 
 register = template.Library()
 register.filter("problem", showing.problem)
@@ -17,6 +18,12 @@ def score(scores: Mapping[str, float], name: str) -> str:
     """0.9312 as 93.1 %."""
     value = scores.get(name)
     return "–" if value is None else f"{value * 100:.1f} %"
+
+
+@register.filter
+def search_mode(mode: str) -> str:
+    """In words; what is not known any more as it is."""
+    return str(dict(SearchMode.choices).get(mode, mode))
 
 
 @register.filter

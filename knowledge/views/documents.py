@@ -7,15 +7,16 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import current_user
-from knowledge import documents, showing
+from knowledge import documents, passages, showing
 from knowledge.access import manageable, manageable_document, readable, readable_document
-from knowledge.models import OPEN, Base, DocumentStatus, SpaceStatus
+from knowledge.models import OPEN, Base, Chunk, DocumentStatus, SpaceStatus
 from llmplatform.text import number_of, searched
 
 PER_PAGE = 50
@@ -95,6 +96,7 @@ def detail(request: HttpRequest, document_id: int) -> HttpResponse:
         "page": page,
         "chunks": showing.shown(page.object_list, marked),
         "sheet": showing.sheet(document, list(page.object_list), marked, request.GET.get("sheet")),
+        "touched": rows.touched().count(),
         "problem": showing.problem(document),
         "notes": showing.notes(document),
         "may_manage": document.base.owner_id == current_user(request).pk,
@@ -131,6 +133,38 @@ def file(request: HttpRequest, document_id: int) -> FileResponse:
 
 
 @require_POST
+def passage(request: HttpRequest, document_id: int) -> HttpResponse:
+    """`position`: which; `text` writes it otherwise (empty: as it was cut), `is_enabled` 0 or 1
+    switches it."""
+    document = manageable_document(request, document_id)
+    address = reverse("knowledge:document", args=[document.pk])
+    position = number_of(request.POST.get("position", ""), 9)
+    wanted: dict[str, Any] = {}
+    if "text" in request.POST:
+        wanted["text"] = request.POST["text"].replace("\x00", "")
+    if "is_enabled" in request.POST:
+        wanted["is_enabled"] = request.POST["is_enabled"] == "1"
+    try:
+        chunk = passages.change_passage(
+            document=document,
+            position=-1 if position is None else position,
+            actor=current_user(request),
+            request=request,
+            **wanted,
+        )
+    except ValidationError as error:
+        messages.error(request, " ".join(error.messages))
+    except Chunk.DoesNotExist:
+        messages.error(request, _("There is no such passage any more. Look at it again."))
+        return redirect(address)
+    else:
+        messages.success(request, _("The passage is saved."))
+        position = chunk.position
+    page = (position or 0) // CHUNKS_PER_PAGE + 1
+    return redirect(f"{address}?page={page}#passage-{position}")
+
+
+@require_POST
 def retry(request: HttpRequest, document_id: int) -> HttpResponse:
     document = manageable_document(request, document_id)
     if documents.read_again(document=document):
@@ -138,6 +172,17 @@ def retry(request: HttpRequest, document_id: int) -> HttpResponse:
     else:
         messages.error(request, _("The document is in work already."))
     return redirect("knowledge:detail", document.base_id)
+
+
+@require_POST
+def retry_failed(request: HttpRequest, base_id: int) -> HttpResponse:
+    base = manageable(request, base_id)
+    count = documents.read_failed_again(base=base)
+    text = ngettext(
+        "%(count)d document is read again.", "%(count)d documents are read again.", count
+    )
+    messages.success(request, text % {"count": count})
+    return redirect("knowledge:detail", base.pk)
 
 
 @require_POST

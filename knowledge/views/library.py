@@ -8,12 +8,13 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
-from knowledge import bases
+from knowledge import bases, previewing
 from knowledge.access import manageable
-from knowledge.forms import BaseForm
+from knowledge.forms import BaseForm, PreviewForm
 from knowledge.models import Base, SpaceStatus
 from llmplatform.audited_admin import put_on
 from llmplatform.text import searched
@@ -70,10 +71,27 @@ def settings(request: HttpRequest, base_id: int) -> HttpResponse:
         "form": form,
         "tab": "settings",
         "may_manage": True,
+        "preview_form": PreviewForm(instance=base) if base.is_own else None,
         "spaces": base.spaces.exclude(status__in=(SpaceStatus.RETIRED, SpaceStatus.LIVE)),
     }
     status = UNPROCESSABLE if form.errors else 200
     return render(request, "knowledge/settings.html", context, status=status)
+
+
+@require_POST
+def preview(request: HttpRequest, base_id: int) -> HttpResponse:
+    """How one of its documents would be cut with the settings of the form; nothing is saved."""
+    base, found = manageable(request, base_id), None
+    form = PreviewForm(request.POST, instance=Base.objects.get(pk=base.pk))
+    if form.is_valid():
+        try:
+            found = previewing.preview(**form.cleaned_data)
+        except ValidationError as error:
+            put_on(form, error)
+    context = {"base": base, "form": form, "preview": found, "tab": "settings", "may_manage": True}
+    is_part = bool(request.headers.get("HX-Request"))
+    template = "knowledge/preview.html#preview" if is_part else "knowledge/preview.html"
+    return render(request, template, context, status=UNPROCESSABLE if form.errors else 200)
 
 
 def _change_model(request: HttpRequest, base: Base, form: BaseForm) -> None:
@@ -94,7 +112,10 @@ def rebuild(request: HttpRequest, base_id: int) -> HttpResponse:
     """Embed everything again with the model that it has, and read every document again."""
     base = manageable(request, base_id)
     count = bases.reread(base=base)
-    messages.success(request, _("%(count)d documents are read again.") % {"count": count})
+    text = ngettext(
+        "%(count)d document is read again.", "%(count)d documents are read again.", count
+    )
+    messages.success(request, text % {"count": count})
     return redirect("knowledge:detail", base.pk)
 
 

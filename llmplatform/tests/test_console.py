@@ -1,17 +1,21 @@
 """The console as a whole: every page opens for administrators alone, under its own policy."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from accounts.models import AuditEvent, User
+from knowledge.services import add_document, create_base
 from llmplatform.audited_admin import shown
 from llmplatform.console_look import navigation
 from llmplatform.tests.console_cast import make_call, make_job, make_model, make_node
+from training.models import Deployment, ModelVersion
 
 MODELS = sorted(model._meta.label_lower.replace(".", "_") for model in admin.site._registry)
 
@@ -53,6 +57,39 @@ def test_only_the_console_may_evaluate(console: Client) -> None:
     for path in ("/", "/accounts/profile/", "/admin", "/administration/"):
         policy = console.get(path).headers["Content-Security-Policy"]
         assert "unsafe" not in policy, path
+
+
+def test_the_sign_in_of_the_console_leads_administrators_in(console: Client) -> None:
+    assert console.get("/admin/login/").headers["Location"] == reverse("admin:index")
+
+
+def test_an_objects_page_says_its_state_in_words(
+    console: Client, admin_user: User, alice: User
+) -> None:
+    """Where a list has a coloured label, made of a code and its words."""
+    admin_user.language = "zh-hans"
+    admin_user.save()
+    console.cookies["django_language"] = "zh-hans"
+    model = make_model()
+    model.provider.tested_at, model.provider.test_latency_ms = timezone.now(), 7
+    model.provider.save()
+    base = create_base(owner=alice, name="handbook")
+    document = add_document(base=base, file=BytesIO(b"x"), name="a.txt", actor=alice)
+    version = ModelVersion.objects.create(owner=alice, job=make_job(alice), name="maple")
+    deployment = Deployment.objects.create(owner=alice, name="maple", version=version)
+    rows = {
+        "accounts_user": (alice, "用户"),
+        "knowledge_document": (document, "等待中"),
+        "knowledge_base": (base, "索引"),
+        "providers_callrecord": (make_call(model, user=alice), "已完成"),
+        "providers_provider": (model.provider, "7 毫秒"),
+        "training_deployment": (deployment, "待运行"),
+        "training_modelversion": (version, "标签"),
+    }
+    for name, (row, words) in rows.items():
+        page = console.get(reverse(f"admin:{name}_change", args=[row.pk])).text
+        assert str(words) in page, name
+        assert "(&#x27;" not in page and ">Labels<" not in page, name
 
 
 def test_signing_out_and_passwords_are_the_platforms(console: Client) -> None:

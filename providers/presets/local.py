@@ -74,12 +74,20 @@ APPLICATIONS = (
 )
 
 OTHERS = (
-    Preset("custom", "openai", _("Any OpenAI-compatible service"), Section.OTHER),
+    Preset(
+        "custom",
+        "openai",
+        _("Any OpenAI-compatible service"),
+        Section.OTHER,
+        first_name="",
+    ),
     Preset(
         "echo",
         "echo",
         _("Echo (no network, for trying out)"),
         Section.OTHER,
         needs_key=False,
+        # Everybody sees it, in either language, and programs write it: Echo/echo.
+        first_name="Echo",
     ),
 )

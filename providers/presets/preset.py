@@ -46,7 +46,8 @@ class Preset:
 
     `profile` has the fields of the adapters' profile (paths, max_tokens_field, include_usage, …);
     `extra_body` and `drop_params` are where a new connection starts. `known_models`: its whole
-    list, where the provider has none to ask for.
+    list, where the provider has none to ask for. `first_name`: what a new connection is called
+    before somebody calls it otherwise, where that is not `name`; the same in every language.
     """
 
     slug: str
@@ -60,6 +61,12 @@ class Preset:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     drop_params: tuple[str, ...] = ()
     known_models: tuple[KnownModel, ...] = ()
+    first_name: str | None = None
+
+    @property
+    def suggested_name(self) -> str:
+        """Empty where only a person can tell."""
+        return str(self.name) if self.first_name is None else self.first_name
 
     @property
     def base_urls(self) -> tuple[str, ...]:

@@ -70,6 +70,15 @@ def test_names_are_in_both_languages() -> None:
     assert sum(chinese[slug] != english[slug] for slug in BY_SLUG) >= 20
 
 
+def test_the_echo_is_called_alike_in_both_languages(alice: User) -> None:
+    names = set()
+    for language in ("zh-hans", "en"):
+        with translation.override(language):
+            names.add(create_provider(actor=alice, preset="echo").name)
+    assert names == {"Echo"}
+    assert BY_SLUG["custom"].suggested_name == ""
+
+
 def test_every_preset_speaks_a_dialect_that_exists() -> None:
     assert {preset.kind for preset in PRESETS} <= ADAPTERS.keys() == set(Kind.values)
 

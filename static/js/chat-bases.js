@@ -1,4 +1,4 @@
-// Knowledge bases of the chat: the boxes in [data-bases] say which are chosen, the chips above the
+// Knowledge bases of a chat or a comparison: the boxes in [data-bases] say which are chosen, the chips above the
 // message show them, `@` (or ＠) in the message offers them. Of a chat that exists, every change is
 // saved at once; of a new one they go with its first message.
 import { Picker } from "./picker.js";
@@ -67,7 +67,7 @@ if (list) {
     const box = boxOf(chip.dataset.baseChip);
     if (box) box.checked = false;
     changed();
-    document.querySelector("[data-composer-text]").focus();
+    (chips.closest("form") ?? document).querySelector("textarea").focus();
   });
   // What was chosen is there before the question that it is for.
   document.querySelector("[data-composer]")?.addEventListener("htmx:confirm", (event) => {

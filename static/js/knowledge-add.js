@@ -91,7 +91,9 @@ async function dropped(transfer) {
 document.addEventListener("change", (event) => {
   const form = event.target.closest?.("form[data-knowledge-add]");
   if (!form || !event.target.files.length) return;
-  const chosen = [...event.target.files].map((file) => ({ file, folder: "" }));
+  // Of a chosen folder, each file says where in it it lies.
+  const folderOf = (file) => (file.webkitRelativePath ?? "").split("/").slice(0, -1).join("/");
+  const chosen = [...event.target.files].map((file) => ({ file, folder: folderOf(file) }));
   event.target.value = "";
   sendAll(form, chosen);
 });
@@ -102,6 +104,6 @@ for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
     if (!zone) return;
     event.preventDefault();
     zone.classList.toggle("is-over", name === "dragenter" || name === "dragover");
-    if (name === "drop") sendAll(zone.closest("form"), await dropped(event.dataTransfer));
+    if (name === "drop") await sendAll(zone.closest("form"), await dropped(event.dataTransfer));
   });
 }

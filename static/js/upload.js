@@ -3,7 +3,8 @@
 // Without this script the browser's own control stays visible.
 document.documentElement.classList.add("is-scripted");
 
-const units = ["B", "KiB", "MiB", "GiB"];
+// As the pages write them (filesizeformat).
+const units = ["B", "KB", "MB", "GB"];
 
 export function size(bytes) {
   const power = Math.min(Math.floor(Math.log2(bytes || 1) / 10), units.length - 1);

@@ -80,7 +80,7 @@ class BaseModelAdmin(AuditedAdmin):
         if obj is None:
             return ("name", "path", "hub_id", "hub", "revision", "template")
         known = (("architecture", "shown_parameters"), ("size", "context_tokens"), "licence")
-        origin = ("path", ("hub_id", "hub", "revision", "commit"))
+        origin = ("path", ("hub_id", "hub"), ("revision", "commit"))
         return ("name", "owner", *origin, "template", *known, "is_ready", "created_at")
 
     def get_readonly_fields(self, request: HttpRequest, obj: BaseModel | None = None) -> Any:
@@ -153,12 +153,12 @@ class ModelVersionAdmin(ReadOnlyAdmin):
         ("base_model", "job"),
         ("node", "size"),
         ("is_adapter", "template"),
-        "labels",
+        "held_labels",
         "metrics",
         "lineage",
         "created_at",
     )
-    readonly_fields = ("size", "labels")
+    readonly_fields = ("size", "held_labels")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ModelVersion]:
         rows: QuerySet[ModelVersion] = super().get_queryset(request)
@@ -167,6 +167,10 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     @display(description=_("size"), ordering="size_bytes")
     def size(self, version: ModelVersion) -> str:
         return shown_size(version.size_bytes)
+
+    @display(description=_("labels"))
+    def held_labels(self, version: ModelVersion) -> str:
+        return " · ".join(version.labels) or UNKNOWN
 
     @display(description=_("served"))
     def serving(self, version: ModelVersion) -> str:

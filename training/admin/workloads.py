@@ -12,7 +12,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 from unfold.decorators import display
 
 from accounts.access import current_user
-from llmplatform.audited_admin import ReadOnlyAdmin, ReadOnlyInline
+from llmplatform.audited_admin import Label, ReadOnlyAdmin, ReadOnlyInline
 from training import base_models, registry, services
 from training.errors import StateConflict
 from training.models import (
@@ -66,8 +66,8 @@ class WorkloadAdmin(ReadOnlyAdmin):
     readonly_fields: Any = ("state_now", "progress")
 
     @display(description=_("state"), ordering="status", label=STATUS_COLOURS)
-    def state_label(self, workload: Workload) -> tuple[str, str]:
-        return workload.state, workload.state_label
+    def state_label(self, workload: Workload) -> Label:
+        return Label(workload.state, workload.state_label)
 
     @display(description=_("state"))
     def state_now(self, workload: Workload) -> str:
@@ -212,7 +212,7 @@ class DeploymentAdmin(WorkloadAdmin):
     list_select_related = ("owner", "node", "version")
     fields = (
         ("name", "owner"),
-        ("version", "state_label"),
+        ("version", "state_now"),
         ("reason", "node"),
         "detail",
         ("provider_model", "port"),

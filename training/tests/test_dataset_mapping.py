@@ -182,6 +182,7 @@ def test_the_likely_encoding_is_chosen_already(alice: User, client_for: ClientFo
     page = client_for(alice).get(path)
     assert page.context["form"]["encoding"].value() == "gb18030"
     assert "有什么可以帮您" in page.text
+    assert "not UTF-8. It was read as GBK" in page.text
     client_for(alice).post(path, {**page.context["form"].data, "action": "import"})
     assert Dataset.objects.get().records == 1
 

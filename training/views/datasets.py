@@ -107,8 +107,8 @@ def _import(request: HttpRequest, form: UploadForm) -> Dataset:
 
 
 def _uploaded(request: HttpRequest, dataset: Dataset) -> HttpResponse:
-    text = ngettext("%(count)d record is ready.", "%(count)d records are ready.", dataset.records)
-    messages.success(request, text % {"count": dataset.records})
+    text = ngettext("%(count)s record is ready.", "%(count)s records are ready.", dataset.records)
+    messages.success(request, text % {"count": f"{dataset.records:,}"})
     url = reverse("datasets:detail", args=[dataset.pk])
     if request.headers.get("HX-Request"):
         return HttpResponseClientRedirect(url)

@@ -94,8 +94,8 @@ def _imported(request: HttpRequest, draft: DatasetDraft, form: MappingForm) -> H
         request=request,
     )
     if isinstance(made, Dataset):
-        text = ngettext("%(count)d record is ready.", "%(count)d records are ready.", made.records)
-        messages.success(request, text % {"count": made.records})
+        text = ngettext("%(count)s record is ready.", "%(count)s records are ready.", made.records)
+        messages.success(request, text % {"count": f"{made.records:,}"})
         url = reverse("datasets:detail", args=[made.pk])
     else:
         url = reverse("datasets:work", args=[made.pk])
