@@ -10,7 +10,7 @@ from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from chat import grounding
+from chat import grounding, sharing
 from chat.models.folders import NAME_CHARS as FOLDER_NAME_CHARS
 from chat.schemas import PROMPT_MAX_CHARS
 from llmplatform.text import number_of
@@ -163,5 +163,36 @@ class ImportForm(forms.Form):
 
 
 class ShareForm(forms.Form):
+    """Who may read is said twice, so that nothing becomes public by an empty field."""
+
+    audience = forms.ChoiceField(
+        label=_("Who may read it"),
+        choices=[
+            ("all", _("Whoever is signed in and has the link")),
+            ("named", _("Only the people named here")),
+        ],
+    )
+    readers = forms.CharField(
+        label=_("People"),
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 2, "autocapitalize": "off", "spellcheck": "false"}),
+        help_text=_("E-mail addresses with commas between. They find the chat below Shared chats."),
+    )
     has_thoughts = forms.BooleanField(label=_("Show the thoughts"), required=False)
     has_system_prompt = forms.BooleanField(label=_("Show the system prompt"), required=False)
+
+    def clean_readers(self) -> list[User]:
+        found = sharing.people(self.cleaned_data["readers"])
+        audience = self.cleaned_data.get("audience")
+        if audience == "named" and not found:
+            raise forms.ValidationError(_("Name somebody, or let everybody with the link read it."))
+        if audience == "all" and found:
+            text = _("Remove the people, or choose that only they may read it.")
+            raise forms.ValidationError(text)
+        return found
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As sharing.share takes them."""
+        return {name: value for name, value in self.cleaned_data.items() if name != "audience"}

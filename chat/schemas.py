@@ -10,7 +10,7 @@ from chat.attachments import MAX_PER_MESSAGE
 from chat.citing import said
 from chat.importing import texts
 from chat.material import BASES_MAX
-from chat.models import Attachment, ChatImport, ChatSession, Message, MessageSource
+from chat.models import Attachment, ChatImport, ChatSession, ChatShare, Message, MessageSource
 from chat.models.folders import NAME_CHARS as FOLDER_NAME_CHARS
 from chat.search.finding import Hit
 from chat.showing import advice_of
@@ -301,15 +301,27 @@ class ShareIn(Schema):
     session_id: UUID
     has_system_prompt: bool = False
     has_thoughts: bool = True
+    readers: list[Str] | None = Field(
+        None,
+        max_length=100,
+        description="E-mail addresses of those who alone may read it with the link; empty: whoever "
+        "is signed in; left out: as it was, at first whoever is signed in.",
+    )
 
 
 class ShareOut(Answer):
     id: UUID = Field(description="The link: `/chat/shared/<id>/`.")
     session_id: UUID
+    is_for_all: bool = Field(description="Whoever is signed in may read it; else the `readers`.")
+    readers: list[str] = Field(description="E-mail addresses.")
     has_system_prompt: bool
     has_thoughts: bool
     created_at: datetime
     updated_at: datetime = Field(description="What readers see is of then.")
+
+    @staticmethod
+    def resolve_readers(row: ChatShare) -> list[str]:
+        return list(row.readers.values_list("email", flat=True))
 
 
 class SharedMessageOut(Grounded):

@@ -1,21 +1,27 @@
 """Verbs about shared chats: share, bring up to date, revoke, read, take a copy."""
 
+import re
 import uuid
+from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from accounts.models import User
-from accounts.services import audit
+from accounts.models import User, normal_email
+from accounts.services import audit, notify
+from accounts.types import Notice
 from chat.copying import copy_path
 from chat.models import Attachment, ChatSession, ChatShare, Message, TitleSource
 from chat.services import usable_models
 from chat.threads import Tree
 
+READERS_MAX = 50
 COPIED = (
     *("position", "role", "content", "thinking_content", "thinking_ms", "status", "error_code"),
     *("model_label", "finish_reason", "created_at", "remarks", "claims"),
@@ -33,10 +39,12 @@ def share(
     actor: User,
     has_system_prompt: bool = False,
     has_thoughts: bool = True,
+    readers: Collection[User] | None = None,
     request: HttpRequest | None = None,
 ) -> ChatShare:
     """Let colleagues with the link read what is shown now; a chat has one link, which stays the
-    same when it is brought up to date. Raises ValidationError."""
+    same when it is brought up to date. `readers`: who alone may; empty: whoever is signed in; None:
+    as it was. Raises ValidationError."""
     options = {"has_system_prompt": has_system_prompt, "has_thoughts": has_thoughts}
     with transaction.atomic():
         ChatSession.objects.select_for_update().get(pk=session.pk)
@@ -47,9 +55,42 @@ def share(
         row.until_id, row.updated_at = until_id, timezone.now()
         row.has_system_prompt, row.has_thoughts = has_system_prompt, has_thoughts
         action = "chat.share" if row._state.adding else "chat.share_update"
+        if readers is not None:
+            row.is_for_all = not readers
+            options["is_for_all"] = row.is_for_all
         row.save()
+        if readers is not None:
+            _name(row, readers)
         audit(actor=actor, action=action, target=row, after=_told(row) | options, request=request)
     return row
+
+
+def _name(row: ChatShare, readers: Collection[User]) -> None:
+    """Those who are new among them are told."""
+    before = set(row.readers.values_list("pk", flat=True))
+    row.readers.set(readers)
+    for reader in readers:
+        if reader.pk not in before and reader.pk != row.owner_id:
+            notify(reader, partial(_notice, row))
+
+
+def _notice(row: ChatShare) -> Notice:
+    title = _("%(owner)s shares a chat with you") % {"owner": row.owner.email}
+    return Notice(title, str(row.session), reverse("chat:shared", args=[row.pk]))
+
+
+def people(text: str) -> list[User]:
+    """Those whose e-mail addresses stand in it. Raises ValidationError."""
+    wanted = dict.fromkeys(map(normal_email, re.split(r"[\s,;，；、]+", text.strip())))
+    addresses = [each for each in wanted if each][: READERS_MAX + 1]
+    if len(addresses) > READERS_MAX:
+        raise ValidationError(_("At most %(count)d people.") % {"count": READERS_MAX})
+    found = {each.email: each for each in User.objects.filter(email__in=addresses, is_active=True)}
+    unknown = [each for each in addresses if each not in found]
+    if unknown:
+        text = _("Nobody here signs in with %(addresses)s.") % {"addresses": ", ".join(unknown)}
+        raise ValidationError(text)
+    return [found[each] for each in addresses]
 
 
 def _settled_leaf(session: ChatSession) -> uuid.UUID:

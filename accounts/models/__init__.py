@@ -3,7 +3,7 @@ from accounts.models.limits import LIMITS, UserLimits
 from accounts.models.notices import ChannelKind, Delivery, NoticeChannel, UserNotice
 from accounts.models.platform import PlatformSettings, RegistrationMode
 from accounts.models.tokens import ApiKey, AuthSession, RefreshToken
-from accounts.models.user import Language, Role, Theme, User, UserManager
+from accounts.models.user import Language, Role, Theme, User, UserManager, normal_email
 
 __all__ = [
     "LIMITS",
@@ -23,4 +23,5 @@ __all__ = [
     "UserLimits",
     "UserManager",
     "UserNotice",
+    "normal_email",
 ]

@@ -23,9 +23,11 @@ def _mine(request: HttpRequest, share_id: UUID) -> ChatShare:
     return owned_or_404(rows, pk=share_id)
 
 
-def _shared(share_id: UUID) -> ChatShare:
-    """For anybody who is signed in: the link is what they need."""
-    rows = ChatShare.objects.readable().select_related("session__model__provider", "owner")
+def _shared(request: HttpRequest, share_id: UUID) -> ChatShare:
+    """The link is what they need, and to be named where it is not for everybody."""
+    rows = ChatShare.objects.readable_by(current_user(request)).select_related(
+        "session__model__provider", "owner"
+    )
     return owned_or_404(rows, pk=share_id)
 
 
@@ -45,6 +47,7 @@ def share(request: HttpRequest, body: ShareIn) -> ChatShare:
         actor=user,
         has_system_prompt=body.has_system_prompt,
         has_thoughts=body.has_thoughts,
+        readers=None if body.readers is None else sharing.people(", ".join(body.readers)),
         request=request,
     )
 
@@ -58,7 +61,7 @@ def revoke(request: HttpRequest, share_id: UUID) -> Any:
 
 @shared_router.get("{uuid:share_id}", response=SharedChatOut)
 def read(request: HttpRequest, share_id: UUID) -> Any:
-    row = _shared(share_id)
+    row = _shared(request, share_id)
     return {
         "id": row.pk,
         "title": row.session.title,
@@ -72,12 +75,14 @@ def read(request: HttpRequest, share_id: UUID) -> Any:
 @shared_router.post("{uuid:share_id}/copy", response={201: SessionOut})
 def copy(request: HttpRequest, share_id: UUID) -> Any:
     """A chat of one's own that goes on from there."""
-    return 201, sharing.copy(row=_shared(share_id), reader=current_user(request), request=request)
+    return 201, sharing.copy(
+        row=_shared(request, share_id), reader=current_user(request), request=request
+    )
 
 
 @shared_router.get("{uuid:share_id}/files/{uuid:attachment_id}", response={200: None})
 def get_file(request: HttpRequest, share_id: UUID, attachment_id: UUID, small: bool = False) -> Any:
-    found = sharing.attachment_of(_shared(share_id), attachment_id)
+    found = sharing.attachment_of(_shared(request, share_id), attachment_id)
     answer = attachments.answer(found, small=small) if found is not None else None
     if answer is None:
         raise ApiError(404, "not_found", _("The file is not there any more."))

@@ -9,6 +9,7 @@ from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -22,8 +23,21 @@ class ChatShareQuerySet(models.QuerySet["ChatShare"]):
         return self.filter(owner=user)
 
     def readable(self) -> Self:
-        """By everybody who is signed in and has the link."""
+        """By those who may, as long as there is something to read."""
         return self.filter(revoked_at=None, session__deleted_at=None, owner__is_active=True)
+
+    def readable_by(self, user: User) -> Self:
+        """With the link: what is for everybody, and what `user` is named for."""
+        return self.readable().filter(Q(is_for_all=True) | Q(owner=user) | _names(user))
+
+    def naming(self, user: User) -> Self:
+        """What others share with `user` by name."""
+        return self.readable().filter(_names(user), is_for_all=False)
+
+
+def _names(user: User) -> Exists:
+    rows = ChatShare.readers.through.objects
+    return Exists(rows.filter(chatshare=OuterRef("pk"), user=user))
 
 
 class ChatShare(models.Model):
@@ -36,6 +50,9 @@ class ChatShare(models.Model):
     until = models.ForeignKey(
         Message, models.SET_NULL, null=True, related_name="+", db_constraint=False
     )
+    # Said apart from the readers: where the last of them is gone, nobody else may read it.
+    is_for_all = models.BooleanField(_("for everybody with the link"), default=True)
+    readers = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="+")
     has_system_prompt = models.BooleanField(_("show the system prompt"), default=False)
     has_thoughts = models.BooleanField(_("show the thoughts"), default=True)
     created_at = models.DateTimeField(default=timezone.now)

@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import AuditEvent, User
+from accounts.models import AuditEvent, User, UserNotice
 from accounts.services import deactivate
 from chat import services, sharing
 from chat.generation import generator
@@ -167,7 +167,7 @@ def test_the_owners_pages(told: ChatSession, alice: User, bob: User, client_for:
     page = f"/chat/{told.pk}/share/"
     assert "Make a link" in client.get(page).text
     assert client_for(bob).get(page).status_code == client_for(bob).post(page).status_code == 404
-    assert client.post(page, {"has_thoughts": "on"}).status_code == 302
+    assert client.post(page, {"audience": "all", "has_thoughts": "on"}).status_code == 302
     share = ChatShare.objects.get()
     assert (share.has_thoughts, share.has_system_prompt) == (True, False)
     assert f"http://testserver{link(share)}" in client.get(page).text
@@ -200,6 +200,51 @@ def test_through_the_api(
     assert theirs.delete(f"chat/shares/{share['id']}").status_code == 404
     assert mine.delete(f"chat/shares/{share['id']}").status_code == 204
     assert theirs.get(f"chat/shared/{share['id']}").status_code == 404
+
+
+def test_only_named_people_read(
+    told: ChatSession,
+    alice: User,
+    bob: User,
+    admin_user: User,
+    client_for: ClientFor,
+    api: Callable[[User], ApiClient],
+) -> None:
+    path, owner = f"/chat/{told.pk}/share/", client_for(alice)
+    wanted = {"audience": "named", "readers": " BOB@example.com，", "has_thoughts": "on"}
+    for wrong, why in (
+        ({"readers": ""}, "Name somebody"),
+        ({"readers": "bob@example.com; nobody@example.com"}, "Nobody here signs in with nobody@"),
+        ({"audience": "all"}, "Remove the people"),
+    ):
+        answer = owner.post(path, wanted | wrong)
+        assert answer.status_code == 422 and why in answer.text
+    assert not ChatShare.objects.exists()
+    owner.post(path, wanted)
+    share = ChatShare.objects.get()
+    (file,) = sharing.messages_of(share)[0].attachments.all()
+    api_path = f"chat/shared/{share.pk}"
+    for address in (link(share), f"{link(share)}files/{file.pk}/"):
+        assert client_for(bob).get(address).status_code == 200
+        assert client_for(alice).get(address).status_code == 200
+        assert client_for(admin_user).get(address).status_code == 404
+    assert client_for(admin_user).post(f"{link(share)}copy/").status_code == 404
+    assert api(admin_user).get(api_path).status_code == 404
+    assert api(admin_user).post(f"{api_path}/copy").status_code == 404
+    assert api(bob).get(api_path).status_code == 200
+    # They are told once, and find it again.
+    assert link(share) in client_for(bob).get("/chat/shares/").text
+    assert link(share) not in client_for(admin_user).get("/chat/shares/").text
+    owner.post(path, wanted)
+    notice = UserNotice.objects.get()
+    assert (notice.user, notice.path, notice.title.split()[0]) == (bob, link(share), alice.email)
+    # Without a word about the readers they stay; whoever is gone opens it for nobody.
+    told_of = api(alice).post("chat/shares", session_id=str(told.pk)).json()
+    assert (told_of["is_for_all"], told_of["readers"]) == (False, [bob.email])
+    bob.delete()
+    assert client_for(admin_user).get(link(share)).status_code == 404
+    opened = api(alice).post("chat/shares", session_id=str(told.pk), readers=[]).json()
+    assert opened["is_for_all"] and client_for(admin_user).get(link(share)).status_code == 200
 
 
 def test_a_page_for_paper(told: ChatSession, alice: User, bob: User, client_for: ClientFor) -> None:

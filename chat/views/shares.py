@@ -29,9 +29,9 @@ def _chat(request: HttpRequest, session_id: UUID) -> ChatSession:
     return owned_or_404(rows, pk=session_id)
 
 
-def _shared(share_id: UUID) -> ChatShare:
-    """For anybody who is signed in: the link is what they need."""
-    rows = ChatShare.objects.readable().select_related("session__model__provider", "owner")
+def _shared(user: User, share_id: UUID) -> ChatShare:
+    """The link is what they need, and to be named where it is not for everybody."""
+    rows = ChatShare.objects.readable_by(user).select_related("session__model__provider", "owner")
     return owned_or_404(rows, pk=share_id)
 
 
@@ -49,7 +49,7 @@ def share(request: HttpRequest, session_id: UUID) -> HttpResponse:
         form = ShareForm(request.POST)
         if form.is_valid():
             try:
-                sharing.share(session=chat, actor=user, request=request, **form.cleaned_data)
+                sharing.share(session=chat, actor=user, request=request, **form.options)
             except ValidationError as error:
                 form.add_error(None, error)
             else:
@@ -59,6 +59,8 @@ def share(request: HttpRequest, session_id: UUID) -> HttpResponse:
     else:
         form = ShareForm(
             initial={
+                "audience": "all" if row is None or row.is_for_all else "named",
+                "readers": ", ".join(reader.email for reader in row.readers.all()) if row else "",
                 "has_system_prompt": bool(row and row.has_system_prompt),
                 "has_thoughts": row.has_thoughts if row else True,
             }
@@ -82,9 +84,12 @@ def _has_more(chat: ChatSession, row: ChatShare | None) -> bool:
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    rows = ChatShare.objects.for_user(current_user(request)).readable().select_related("session")
+    user = current_user(request)
+    rows = ChatShare.objects.for_user(user).readable().select_related("session")
     page = Paginator(rows, SHARES_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "chat/shares.html", {"page": page})
+    naming = ChatShare.objects.naming(user).select_related("session", "owner")
+    context = {"page": page, "naming": naming.order_by("-updated_at")[:SHARES_PER_PAGE]}
+    return render(request, "chat/shares.html", context)
 
 
 @require_POST
@@ -98,21 +103,22 @@ def revoke(request: HttpRequest, share_id: UUID) -> HttpResponse:
 
 @require_safe
 def read(request: HttpRequest, share_id: UUID) -> HttpResponse:
-    row = _shared(share_id)
+    row = _shared(current_user(request), share_id)
     turns = _plain(sharing.messages_of(row), current_user(request))
     return render(request, "chat/shared.html", {"share": row, "turns": turns})
 
 
 @require_POST
 def copy(request: HttpRequest, share_id: UUID) -> HttpResponse:
-    session = sharing.copy(row=_shared(share_id), reader=current_user(request), request=request)
+    user = current_user(request)
+    session = sharing.copy(row=_shared(user, share_id), reader=user, request=request)
     messages.success(request, _("This is your own copy. Go on from here."))
     return redirect("chat:session", session.pk)
 
 
 @require_safe
 def file(request: HttpRequest, share_id: UUID, attachment_id: UUID) -> HttpResponse:
-    found = sharing.attachment_of(_shared(share_id), attachment_id)
+    found = sharing.attachment_of(_shared(current_user(request), share_id), attachment_id)
     is_small = request.GET.get("size") == "small"
     answer = attachments.answer(found, small=is_small) if found is not None else None
     if answer is None:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from llmplatform.encryption import decrypt, encrypt
-from training.models.workloads import Kind, Workload, WorkloadQuerySet
+from training.models.workloads import FINAL, Kind, Workload, WorkloadQuerySet
 
 
 class Hub(models.TextChoices):
@@ -98,6 +98,11 @@ class BaseModel(models.Model):
             Hub.MODELSCOPE: "https://modelscope.cn/models/",
         }
         return pages[Hub(self.hub)] + self.hub_id
+
+    @property
+    def is_being_made(self) -> bool:
+        """Made on the spot, and that has not ended yet, well or badly."""
+        return self.builds.exclude(status__in=FINAL).exists()
 
     @property
     def fetch(self) -> "ModelFetch | None":

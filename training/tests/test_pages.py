@@ -14,7 +14,7 @@ from django.utils import timezone
 from accounts.models import AuditEvent, User
 from providers import services as providers
 from training.dataset_forms import TokensForm
-from training.models import BaseModel, Dataset, Deployment, Desired, Status, TrainingJob
+from training.models import BaseModel, Dataset, Deployment, Desired, ModelBuild, Status, TrainingJob
 from training.tests.rows import (
     add_log,
     add_metrics,
@@ -460,6 +460,17 @@ def test_models_lists_versions_and_base_models(alice: User, client: Client) -> N
     assert f"/models/{version.pk}/" in page
     assert "0.52" in page
     assert "596 M" in page
+
+
+def test_a_base_model_whose_making_was_stopped_is_not_in_the_making(
+    alice: User, client: Client
+) -> None:
+    base = BaseModel.objects.create(owner=alice, name="half", path="/models/half", is_ready=False)
+    build = ModelBuild.objects.create(owner=alice, name="half", base_model=base)
+    assert "In the making" in client.get("/models/").text
+    ModelBuild.objects.filter(pk=build.pk).update(status=Status.STOPPED)
+    page = client.get("/models/").text
+    assert "In the making" not in page and "Failed" in page
 
 
 def test_a_base_model_is_registered(alice: User, client: Client) -> None:
