@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from chat.batches import regressions, results
 from chat.batches.checks import label_of
@@ -104,7 +105,8 @@ class ShownCell:
         tokens = "" if cell.completion_tokens is None else f"{cell.completion_tokens:,}"
         if tokens:
             about = "≈ " if cell.is_estimated else ""
-            tokens = _("%(n)s tokens") % {"n": about + tokens}
+            text = ngettext("%(n)s token", "%(n)s tokens", cell.completion_tokens or 0)
+            tokens = text % {"n": about + tokens}
         return [
             text
             for text in (
