@@ -48,7 +48,7 @@ def offered(found: Iterable[Provider]) -> tuple[Choices, list[str]]:
 
 def find(base: Base, question: str, *, user: User, settings: "Settings") -> list[Passage]:
     """ProviderError. Where Dify gives no score, the place in its list stands for it."""
-    if base.provider is None:
+    if base.provider is None or not base.provider.is_enabled:
         raise NothingThere
     records = providers.dify_retrieve(
         base.provider,

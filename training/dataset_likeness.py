@@ -8,10 +8,10 @@ one group, as is whatever is alike to one of them.
 data.groups: uint32 for each record, the index (from 0) of the first record of its group.
 """
 
-import mmap
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,8 @@ PERMUTATIONS, BANDS = 64, 16
 ROWS = PERMUTATIONS // BANDS
 ALIKE = 0.8
 MAX_SHINGLES = 4096
-PAIRS_AT_ONCE = 65_536
+PAIRS_AT_ONCE = 32_768
+ROW_BYTES = 4 * PERMUTATIONS
 
 Groups = npt.NDArray[np.uint32]
 Signature = npt.NDArray[np.uint32]
@@ -95,34 +96,38 @@ def _find(dataset: Dataset, draft: Path, progress: Progress) -> Groups:
     with draft.open("wb") as target:
         for text, pictures in progress.counted(texts_of(dataset.file, layout)):
             target.write(signature_of(text, pictures).tobytes())
-    with draft.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as pages:
-        # Pages that were looked at are given back, or all of the file would stay in memory.
-        groups = grouped(_Mapped(pages), progress)
-    return groups
+    with draft.open("rb") as file:
+        return grouped(Stored(file), progress)
 
 
-class _Mapped:
-    """Signatures in a file, by index; gives the memory back after each look."""
+class Stored:
+    """Signatures in a file, by index. Read and not mapped: pages of a map count as memory of the
+    process, and a look here and there at rows of 256 bytes brings in nearly all of them."""
 
-    def __init__(self, pages: mmap.mmap) -> None:
-        self.pages = pages
-        self.count = len(pages) // (4 * PERMUTATIONS)
+    def __init__(self, file: BinaryIO) -> None:
+        self.number = file.fileno()
+        self.count = os.fstat(self.number).st_size // ROW_BYTES
 
     def __len__(self) -> int:
         return self.count
 
-    def __getitem__(self, chosen: Any) -> npt.NDArray[np.uint32]:
-        rows = np.frombuffer(self.pages, np.uint32).reshape(self.count, PERMUTATIONS)
-        found: npt.NDArray[np.uint32] = rows[chosen].copy()
-        del rows
-        self.pages.madvise(mmap.MADV_DONTNEED)
+    def columns(self, start: int, stop: int, band: slice) -> Signature:
+        """Of neighbours a part."""
+        size = (min(stop, self.count) - start) * ROW_BYTES
+        data = os.pread(self.number, size, start * ROW_BYTES)
+        found: Signature = np.frombuffer(data, np.uint32).reshape(-1, PERMUTATIONS)[:, band]
         return found
 
+    def rows(self, chosen: Indices) -> Signature:
+        """Each of them in whole, in this order."""
+        places, order = np.unique(chosen, return_inverse=True)
+        found = np.empty((len(places), PERMUTATIONS), np.uint32)
+        for row, place in zip(found, places.tolist(), strict=True):
+            os.preadv(self.number, [row.data], place * ROW_BYTES)
+        return found[order]
 
-Signatures = npt.NDArray[np.uint32] | _Mapped
 
-
-def grouped(signatures: Signatures, progress: Progress | None = None) -> Groups:
+def grouped(signatures: Stored, progress: Progress | None = None) -> Groups:
     """The first record of each one's group."""
     first = np.arange(len(signatures), dtype=np.uint32)
     for band in range(BANDS):
@@ -135,13 +140,13 @@ def grouped(signatures: Signatures, progress: Progress | None = None) -> Groups:
     return first
 
 
-def _candidates(signatures: Signatures, band: slice) -> tuple[Indices, Indices]:
+def _candidates(signatures: Stored, band: slice) -> tuple[Indices, Indices]:
     """Pairs that are equal in this band: each record with the first of its kind, and the one
     before it."""
     keys = np.zeros(len(signatures), np.uint64)
     for start in range(0, len(keys), PAIRS_AT_ONCE):
         here = slice(start, start + PAIRS_AT_ONCE)
-        for column in signatures[here, band].T:
+        for column in signatures.columns(start, start + PAIRS_AT_ONCE, band).T:
             keys[here] = keys[here] * _MIX + column
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
@@ -151,13 +156,13 @@ def _candidates(signatures: Signatures, band: slice) -> tuple[Indices, Indices]:
     return left, np.concatenate([order[is_same], order[is_same]])
 
 
-def _join(first: Groups, signatures: Signatures, left: Indices, right: Indices) -> None:
+def _join(first: Groups, signatures: Stored, left: Indices, right: Indices) -> None:
     """Make one group of each pair that is alike; `first` stays flat."""
     apart = first[left] != first[right]
     left, right = left[apart], right[apart]
     if not len(left):
         return
-    common = (signatures[left] == signatures[right]).mean(axis=1)
+    common = (signatures.rows(left) == signatures.rows(right)).mean(axis=1)
     for one, other in zip(left[common >= ALIKE], right[common >= ALIKE], strict=True):
         low, high = sorted((_root(first, int(one)), _root(first, int(other))))
         first[high] = low

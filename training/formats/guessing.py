@@ -115,7 +115,19 @@ def _best(target: str, samples: Samples) -> str:
         score = _score(target, path)
         if score and (target in ("kto_tag", "history", "tools") or _are_texts(values)):
             scored.append((-score, position, path))
-    return min(scored)[2] if scored else ""
+    if scored:
+        return min(scored)[2]
+    ending = [path for path, values in samples.items() if _ends(target, path, values)]
+    return ending[0] if len(ending) == 1 else ""
+
+
+def _ends(target: str, path: str, values: Sequence[Any]) -> bool:
+    """Questions and answers with an attribute before them: 标准答案, user_question."""
+    if target not in IN_CONVERSATION:  # an operating_system is no system prompt
+        return False
+    last = path.split(".")[-1].strip().lower().replace(" ", "_")
+    ends = (f"_{name}" if name.isascii() else name for name in NAMES[target] if len(name) > 1)
+    return _are_texts(values) and last.endswith(tuple(ends))
 
 
 def _score(target: str, path: str) -> int:

@@ -488,6 +488,20 @@ TABLES = [
     Hostile(
         "NaN, NA and null as words", "a.csv", f"{TABLE}NaN,NA\nnull,None\n007,1e5\n".encode(), 3
     ),
+    Hostile(
+        "Parquet called CSV",
+        "a.csv",
+        b"PAR1\x15\x04\x15\x18\x15\x1cL\x15\x06\x15\x00\x12\x00\x00PAR1",
+        refusal="not_text",
+    ),
+    Hostile("nothing at all", "a.csv", b"", refusal="empty_file"),
+    Hostile(
+        "formulas in cells, after a blank row",
+        "a.csv",
+        f'{TABLE}\n=1+1,"@SUM(A1)"\n-q,+a\n=q,\n'.encode(),
+        2,
+        ((5, "empty"),),
+    ),
     Hostile("only a header", "a.csv", TABLE.encode(), refusal="no_records"),
     Hostile(
         "a header twice", "a.csv", b"instruction,output,output\nq,a,b\n", refusal="header_twice"

@@ -79,6 +79,21 @@ def waiting(media: Path) -> list[str]:
             "alpaca",
             {"instruction": "question", "output": "reply"},
         ),
+        (
+            {"用户问题": "q", "标准答案": "a", "问题分类": "c"},
+            "alpaca",
+            {"instruction": "用户问题", "output": "标准答案"},
+        ),
+        (
+            {
+                "user_question": "q",
+                "first_answer": "a",
+                "second_answer": "b",
+                "operating_system": "c",
+            },
+            "alpaca",
+            {"instruction": "user_question"},
+        ),
         ({"content": "once upon a time"}, "text", {"text": "content"}),
         (TALKS[0], "sharegpt", {"conversations": "dialog"}),
         ({"x": "1", "y": "2"}, "alpaca", {}),

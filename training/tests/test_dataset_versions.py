@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -160,14 +161,17 @@ def test_what_is_all_alike_is_not_split(alice: User) -> None:
     assert work.status == WorkStatus.FAILED and "alike" in work.error
 
 
-def test_likeness_follows_what_is_common() -> None:
+def test_likeness_follows_what_is_common(tmp_path: Path) -> None:
     words = [f"word{n}" for n in range(400)]
     rng = np.random.default_rng(3)
     base = [" ".join(rng.choice(words, 80)) for _ in range(60)]
     near = [text.replace(text.split()[5], "changed", 1) for text in base]
     far = [" ".join([*text.split()[:40], *rng.choice(words, 40)]) for text in base]
-    signatures = np.stack([dataset_likeness.signature_of(text) for text in base + near + far])
-    groups = dataset_likeness.grouped(signatures)
+    kept = tmp_path / "signatures"
+    texts = base + near + far
+    kept.write_bytes(b"".join(dataset_likeness.signature_of(text).tobytes() for text in texts))
+    with kept.open("rb") as file:
+        groups = dataset_likeness.grouped(dataset_likeness.Stored(file))
     assert (groups[60:120] == np.arange(60)).mean() > 0.95
     assert (groups[120:] == np.arange(120, 180)).all()
 
