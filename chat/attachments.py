@@ -139,10 +139,16 @@ def title_of(ids: Sequence[uuid.UUID]) -> str:
     return first.name if first else ""
 
 
-def copy(*, source: Message, target: Message, owner: User) -> None:
+def copy(*, source: Message, target: Message, owner: User) -> list[Attachment]:
     """The same files with another message, which outlive each other."""
-    for original in source.attachments.all():
-        _clone(original, owner=owner, message=target)
+    originals = source.attachments.all()
+    return [_clone(original, owner=owner, message=target) for original in originals]
+
+
+def undo(copies: Iterable[Attachment]) -> None:
+    """What lies on the disk of copies whose rows are rolled back."""
+    for each in copies:
+        shutil.rmtree(each.folder, ignore_errors=True)
 
 
 def _clone(original: Attachment, *, owner: User, message: Message | None) -> Attachment:

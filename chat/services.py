@@ -177,10 +177,17 @@ def ask(
             revision=locked.revision,
         )
         index.add([question])
-        if files_of:
+        copied = (
             files.copy(source=files_of, target=question, owner=actor)
-        files.attach(message=question, owner=actor, ids=attachments)
-        return _answer(locked, actor, target, [*history, question])
+            if files_of is not None
+            else []
+        )
+        try:
+            files.attach(message=question, owner=actor, ids=attachments)
+            return _answer(locked, actor, target, [*history, question])
+        except ValidationError:
+            files.undo(copied)
+            raise
 
 
 def open_with(

@@ -41,6 +41,8 @@ def files_of(comparison: Comparison, at: int) -> list[list[Attachment]]:
 
 def test_every_column_has_files_of_its_own(seeing: list[ProviderModel], alice: User) -> None:
     text, image = keep(alice, b"# Plan", "plan.md"), keep(alice, picture(), "red.png")
+    on_disk = text.folder.parent
+    before = set(on_disk.iterdir()) - {text.folder, image.folder}
     found = start(alice, seeing, "", attachments=[text.pk])
     assert found.title == "plan.md" and all("# Plan" in each[1] for each in said(found))
     comparing.ask_all(comparison=found, actor=alice, content="And?", attachments=[image.pk])
@@ -49,6 +51,8 @@ def test_every_column_has_files_of_its_own(seeing: list[ProviderModel], alice: U
     assert names == [["red.png"]] * 3
     contents = {file.content.read_bytes() for (file,) in files_of(found, 2)}
     assert len(contents) == 1 and Attachment.objects.count() == 6
+    folders = set(on_disk.iterdir()) - before
+    assert folders == {file.folder for file in Attachment.objects.all()}, "none of the refused one"
     codes = [side.answer.error_code for side in sides_of(fresh(found)) if side.answer]
     assert codes == ["", "no_vision", ""]
     assert "- File: red.png" in exported(fresh(found), "md")
