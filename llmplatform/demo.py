@@ -21,7 +21,7 @@ from providers.services import create_provider
 from training import registry, services
 from training.datasets import import_dataset
 from training.demo import content
-from training.models import BaseModel, Dataset, ModelBuild, ModelVersion, Status, TrainingJob
+from training.models import BaseModel, Dataset, ModelVersion, Status, TrainingJob
 
 BASE_NAME = "demo-base"
 DATASET_NAME = "demo-maple"
@@ -66,13 +66,8 @@ def start_demo(user: User, request: HttpRequest | None = None) -> None:
             services.build_base_model(actor=user, name=BASE_NAME, template="qwen", request=request)
 
 
-def _build(base_model: BaseModel) -> ModelBuild | None:
-    found: ModelBuild | None = base_model.builds.order_by("-created_at").first()
-    return found
-
-
 def _has_failed(base_model: BaseModel) -> bool:
-    build = _build(base_model)
+    build = base_model.build
     return build is None or build.status in (Status.FAILED, Status.STOPPED)
 
 
@@ -83,7 +78,7 @@ def demo_state(user: User) -> dict[str, Any]:
     deployment = version.deployment if version else None
     state: dict[str, Any] = {"state": "none", "percent": 0, "remaining_s": None, "error": ""}
     if base_model is not None:
-        build = _build(base_model)
+        build = base_model.build
         if base_model.is_ready:
             state["state"] = "ready"
         elif _has_failed(base_model):

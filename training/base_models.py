@@ -155,9 +155,10 @@ def start_fetch(
     return fetch
 
 
-def cancel_fetch(*, base_model: BaseModel, actor: User, request: HttpRequest | None = None) -> None:
-    """What has arrived is kept for another try. Raises StateConflict."""
-    current = base_model.fetch
+def cancel(*, base_model: BaseModel, actor: User, request: HttpRequest | None = None) -> None:
+    """Its download, of which what has arrived is kept for another try, or its making. Raises
+    StateConflict."""
+    current = base_model.fetch or base_model.build
     if current is None:
         raise StateConflict("cancel", "none")
     with transaction.atomic():

@@ -197,7 +197,7 @@ class ModelFetchAdmin(WorkloadAdmin):
         def act(row: ModelFetch) -> None:
             if row.is_final:
                 raise StateConflict("cancel", row.state)
-            base_models.cancel_fetch(base_model=row.base_model, actor=actor, request=request)
+            base_models.cancel(base_model=row.base_model, actor=actor, request=request)
 
         text = gettext("Asked to stop: %(count)d.")
         self._tell(request, rows.select_related("base_model"), act, text)

@@ -86,12 +86,10 @@ def start_download(request: HttpRequest, base_id: int) -> Any:
 
 @base_models_router.post("{base_id}/cancel", response={202: BaseModelOut})
 def cancel_download(request: HttpRequest, base_id: int) -> Any:
-    """What has arrived is kept for the next one."""
+    """What has arrived is kept for the next one. Also ends the making of a base model."""
     base_model = _editable(request, base_id)
     try:
-        base_models.cancel_fetch(
-            base_model=base_model, actor=current_user(request), request=request
-        )
+        base_models.cancel(base_model=base_model, actor=current_user(request), request=request)
     except StateConflict as error:
         raise ApiError(409, "conflict", error.message) from error
     return 202, base_model

@@ -109,6 +109,11 @@ class BaseModel(models.Model):
         """The newest download, running or not."""
         return self.fetches.order_by("-created_at").first()
 
+    @property
+    def build(self) -> "ModelBuild | None":
+        """The newest try to make it on the spot."""
+        return self.builds.order_by("-created_at").first()
+
 
 class HubTokenQuerySet(models.QuerySet["HubToken"]):
     def for_user(self, user: User) -> Self:

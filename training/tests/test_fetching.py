@@ -337,7 +337,7 @@ def test_what_a_hub_can_refuse_and_what_cannot_be_loaded(alice: User, hub: HubSe
     hub.state.gate = threading.Event()
     cancelled, waiting = fetched(alice)
     until(waiting, lambda row: row.step > 0)
-    base_models.cancel_fetch(base_model=cancelled, actor=alice)
+    base_models.cancel(base_model=cancelled, actor=alice)
     until(waiting, is_in("stopped"))
     hub.state.gate.set()
     hub.state.gate = None

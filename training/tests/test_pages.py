@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from accounts.models import AuditEvent, User
 from providers import services as providers
+from training import lifecycle
 from training.dataset_forms import TokensForm
 from training.models import BaseModel, Dataset, Deployment, Desired, ModelBuild, Status, TrainingJob
 from training.tests.rows import (
@@ -468,9 +469,15 @@ def test_a_base_model_whose_making_was_stopped_is_not_in_the_making(
     base = BaseModel.objects.create(owner=alice, name="half", path="/models/half", is_ready=False)
     build = ModelBuild.objects.create(owner=alice, name="half", base_model=base)
     assert "In the making" in client.get("/models/").text
-    ModelBuild.objects.filter(pk=build.pk).update(status=Status.STOPPED)
+    assert f"/models/base/{base.pk}/cancel/" in client.get(f"/models/base/{base.pk}/").text
+    lifecycle.enqueue(build)
+    client.post(f"/models/base/{base.pk}/cancel/")
+    build.refresh_from_db()
+    assert build.status == Status.STOPPED
     page = client.get("/models/").text
     assert "In the making" not in page and "Failed" in page
+    page = client.get(f"/models/base/{base.pk}/", headers={"HX-Request": "true"}).text
+    assert "It cannot be used." in page and "/cancel/" not in page
 
 
 def test_a_base_model_is_registered(alice: User, client: Client) -> None:

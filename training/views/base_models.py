@@ -57,17 +57,19 @@ def fetch_part(fetch: ModelFetch | None) -> dict[str, Any]:
 
 @require_safe
 def detail(request: HttpRequest, base_id: int) -> HttpResponse:
-    """Asked by htmx, the download's part alone."""
+    """Asked by htmx, the part alone that says how far its download or its making is."""
     user, base_model = current_user(request), _base_model(request, base_id)
     may_change = BaseModel.objects.editable_by(user).filter(pk=base_model.pk).exists()
     context = fetch_part(base_model.fetch) | {
         "base_model": base_model,
+        "build": None if base_model.is_ready else base_model.build,
         "may_change": may_change,
         "versions": base_model.versions.filter(owner=user).order_by("-created_at")[:20],
         "has_token": HubToken.objects.for_user(user).filter(hub=base_model.hub).exists(),
     }
     is_part = request.htmx  # type: ignore[attr-defined]
-    name = "training/base_model.html#download" if is_part else "training/base_model.html"
+    part = "#download" if base_model.hub_id else "#making"
+    name = f"training/base_model.html{part if is_part else ''}"
     return render(request, name, context)
 
 
@@ -105,9 +107,7 @@ def download(request: HttpRequest, base_id: int) -> HttpResponse:
 def cancel(request: HttpRequest, base_id: int) -> HttpResponse:
     base_model = _editable(request, base_id)
     with refusals_said(request):
-        base_models.cancel_fetch(
-            base_model=base_model, actor=current_user(request), request=request
-        )
+        base_models.cancel(base_model=base_model, actor=current_user(request), request=request)
     return redirect("models:base", base_id)
 
 
