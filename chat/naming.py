@@ -96,7 +96,9 @@ def _writer(generation: Generation) -> Target | None:
     """The model that writes it, as far as the person may use that."""
     settings = ChatSettings.current()
     if settings.title_writer == TitleWriter.SAME:
-        return None if generation.target.kind in NAMING_NOTHING else generation.target
+        # One that was trained here for something else babbles when it is asked for a title.
+        target = generation.target
+        return None if target.is_managed or target.kind in NAMING_NOTHING else target
     if settings.title_writer == TitleWriter.NOBODY or settings.title_model_id is None:
         return None
     try:

@@ -67,7 +67,8 @@ def generator(model: Model) -> Iterator[Generator]:
 
 @pytest.fixture
 def answer(session: ChatSession, alice: User, generator: Generator) -> Answer:
-    def run(*, kind: str = "openai", position: int = 1, content: str = "What does oil do?") -> Any:
+    def run(*, position: int = 1, content: str = "What does oil do?", **of: Any) -> Any:
+        """`of`: what its target is like."""
         asked = Message.objects.create(
             session=session, position=position - 1, role=MessageRole.USER, content=content
         )
@@ -87,7 +88,7 @@ def answer(session: ChatSession, alice: User, generator: Generator) -> Answer:
                 session_id=session.pk,
                 run=message.run,
                 user=alice,
-                target=replace(target_of(session.model), kind=kind),
+                target=replace(target_of(session.model), **{"kind": "openai"} | of),
                 messages=[ChatMessage("user", content)],
                 parameters={},
                 is_early=position <= services.LAST_EARLY,
@@ -156,11 +157,11 @@ def test_a_title_that_a_person_gave_asks_nobody(
     assert model.asked == [] and title_of(session) == ("Renamed", TitleSource.PERSON)
 
 
-@pytest.mark.parametrize("kind", ["echo", "dify"])
-def test_what_only_repeats_or_acts_is_not_asked(
-    answer: Answer, generator: Generator, model: Model, kind: str
+@pytest.mark.parametrize("of", [{"kind": "echo"}, {"kind": "dify"}, {"is_managed": True}])
+def test_what_only_repeats_acts_or_was_trained_for_something_else_is_not_asked(
+    answer: Answer, generator: Generator, model: Model, of: dict[str, Any]
 ) -> None:
-    answer(kind=kind)
+    answer(**of)
     assert generator.wait(5)
     assert model.asked == []
 
