@@ -66,7 +66,7 @@ def test_the_preview_shows_and_changes_nothing(
     page = response.text
     for text in ("1 model is new", "1 model changes", "1 model is no longer listed"):
         assert text in page
-    assert "fresh&lt;b&gt;" in page and "fresh<b>" not in page and "1000" in page
+    assert "fresh&lt;b&gt;" in page and "fresh<b>" not in page and "1,000" in page
     assert "1 model stays as it was edited" in page and ">rerank<" in page
     assert page.count("its name") == 1
     assert rows_of(provider) == before

@@ -31,7 +31,7 @@ from training import (
     parity,
     vision,
 )
-from training.dataset_files import pictures_of
+from training.dataset_files import pictures_of, sweep
 from training.dataset_texts import listed
 from training.formats import bundles
 from training.formats.problems import Refusal
@@ -256,9 +256,11 @@ def test_versions_share_the_files_and_the_last_one_takes_them(
     assert place.stat().st_nlink == 2
     with django_capture_on_commit_callbacks(execute=True):
         datasets.delete_dataset(dataset=dataset, actor=alice)
+    sweep()
     assert place.stat().st_nlink == 1 and datasets.records_of(second)[:]
     with django_capture_on_commit_callbacks(execute=True):
         datasets.delete_dataset(dataset=second, actor=alice)
+    sweep()
     assert folders() == []
 
 
