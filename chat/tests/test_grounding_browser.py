@@ -95,7 +95,7 @@ def test_the_page_of_a_base_starts_a_chat_with_it(
 ) -> None:
     page = sign_in(alice)
     page.goto(f"/knowledge/{base.pk}/")
-    page.get_by_role("button", name="Ask in a chat").click()
+    page.get_by_role("link", name="Ask in a chat").click()
     page.locator("[data-base-chip]").get_by_text("Staff handbook").wait_for()
     assert not ChatSession.objects.exists()
 

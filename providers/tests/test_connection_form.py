@@ -186,6 +186,7 @@ def test_the_first_mistake_is_found(
     page = sign_in(alice)
     page.goto(NEW)
     key, label = page.locator("#id_api_key"), page.locator("label[for=id_api_key]")
+    page.locator("#id_name").fill("Ours")
     page.get_by_label("Base URL").fill(URL)
     page.get_by_role("button", name="Connect").click()
     page.get_by_text("choose that none is sent").wait_for()
