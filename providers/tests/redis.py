@@ -8,7 +8,8 @@ import pytest
 
 from providers.gateway.limits.shared import RedisStore
 
-URL = "redis://127.0.0.1:6379/10"
+# Below those that the processes of the suite have for themselves and empty (settings_test.py).
+URL = "redis://127.0.0.1:6379/7"
 MakeRedis = Callable[[], RedisStore]
 
 
