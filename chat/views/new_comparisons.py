@@ -32,9 +32,7 @@ def index(request: HttpRequest) -> HttpResponse:
     user = current_user(request)
     models = list(services.usable_models(user))
     if request.method != "POST":
-        prompt, picked = _initial(request, user, models)
-        form = StartForm(owner=user, models=models, prompt=prompt, picked=picked)
-        return _index(request, form, files=_files_again(request), bases=_bases(request, user))
+        return _blank(request, user, models)
     files, problems = files_with(request)
     has_files = bool(files or problems)
     form = StartForm(request.POST, owner=user, models=models, has_files=has_files)
@@ -59,6 +57,23 @@ def index(request: HttpRequest) -> HttpResponse:
     if problems:
         form.prompt.add_error(None, problems)
     return _index(request, form, UNPROCESSABLE, files, asked_for(request))
+
+
+def _blank(request: HttpRequest, user: User, models: list[ProviderModel]) -> HttpResponse:
+    """`?prompt=`, `?model=` and `?knowledge_base=` (several times); `?from=`: a comparison again,
+    with the files of its question and its knowledge bases."""
+    again = _made_again(request, user)
+    asked = _first_question(again) if again else None
+    prompt = request.GET.get("prompt", "")[: services.CONTENT_MAX_CHARS]
+    form = StartForm(
+        owner=user,
+        models=models,
+        prompt=prompt or (asked.content if asked else ""),
+        picked=_picked(request, user, models, again),
+    )
+    files = list(asked.attachments.all()) if asked else []
+    kept = [base.pk for base in grounding.still_readable(user, again)] if again else None
+    return _index(request, form, files=files, bases=asked_for(request) if kept is None else kept)
 
 
 def _index(
@@ -88,47 +103,31 @@ def _index(
     return render(request, "chat/comparison/index.html", context, status=status)
 
 
-def _initial(
-    request: HttpRequest, user: User, models: list[ProviderModel]
-) -> tuple[str, list[dict[str, Any]]]:
-    """The prompt and the places: `?from=` a comparison again, `?model=` several times, the models
-    of the last comparison, or the first two there are."""
-    prompt = request.GET.get("prompt", "")[: services.CONTENT_MAX_CHARS]
+def _made_again(request: HttpRequest, user: User) -> Comparison | None:
+    """The one that `?from=` names."""
+    if "from" not in request.GET:
+        return None
+    return owned_or_404(Comparison.objects.readable_by(user), pk=request.GET["from"])
+
+
+def _picked(
+    request: HttpRequest, user: User, models: list[ProviderModel], again: Comparison | None
+) -> list[dict[str, Any]]:
+    """The places: `?model=` several times, those of the one that is made again, the models of the
+    last comparison, or the first two there are."""
     wanted = [number_of(text) for text in request.GET.getlist("model")]
     picked = [{"model": pk} for pk in wanted if pk]
-    last = Comparison.objects.for_user(user).first()
-    if "from" in request.GET:
-        rows = Comparison.objects.readable_by(user)
-        last = owned_or_404(rows, pk=request.GET["from"])
-        asked = _first_question(last)
-        prompt = prompt or (asked.content if asked else "")
+    last = again or Comparison.objects.for_user(user).first()
     if not picked and last is not None:
         picked = _places_of(last)
     usable = {model.pk for model in models}
     picked = [each for each in picked if each["model"] in usable][:COLUMNS_MAX]
-    return prompt, picked or [{"model": model.pk} for model in models[:COLUMNS_MIN]]
-
-
-def _bases(request: HttpRequest, user: User) -> list[int]:
-    """`?knowledge_base=` several times, or those of the comparison that is made again."""
-    if "from" in request.GET:
-        again = owned_or_404(Comparison.objects.readable_by(user), pk=request.GET["from"])
-        return [base.pk for base in grounding.still_readable(user, again)]
-    return asked_for(request)
+    return picked or [{"model": model.pk} for model in models[:COLUMNS_MIN]]
 
 
 def _first_question(comparison: Comparison) -> Message | None:
     turns = Shown(comparison, comparison.owner).sides[0].turns
     return turns[0].message if turns else None
-
-
-def _files_again(request: HttpRequest) -> list[Attachment]:
-    """Those of the first question of the comparison that is made again."""
-    if "from" not in request.GET:
-        return []
-    rows = Comparison.objects.readable_by(current_user(request))
-    asked = _first_question(owned_or_404(rows, pk=request.GET["from"]))
-    return list(asked.attachments.all()) if asked else []
 
 
 def _places_of(comparison: Comparison) -> list[dict[str, Any]]:

@@ -177,12 +177,15 @@ def retry(request: HttpRequest, document_id: int) -> HttpResponse:
 @require_POST
 def retry_failed(request: HttpRequest, base_id: int) -> HttpResponse:
     base = manageable(request, base_id)
-    count = documents.read_failed_again(base=base)
+    say_read_again(request, documents.read_failed_again(base=base))
+    return redirect("knowledge:detail", base.pk)
+
+
+def say_read_again(request: HttpRequest, count: int) -> None:
     text = ngettext(
         "%(count)d document is read again.", "%(count)d documents are read again.", count
     )
     messages.success(request, text % {"count": count})
-    return redirect("knowledge:detail", base.pk)
 
 
 @require_POST

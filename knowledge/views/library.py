@@ -8,7 +8,6 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user, owned_or_404
@@ -16,6 +15,7 @@ from knowledge import bases, previewing
 from knowledge.access import manageable
 from knowledge.forms import BaseForm, PreviewForm
 from knowledge.models import Base, SpaceStatus
+from knowledge.views.documents import say_read_again
 from llmplatform.audited_admin import put_on
 from llmplatform.text import searched
 
@@ -111,11 +111,7 @@ def _change_model(request: HttpRequest, base: Base, form: BaseForm) -> None:
 def rebuild(request: HttpRequest, base_id: int) -> HttpResponse:
     """Embed everything again with the model that it has, and read every document again."""
     base = manageable(request, base_id)
-    count = bases.reread(base=base)
-    text = ngettext(
-        "%(count)d document is read again.", "%(count)d documents are read again.", count
-    )
-    messages.success(request, text % {"count": count})
+    say_read_again(request, bases.reread(base=base))
     return redirect("knowledge:detail", base.pk)
 
 
