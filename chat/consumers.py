@@ -19,6 +19,8 @@ from chat.lookout import lookout
 from chat.models import ChatSession
 from chat.watching import PageView, TextView, View
 from llmplatform.sockets import (
+    ALIVE,
+    ALIVE_EVERY_S,
     NOT_FOUND,
     TRY_AGAIN,
     UNAUTHENTICATED,
@@ -118,6 +120,7 @@ class SessionsConsumer(Listener):
         self._task: asyncio.Task[None] | None = None
         self._tracks: list[Track] = []
         self._has_news = asyncio.Event()
+        self._told_at = time.monotonic()
         self._query = parse_qs(self.scope["query_string"].decode("latin-1"))
         if await self.may_stay(self._admit):
             self._task = asyncio.create_task(self._follow())
@@ -141,6 +144,10 @@ class SessionsConsumer(Listener):
     def wake(self) -> None:
         self._has_news.set()
 
+    async def tell(self, event: dict[str, Any]) -> None:
+        await super().tell(event)
+        self._told_at = time.monotonic()
+
     async def _follow(self) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as hearing:
             for track in self._tracks:
@@ -159,7 +166,8 @@ class SessionsConsumer(Listener):
                 self._pages_watching.discard(self)
 
     async def _tell_all(self) -> None:
-        """The first words at once; the busier the process, the more at a time. Raises OSError where
+        """The first words at once; the busier the process, the more at a time. Something now
+        and then, so that a watcher knows a connection that has broken unseen. Raises OSError where
         the watcher has left: the end of the connection is on its way."""
         while True:
             self._has_news.clear()
@@ -174,7 +182,11 @@ class SessionsConsumer(Listener):
                     pause_s = max(pause_s, track.view.pause_s(len(self._pages_watching)))
             if pause_s:
                 await asyncio.sleep(pause_s)
-            await self._has_news.wait()
+            if time.monotonic() - self._told_at >= ALIVE_EVERY_S:
+                await self.tell(ALIVE)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(ALIVE_EVERY_S):
+                    await self._has_news.wait()
 
     async def _read(self, tracks: Sequence[Track]) -> None:
         if not tracks:

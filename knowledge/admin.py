@@ -35,8 +35,9 @@ class BaseAdmin(ReadOnlyAdmin):
         ("source", "is_shared"),
         ("index", "size"),
         ("chunk_chars", "overlap_chars"),
-        ("mode", "top_k", "score_threshold"),
-        ("created_at", "updated_at"),
+        ("mode", "top_k"),
+        ("score_threshold", "updated_at"),
+        "created_at",
     )
     readonly_fields = ("index", "size")
 
@@ -73,9 +74,10 @@ class DocumentAdmin(ReadOnlyAdmin):
     fields = (
         ("name", "base"),
         ("media_type", "size_bytes"),
-        ("pages", "characters", "chunk_count"),
+        ("pages", "characters"),
+        ("chunk_count", "attempt"),
         ("state", "why"),
-        ("attempt", "heartbeat_at", "not_before"),
+        ("heartbeat_at", "not_before"),
         ("created_at", "ready_at"),
     )
     readonly_fields = ("state", "why")

@@ -18,6 +18,10 @@ from django.utils.translation import get_supported_language_variant
 logger = logging.getLogger(__name__)
 
 UNAUTHENTICATED, NOT_FOUND, TRY_AGAIN = 4401, 4404, 1013
+# Where there is nothing else: a page that hears nothing for a minute takes its connection for a
+# broken one.
+ALIVE: dict[str, Any] = {"type": "alive"}
+ALIVE_EVERY_S = 20.0
 # Not Channels' one thread for everybody: to read a long conversation takes a moment.
 in_database = partial(database_sync_to_async, thread_sensitive=False)
 

@@ -381,12 +381,14 @@ class CallRecordAdmin(ReadOnlyAdmin):
     fields = (
         ("at", "user"),
         ("model_label", "provider_label"),
-        ("source", "kind", "api_key"),
+        ("source", "api_key"),
         ("status_label", "error_code"),
-        ("prompt_tokens", "completion_tokens", "is_estimated"),
-        ("reasoning_tokens", "cached_tokens", "cache_write_tokens"),
+        ("kind", "is_estimated"),
+        ("prompt_tokens", "completion_tokens"),
+        ("reasoning_tokens", "cached_tokens"),
+        ("cache_write_tokens", "cost_source"),
         ("cost", "currency"),
-        ("cost_source", "price", "own_price"),
+        ("price", "own_price"),
         ("ttft_ms", "duration_ms"),
     )
 

@@ -14,6 +14,8 @@ from django.db import DatabaseError
 from accounts.access import socket_user
 from llmplatform.nudges import nudges
 from llmplatform.sockets import (
+    ALIVE,
+    ALIVE_EVERY_S,
     NOT_FOUND,
     TRY_AGAIN,
     UNAUTHENTICATED,
@@ -31,8 +33,6 @@ logger = logging.getLogger(__name__)
 LOOK_EVERY_S = 1.0
 LOOK_EVERY_FINAL_S = 5.0
 CHECK_EVERY_S = 3.0
-# A page that hears nothing for a minute takes its connection for a broken one.
-ALIVE_EVERY_S = 20.0
 
 
 class TrainingConsumer(Listener):
@@ -84,7 +84,7 @@ class TrainingConsumer(Listener):
             self._nudged.clear()
             news = await in_database(watch.news)()
             if time.monotonic() - told_at >= ALIVE_EVERY_S:
-                news = news or [{"type": "alive"}]
+                news = news or [ALIVE]
             for event in news:
                 await self.tell(event)
                 told_at = time.monotonic()

@@ -114,6 +114,29 @@ def test_a_lost_connection_loses_nothing(echo: ProviderModel, alice: User, sign_
     assert sentences == [str(n) for n in range(1, 61)] and len(sockets) > 1
 
 
+def test_a_connection_that_broke_unseen_is_made_again(
+    echo: ProviderModel, alice: User, sign_in: SignIn
+) -> None:
+    """As behind a router that has forgotten it: nothing comes any more, and nothing says so."""
+    page = sign_in(alice)
+    page.clock.install()
+    sockets: list[Any] = []
+
+    def deaf(socket: Any) -> None:
+        sockets.append(socket)
+        if len(sockets) > 1:
+            socket.connect_to_server()
+
+    page.route_web_socket(re.compile("/ws/chat/"), deaf)
+    start(page, "/long 30")
+    answer(page).wait_for()
+    assert len(sockets) == 1
+    page.clock.fast_forward(70_000)
+    page.clock.fast_forward(2_000)
+    wait_until_done(page)
+    assert "Sentence 30 of 30." in answer(page).locator(".answer").inner_text()
+
+
 def test_stopping_from_a_second_tab(echo: ProviderModel, alice: User, sign_in: SignIn) -> None:
     page = sign_in(alice)
     start(page, "/long 900")

@@ -126,6 +126,17 @@ async def test_a_second_socket_picks_up_where_it_is(session: ChatSession, alice:
     await second.disconnect()
 
 
+async def test_silence_is_told(
+    session: ChatSession, alice: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumers, "ALIVE_EVERY_S", 0.1)
+    socket = await opened(session, alice)
+    assert (await socket.event())["type"] == "state"
+    for _time in range(3):
+        assert await socket.event() == {"type": "alive"}
+    await socket.disconnect()
+
+
 async def test_it_works_without_nudges(
     session: ChatSession, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

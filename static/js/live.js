@@ -34,9 +34,10 @@ export function live(path, onEvent, onState) {
     };
     socket.onclose = ({ code }) => {
       socket = null;
-      if (code === UNAUTHENTICATED && !isLeaving()) location.reload();
-      else if (code === NOT_FOUND) onState("gone");
-      else later();
+      if (code !== UNAUTHENTICATED && code !== NOT_FOUND) later();
+      else if (isLeaving()) return;
+      else if (code === UNAUTHENTICATED) location.reload();
+      else onState("gone");
     };
   }
 
