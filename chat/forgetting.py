@@ -1,5 +1,5 @@
-"""Chats whose time to be restored is over. A worker deletes them, and loads nothing for it that
-only answering needs.
+"""Chats whose time to be restored is over, and imports of long ago. A worker deletes them, and
+loads nothing for it that only answering or importing needs.
 """
 
 import logging
@@ -8,13 +8,14 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from chat.models import ChatSession, ChatSettings
+from chat.models import ChatImport, ChatSession, ChatSettings, ImportStatus
 
 logger = logging.getLogger(__name__)
 
 AT_A_TIME = 50
 # A task has a minute; what is left is for the next hour.
 PATIENCE_S = 30.0
+IMPORT_WAITS, IMPORT_KEPT = timedelta(days=2), timedelta(days=30)
 
 
 def forget_deleted() -> int:
@@ -32,3 +33,13 @@ def forget_deleted() -> int:
     if gone:
         logger.info("%d chats that were deleted long ago are gone for good", gone)
     return gone
+
+
+def forget_imports() -> int:
+    """Files nobody started the import of, and reports of long ago; how many."""
+    now, ended = timezone.now(), (ImportStatus.DONE, ImportStatus.FAILED)
+    waiting = ChatImport.objects.filter(
+        status=ImportStatus.READY, created_at__lt=now - IMPORT_WAITS
+    )
+    old = ChatImport.objects.filter(status__in=ended, created_at__lt=now - IMPORT_KEPT)
+    return waiting.delete()[0] + old.delete()[0]

@@ -55,10 +55,8 @@ def fill_search() -> None:
 @shared_task(name="chat.tasks.forget", expires=600)
 def forget() -> None:
     """What nobody sends or starts, and what was deleted long ago."""
-    from chat.importing import work  # only here: a worker is smaller without it
-
     reaping.forget_unsent()
-    work.forget_old()
+    forgetting.forget_imports()
     forgetting.forget_deleted()
 
 
@@ -66,6 +64,6 @@ def forget() -> None:
 def look_at_imports() -> None:
     """Processes for imports that wait."""
     if ChatImport.objects.filter(status__in=("queued", "running")).exists():
-        from chat.importing import work
+        from chat.importing import work  # only now: a worker is smaller without it
 
         work.look()

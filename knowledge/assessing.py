@@ -11,7 +11,6 @@ import math
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -24,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from knowledge import dispatch, finding
+from knowledge import dispatch, finding, queues
 from knowledge.models import Assessment, AssessmentStatus, Base, Question, Space
 from providers.errors import ProviderError
 
@@ -38,8 +37,6 @@ MAX_FILE_BYTES = 20 * 1024**2
 MAX_COMPARED = 200
 SHINGLE = 6
 ENOUGH = 0.6
-DEAD_AFTER = timedelta(seconds=60)
-MAX_ATTEMPTS = 5
 
 
 @dataclass(frozen=True)
@@ -206,23 +203,8 @@ def start(*, base: Base, actor: User, request: HttpRequest | None = None) -> Ass
     return assessment
 
 
-def waiting() -> Any:
-    return Assessment.objects.filter(status=AssessmentStatus.QUEUED).order_by("created_at")
-
-
-def reap() -> None:
-    """Those whose worker has died wait again; after several times they have failed."""
-    dead = Assessment.objects.filter(
-        status=AssessmentStatus.RUNNING, heartbeat_at__lt=Now() - DEAD_AFTER
-    )
-    dead.filter(fence__gte=MAX_ATTEMPTS).update(
-        status=AssessmentStatus.FAILED, error=_("The worker ended again and again.")
-    )
-    dead.update(status=AssessmentStatus.QUEUED)
-
-
 def claim() -> Assessment | None:
-    for pk in waiting().values_list("pk", flat=True)[:5]:
+    for pk in queues.assessments().values_list("pk", flat=True)[:5]:
         rows = Assessment.objects.filter(pk=pk, status=AssessmentStatus.QUEUED)
         if rows.update(
             status=AssessmentStatus.RUNNING, fence=F("fence") + 1, heartbeat_at=Now(), done=0

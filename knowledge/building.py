@@ -5,21 +5,18 @@ answers from then on unless they went worse, and is kept beside until somebody d
 """
 
 import logging
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 
-from knowledge import assessing, bases, changes, embedding, ingesting
+from knowledge import assessing, bases, changes, embedding, ingesting, queues
 from knowledge.models import Chunk, Space, SpaceStatus
 from providers.errors import ProviderError
 
 logger = logging.getLogger(__name__)
 
-DEAD_AFTER = timedelta(seconds=45)
-MAX_ATTEMPTS = 5
 # Of the saved questions' MRR: less than so much worse is noise.
 TOLERANCE = 0.005
 
@@ -28,14 +25,9 @@ class GivenUp(Exception):
     """Somebody chose another model meanwhile, or another worker builds it."""
 
 
-def waiting() -> Any:
-    free = Q(heartbeat_at=None) | Q(heartbeat_at__lt=Now() - DEAD_AFTER)
-    return Space.objects.filter(free, status=SpaceStatus.BUILDING).order_by("created_at")
-
-
 def claim() -> Space | None:
-    for pk in waiting().values_list("pk", flat=True)[:20]:
-        if waiting().filter(pk=pk).update(attempt=F("attempt") + 1, heartbeat_at=Now()):
+    for pk in queues.spaces().values_list("pk", flat=True)[:20]:
+        if queues.spaces().filter(pk=pk).update(attempt=F("attempt") + 1, heartbeat_at=Now()):
             return Space.objects.select_related("base__owner", "embedding_model__provider").get(
                 pk=pk
             )
@@ -68,7 +60,7 @@ def build(space: Space) -> None:
 def _stop(space: Space, code: str, error: str, may_pass: bool) -> None:
     """What may pass is tried again once its heartbeat is old."""
     status = SpaceStatus.BUILDING
-    if not may_pass or space.attempt >= MAX_ATTEMPTS:
+    if not may_pass or space.attempt >= queues.SPACE_ATTEMPTS:
         status = SpaceStatus.FAILED
     try:
         tell(space, status=status, error_code=code, error=error)

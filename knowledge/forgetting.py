@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from knowledge import files, indexing
+from knowledge import files
 from knowledge.models import Document, Space, SpaceStatus, Vector
 
 ROWS = 1000
@@ -17,6 +17,8 @@ def forget() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     _forget_files()
     for space in Space.objects.filter(status=SpaceStatus.RETIRED):
+        from knowledge import indexing  # only now: a worker is smaller without it
+
         indexing.drop_on_server(space.pk)
         while pks := list(Vector.objects.filter(space=space).values_list("pk", flat=True)[:ROWS]):
             Vector.objects.filter(pk__in=pks).delete()

@@ -16,7 +16,6 @@ from uuid import UUID
 
 import numpy as np
 from django.conf import settings
-from django.db.models import F, QuerySet
 
 from knowledge import words
 from knowledge.index import Filters, Hit, Index, Point, open_folder, open_server
@@ -229,15 +228,6 @@ def _passage(base: Base, chunk: Chunk, hit: Hit) -> Passage:
             hit.dense_rank, hit.dense_score, hit.lexical_rank, hit.lexical_score, hit.score
         ),
     )
-
-
-def behind() -> "QuerySet[Space]":
-    """Spaces of which a server does not know the last changes; none without a server."""
-    if not is_server():
-        return Space.objects.none()
-    wanted = (SpaceStatus.LIVE, SpaceStatus.KEPT)
-    rows = Space.objects.select_related("base").filter(status__in=wanted)
-    return rows.filter(applied__lt=F("base__revision"))
 
 
 def drop_on_server(space_id: UUID) -> None:

@@ -13,11 +13,11 @@ from itertools import islice
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from knowledge import changes, embedding
+from knowledge import changes, embedding, queues
 from knowledge.chunking import Chunk as Cut
 from knowledge.chunking import ChunkSettings, chunks_of
 from knowledge.models import Chunk, Document, DocumentStatus, Space, SpaceStatus, Stage, Vector
@@ -26,10 +26,8 @@ from providers.errors import ProviderError
 
 logger = logging.getLogger(__name__)
 
-MAX_ATTEMPTS = 3
 # Of a busy provider, with waits that double: about an hour.
 MAX_WAITS = 10
-DEAD_AFTER = timedelta(seconds=45)
 # Rows in one statement; SQLite's other writers wait for each.
 ROWS = 500
 # The longest that a provider may let a document wait before it is tried again.
@@ -40,15 +38,9 @@ class Superseded(Exception):
     """The document was deleted, is to be read again, or somebody else has it now."""
 
 
-def waiting() -> Any:
-    """Documents that can be worked on now, the oldest first."""
-    due = Q(not_before=None) | Q(not_before__lte=Now())
-    return Document.objects.filter(due, status=DocumentStatus.PENDING).order_by("pk")
-
-
 def claim() -> Document | None:
     """The next document, now in work here."""
-    for pk in waiting().values_list("pk", flat=True)[:20]:
+    for pk in queues.documents().values_list("pk", flat=True)[:20]:
         rows = Document.objects.filter(pk=pk, status=DocumentStatus.PENDING)
         if rows.update(
             status=DocumentStatus.PROCESSING,
@@ -62,17 +54,6 @@ def claim() -> Document | None:
         ):
             return Document.objects.select_related("base").get(pk=pk)
     return None
-
-
-def reap() -> None:
-    """Documents whose worker has died wait again; after several attempts they have failed."""
-    dead = Document.objects.filter(
-        status=DocumentStatus.PROCESSING, heartbeat_at__lt=Now() - DEAD_AFTER
-    )
-    dead.filter(attempt__gte=MAX_ATTEMPTS).update(
-        status=DocumentStatus.FAILED, stage="", error_code="broke_off", error_params={}
-    )
-    dead.update(status=DocumentStatus.PENDING, stage="")
 
 
 def ingest(document: Document, reader: Reader) -> None:

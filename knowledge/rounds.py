@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from django.db.models import Model
 from django.db.models.functions import Now
 
-from knowledge import assessing, building, indexing, ingesting
+from knowledge import assessing, building, indexing, ingesting, queues
 from knowledge.index import IndexUnavailable
 from knowledge.models import Assessment, Document, Space
 from knowledge.reading import Reader
@@ -21,14 +21,6 @@ class Pulse(Protocol):
     beat: Callable[[], object] | None
 
 
-def is_waiting() -> bool:
-    """Whether a worker would find something to do."""
-    ingesting.reap()
-    assessing.reap()
-    queues = (ingesting.waiting(), building.waiting(), assessing.waiting(), indexing.behind())
-    return any(queue.exists() for queue in queues)
-
-
 def _beating(row: Model, **state: Any) -> Callable[[], object]:
     rows = type(row)._default_manager.filter(pk=row.pk, **state)
     return lambda: rows.update(heartbeat_at=Now())
@@ -36,7 +28,7 @@ def _beating(row: Model, **state: Any) -> Callable[[], object]:
 
 def step(reader: Reader, pulse: Pulse) -> bool:
     """One piece of work; False if there is none."""
-    ingesting.reap()
+    queues.reap_documents()
     try:
         told = _tell_server()
         return _document(reader, pulse) or _space(pulse) or _assessment(pulse) or told
@@ -47,7 +39,7 @@ def step(reader: Reader, pulse: Pulse) -> bool:
 def _tell_server() -> bool:
     """What has changed, where there is a server. One that is away is told later."""
     was_behind = False
-    for space in indexing.behind():
+    for space in queues.behind():
         try:
             was_behind = indexing.catch_up(space)
         except IndexUnavailable as error:
@@ -75,7 +67,7 @@ def _space(pulse: Pulse) -> bool:
 
 
 def _assessment(pulse: Pulse) -> bool:
-    assessing.reap()
+    queues.reap_assessments()
     assessment: Assessment | None = assessing.claim()
     if assessment is None:
         return False

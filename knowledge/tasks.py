@@ -10,6 +10,8 @@ from uuid import UUID
 from celery import shared_task
 from django.conf import settings
 
+from knowledge import queues
+
 
 def lock_file() -> Path:
     """Held by the worker of this machine as long as it lives."""
@@ -20,9 +22,7 @@ def lock_file() -> Path:
 def look() -> None:
     """A process for what waits, unless this machine has one. It inherits the lock, so that no
     second one is started while it starts."""
-    from knowledge import rounds  # only here: most workers seldom have a document
-
-    if not rounds.is_waiting():
+    if not queues.is_waiting():
         return
     lock_file().parent.mkdir(parents=True, exist_ok=True)
     with lock_file().open("a") as file, suppress(BlockingIOError):
@@ -39,7 +39,7 @@ def look() -> None:
 @shared_task(expires=600)
 def drop_space(space_id: str) -> None:
     """Of a base that is gone; only a server has to be told."""
-    from knowledge import indexing
+    from knowledge import indexing  # only here: a worker is smaller without it
 
     indexing.drop_on_server(UUID(space_id))
 

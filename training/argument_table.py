@@ -6,14 +6,13 @@ their words in every language side by side.
 """
 
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.utils.functional import Promise, lazystr
+from django.utils.functional import Promise, lazy
 from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
@@ -24,19 +23,13 @@ FOLDER = Path(__file__).resolve().parent / "argument_files"
 BLOCKED_FILE = "blocked"
 
 
-class Worded:
-    """A text in the languages of its file; English where the reader's own is not among them."""
-
-    def __init__(self, words: Mapping[str, str]) -> None:
-        self._words = words
-
-    def __str__(self) -> str:
-        language = (get_language() or "en").partition("-")[0]
-        return self._words.get(language, self._words["en"])
+def _spoken(**words: str) -> str:
+    """English where the reader's own language is not among them."""
+    return words.get((get_language() or "en").partition("-")[0], words["en"])
 
 
-def worded(en: str, zh: str) -> Promise:
-    return lazystr(Worded({"en": en, "zh": zh}))
+# Once: each call of `lazy` makes a class of 28 KB.
+worded = lazy(_spoken, str)
 
 
 @dataclass(frozen=True)
@@ -120,7 +113,7 @@ def _argument(name: str, group: str, row: dict[str, Any]) -> Argument:
     (label_en, help_en), (label_zh, help_zh) = row.pop("en"), row.pop("zh")
     for key in ("choices", "methods", "stages"):
         row[key] = tuple(row.get(key, ()))
-    label, text = worded(label_en, label_zh), worded(help_en, help_zh)
+    label, text = worded(en=label_en, zh=label_zh), worded(en=help_en, zh=help_zh)
     return Argument(name=name, group=group, label=label, help=text, **row)
 
 
@@ -129,7 +122,7 @@ ARGUMENTS: tuple[Argument, ...] = tuple(
 )
 BY_NAME: dict[str, Argument] = {argument.name: argument for argument in ARGUMENTS}
 BLOCKED: tuple[Blocked, ...] = tuple(
-    Blocked(code, worded(row["en"], row["zh"]), tuple(row["names"]))
+    Blocked(code, worded(en=row["en"], zh=row["zh"]), tuple(row["names"]))
     for code, row in _read(BLOCKED_FILE).items()
 )
 WHY_BLOCKED: dict[str, Text] = {name: row.reason for row in BLOCKED for name in row.names}

@@ -45,8 +45,6 @@ MAX_ATTEMPTS = 3
 LISTED = 200
 TELL_EVERY_S = 0.7
 DEAD_AFTER = timedelta(seconds=60)
-WAITS = timedelta(days=2)
-KEPT = timedelta(days=30)
 
 Step = Callable[[Conversation], str]
 
@@ -160,14 +158,6 @@ def _start_process(pk: uuid.UUID) -> None:
     """In the session of the worker that starts it: it ends with the platform, and begins anew."""
     command = [sys.executable, "-m", "chat.import_worker", str(pk)]
     subprocess.Popen(command, cwd=settings.BASE_DIR, stdin=subprocess.DEVNULL)
-
-
-def forget_old() -> int:
-    """Files nobody started the import of, and reports of long ago; how many."""
-    now, ended = timezone.now(), (ImportStatus.DONE, ImportStatus.FAILED)
-    waiting = ChatImport.objects.filter(status=ImportStatus.READY, created_at__lt=now - WAITS)
-    old = ChatImport.objects.filter(status__in=ended, created_at__lt=now - KEPT)
-    return waiting.delete()[0] + old.delete()[0]
 
 
 def run(row: ChatImport) -> None:

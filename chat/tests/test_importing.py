@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
-from chat import exporting, import_worker, services
+from chat import exporting, forgetting, import_worker, services
 from chat.importing import elements, sources, work
 from chat.importing.conversations import time_of
 from chat.importing.elements import Element, Part, Unreadable
@@ -507,7 +507,7 @@ def test_limits_of_one_person(db: None, alice: User, monkeypatch: pytest.MonkeyP
     with pytest.raises(ValidationError, match="larger than"):
         begin(alice, b"[  ]")
     ChatImport.objects.update(created_at=timezone.now() - timedelta(days=3))
-    assert work.forget_old() == work.MAX_OPEN
+    assert forgetting.forget_imports() == work.MAX_OPEN
 
 
 def test_the_pages(transactional_db: None, alice: User, bob: User, client_for: ClientFor) -> None:

@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
-from knowledge import assessing
+from knowledge import assessing, queues
 from knowledge.models import Assessment, AssessmentStatus, Base
 from knowledge.tests.conftest import Ingested
 
@@ -93,7 +93,7 @@ def test_a_worker_that_comes_back_too_late_says_nothing(base: Base, ingested: In
     assessing.start(base=base, actor=base.owner)
     late = assessing.claim()
     Assessment.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-    assessing.reap()
+    queues.reap_assessments()
     now = assessing.claim()
     assert late is not None and now is not None and late.pk == now.pk
     assessing.run(late)
@@ -106,10 +106,10 @@ def test_one_whose_worker_ends_again_and_again_has_failed(base: Base, ingested: 
     asked = [assessing.Asked("How long is the warranty?", "Two years.")]
     assessing.add_questions(base=base, asked=asked, actor=base.owner)
     assessing.start(base=base, actor=base.owner)
-    for _time in range(assessing.MAX_ATTEMPTS):
+    for _time in range(queues.ASSESSMENT_ATTEMPTS):
         assert assessing.claim() is not None
         Assessment.objects.update(heartbeat_at=timezone.now() - timedelta(minutes=5))
-        assessing.reap()
+        queues.reap_assessments()
     assessment = Assessment.objects.get()
     assert assessment.status == AssessmentStatus.FAILED and assessment.error
 

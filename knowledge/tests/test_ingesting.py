@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from accounts.models import AuditEvent, User
-from knowledge import bases, changes, documents, finding, indexing, ingesting, tasks
+from knowledge import bases, changes, documents, finding, indexing, ingesting, queues, tasks
 from knowledge.models import Base, Change, Chunk, Document, DocumentStatus
 from knowledge.reading import Parsed, Reader
 from knowledge.tests.conftest import Ingested
@@ -160,10 +160,10 @@ def test_one_that_breaks_off_again_and_again_has_failed(base: Base) -> None:
         base=base, file=BytesIO(WARRANTY.encode()), name="a.txt", actor=base.owner
     )
     long_ago = timezone.now() - timedelta(minutes=5)
-    for _attempt in range(ingesting.MAX_ATTEMPTS):
+    for _attempt in range(queues.DOCUMENT_ATTEMPTS):
         assert ingesting.claim() is not None
         Document.objects.update(heartbeat_at=long_ago)
-        ingesting.reap()
+        queues.reap_documents()
     document = Document.objects.get()
     assert (document.status, document.error_code) == (DocumentStatus.FAILED, "broke_off")
 

@@ -8,7 +8,7 @@ import pytest
 from qdrant_client import QdrantClient
 
 from conftest import free_port
-from knowledge import documents, finding, forgetting, indexing
+from knowledge import documents, finding, forgetting, indexing, queues
 from knowledge.index.server import Server, connect
 from knowledge.models import Base, Chunk, Document
 from knowledge.tests.conftest import Ingested
@@ -43,7 +43,7 @@ def test_the_worker_tells_it(base: Base, server: Server, ingested: Ingested) -> 
     assert server.count(indexing.place_of(space)) == Chunk.objects.count() == 1
     documents.delete_document(document=document, actor=base.owner)
     assert [each.text for each in _find(base).passages] == []
-    assert indexing.behind().count() == 1
+    assert queues.behind().count() == 1
 
 
 def test_telling_it_twice_changes_nothing(
@@ -54,7 +54,7 @@ def test_telling_it_twice_changes_nothing(
     base.spaces.update(applied=0)
     work()
     assert server.count(indexing.place_of(space)) == 1
-    assert not indexing.behind().exists()
+    assert not queues.behind().exists()
 
 
 def test_while_it_is_away_documents_are_read_and_told_later(

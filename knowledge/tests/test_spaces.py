@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ValidationError
 
 from accounts.models import User
-from knowledge import assessing, bases, finding, ingesting
+from knowledge import assessing, bases, finding, queues
 from knowledge.models import Base, Document, DocumentStatus, SpaceStatus, Vector
 from knowledge.tests.conftest import Ingested
 from knowledge.tests.meaning import MeaningServer
@@ -122,7 +122,7 @@ def test_a_busy_provider_lets_a_document_wait(
     meaning.mode = "429"
     document = ingested(WARRANTY)
     assert document.status == DocumentStatus.PENDING and document.not_before is not None
-    for _again in range(ingesting.MAX_ATTEMPTS):
+    for _again in range(queues.DOCUMENT_ATTEMPTS):
         Document.objects.update(not_before=None)
         work()
     document.refresh_from_db()

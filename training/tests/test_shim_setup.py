@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
+from pathlib import Path
 
 from django.conf import settings
 from django.urls import reverse
@@ -21,6 +22,19 @@ background.app.loader.import_default_modules()
 background.app.Worker(queues=["celery"])
 assert not HEAVY & sys.modules.keys(), HEAVY & sys.modules.keys()
 """
+QUIET = (
+    WORKER
+    + """
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+settings.MIGRATION_MODULES = {app.label: None for app in apps.get_app_configs()}
+call_command("migrate", run_syncdb=True, verbosity=0)
+for entry in background.app.conf.beat_schedule.values():
+    background.app.tasks[entry["task"]].apply(args=entry.get("args", ()), throw=True)
+    assert not HEAVY & sys.modules.keys(), (entry["task"], HEAVY & sys.modules.keys())
+"""
+)
 SCRIPT = """
 import sys, uuid
 from training.shim.__main__ import set_up
@@ -34,13 +48,13 @@ assert "training.views" not in sys.modules
 """
 
 
-def run(script: str) -> str:
+def run(script: str, **env: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", f"{HEAVY}\n{script}"],
         capture_output=True,
         text=True,
         cwd=settings.BASE_DIR,
-        env=os.environ | {"DJANGO_SETTINGS_MODULE": "llmplatform.settings"},
+        env=os.environ | {"DJANGO_SETTINGS_MODULE": "llmplatform.settings"} | env,
         check=False,
     )
     assert done.returncode == 0, done.stderr
@@ -53,3 +67,8 @@ def test_a_shim_loads_little_and_links_to_the_same_page() -> None:
 
 def test_a_worker_loads_little() -> None:
     run(WORKER)
+
+
+def test_a_worker_without_work_stays_as_small(tmp_path: Path) -> None:
+    """Every periodic task has run once, on an empty database."""
+    run(QUIET, DATABASE_URL=f"sqlite:///{tmp_path}/db.sqlite3", REDIS_URL="")
