@@ -10,7 +10,7 @@ def orders() -> list[Any]:
     return [
         pytest.param(model, str(name).lstrip("-"), id=f"{model._meta.label}.{name}")
         for model in apps.get_models()
-        for name in model._meta.ordering
+        for name in model._meta.ordering or ()
         if isinstance(name, str) and "__" not in name and name.lstrip("-") not in ("pk", "?")
     ]
 
