@@ -59,6 +59,14 @@ def test_times_add_up(alice: User) -> None:
     assert round(report.total_s / 60) == 49
 
 
+def test_attempts_are_readable_on_a_phone(
+    alice: User, client_for: Callable[[User], Client]
+) -> None:
+    job = finished_job(alice)
+    page = client_for(alice).get(f"/training/{job.pk}/report/").text
+    assert "table-stacked" in page and 'data-label="Ended as"' in page
+
+
 def test_each_attempt_has_its_steps_and_its_end(alice: User) -> None:
     first, second = reports.report_of(finished_job(alice)).attempts
     assert (first.from_step, first.to_step, first.outcome) == (0, 24, "paused")
