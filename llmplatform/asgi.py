@@ -9,9 +9,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
 from asgiref.sync import sync_to_async
 from django.core.asgi import get_asgi_application
 
+from llmplatform.left_out import left_out
+
 # Importing makes much and leaves nothing: the collector would take a sixth of the start for that.
 gc.disable()
-django_application = get_asgi_application()
+with left_out():
+    django_application = get_asgi_application()
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
