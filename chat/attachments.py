@@ -107,6 +107,8 @@ def chosen(
 def waiting(user: User, ids: Iterable[str]) -> list[Attachment]:
     """Those that a form names and that the person may read, in its order."""
     wanted = list(filter(None, map(_uuid, ids)))
+    if not wanted:
+        return []
     rows = Attachment.objects.readable_by(user).in_bulk(wanted[:MAX_PER_MESSAGE])
     return [rows[pk] for pk in wanted if pk in rows]
 
@@ -121,6 +123,8 @@ def _uuid(text: str) -> uuid.UUID | None:
 def attach(*, message: Message, owner: User, ids: Sequence[uuid.UUID]) -> None:
     """Send them with this question. Raises ValidationError unless all are there and unsent."""
     wanted = list(dict.fromkeys(ids))
+    if not wanted:
+        return
     if len(wanted) > MAX_PER_MESSAGE:
         text = ngettext(
             "A message takes %(count)s file.", "A message takes %(count)s files.", MAX_PER_MESSAGE
@@ -131,6 +135,12 @@ def attach(*, message: Message, owner: User, ids: Sequence[uuid.UUID]) -> None:
         if not mine.filter(pk=pk).update(message=message, position=position):
             gone = _("A file is not there any more. Attach it again.")
             raise ValidationError({"attachments": [gone]})
+
+
+def note_none(message: Message) -> None:
+    """A new one, of which that is known: nobody need look for its files."""
+    cache = message.__dict__.setdefault("_prefetched_objects_cache", {})
+    cache["attachments"] = Attachment.objects.none()
 
 
 def title_of(ids: Sequence[uuid.UUID]) -> str:

@@ -28,7 +28,7 @@ from knowledge.models import Base
 from knowledge.types import Passage
 from providers.errors import BudgetReached, NoSuchModel
 from providers.models import ProviderModel
-from providers.services import check_limits, resolve_chat_target
+from providers.services import chat_target, check_limits
 from providers.types import Target
 from training.models import ModelVersion
 
@@ -162,12 +162,10 @@ def ask(
     text = _checked(content, may_be_empty=bool(has_files))
     target = _target(session, actor)
     with transaction.atomic():
-        locked = _claim(session)
+        locked, tree = _claim(session)
         parent_id = instead_of.parent_id if instead_of else locked.tip_id
-        history = Tree.of(locked).path_to(parent_id)
-        if not locked.title:
-            title = title_of(text) or files.title_of(attachments)
-            ChatSession.objects.filter(pk=locked.pk).update(title=title)
+        history = tree.path_to(parent_id)
+        locked.title = locked.title or title_of(text) or files.title_of(attachments)
         question = Message.objects.create(
             session=locked,
             parent_id=parent_id,
@@ -184,6 +182,8 @@ def ask(
         )
         try:
             files.attach(message=question, owner=actor, ids=attachments)
+            if not has_files:
+                files.note_none(question)
             return _answer(locked, actor, target, [*history, question])
         except ValidationError:
             files.undo(copied)
@@ -211,8 +211,8 @@ def ask_again(*, answer: Message, actor: User) -> Message:
     """
     target = _target(answer.session, actor)
     with transaction.atomic():
-        locked = _claim(answer.session)
-        return _answer(locked, actor, target, Tree.of(locked).path_to(answer.parent_id))
+        locked, tree = _claim(answer.session)
+        return _answer(locked, actor, target, tree.path_to(answer.parent_id))
 
 
 def go_on(*, answer: Message, actor: User) -> Message:
@@ -221,8 +221,8 @@ def go_on(*, answer: Message, actor: User) -> Message:
     if not answer.is_unfinished:
         raise ValidationError(_("This answer is complete."))
     with transaction.atomic():
-        locked = _claim(answer.session)
-        path = Tree.of(locked).path_to(answer.pk)
+        locked, tree = _claim(answer.session)
+        path = tree.path_to(answer.pk)
         answer.refresh_from_db()
         index.remove(message=answer)
         messages = context.build(locked, path, is_continued=True)
@@ -234,13 +234,12 @@ def go_on(*, answer: Message, actor: User) -> Message:
 def show_version(*, message: Message) -> None:
     """Show this version of a message, and what followed it last. Raises StillAnswering."""
     with transaction.atomic():
-        locked = _claim(message.session)
-        tree = Tree.of(locked)
+        locked, tree = _claim(message.session)
         leaf = tree.newest_leaf(message.pk)
         path = tree.nodes_to(leaf.pk)
         shown = [each.pk for each in path if each.position >= message.position]
         Message.objects.filter(pk__in=shown).update(revision=locked.revision)
-        ChatSession.objects.filter(pk=locked.pk).update(tip=leaf.pk)
+        ChatSession.objects.filter(pk=locked.pk).update(tip=leaf.pk, revision=locked.revision)
         _tell(locked.pk)
 
 
@@ -264,7 +263,7 @@ def _checked(content: str, *, may_be_empty: bool) -> str:
 def _target(session: ChatSession, actor: User) -> Target:
     _check_limits(actor)
     try:
-        return resolve_chat_target(user=actor, model_pk=session.model_id or 0)
+        return chat_target(user=actor, model=session.model)
     except NoSuchModel as error:
         raise ValidationError({"model": [_("Choose a model that is available.")]}) from error
 
@@ -276,18 +275,19 @@ def _check_limits(actor: User) -> None:
         raise ValidationError({"model": [str(error.advice)]}) from error
 
 
-def _claim(session: ChatSession) -> ChatSession:
-    """The session, locked, with its next revision. Raises StillAnswering, ValidationError."""
+def _claim(session: ChatSession) -> tuple[ChatSession, Tree]:
+    """The session, locked, with its next revision, which the caller writes with what it changes;
+    and what has been said in it. Raises StillAnswering, ValidationError."""
     locked = ChatSession.objects.kept().select_for_update().filter(pk=session.pk).first()
     if locked is None:
         raise ValidationError(_("This chat has been deleted."))
-    if locked.messages.streaming().exists():
+    tree = Tree.of(locked)
+    if tree.is_answering:
         raise StillAnswering
     locked.revision += 1
-    ChatSession.objects.filter(pk=locked.pk).update(revision=locked.revision)
     if locked.model_id == session.model_id:
         locked.model = session.model
-    return locked
+    return locked, tree
 
 
 def _tell(session_id: uuid.UUID) -> None:
@@ -325,8 +325,13 @@ def _start(
     answer.revision = session.revision
     answer.model_version = _version(actor, target)
     answer.save()
-    # What is talked about again is not put aside.
-    ChatSession.objects.filter(pk=session.pk).update(tip=answer, updated_at=now, is_archived=False)
+    ChatSession.objects.filter(pk=session.pk).update(
+        title=session.title,
+        tip=answer,
+        revision=session.revision,
+        updated_at=now,
+        is_archived=False,  # what is talked about again is not put aside
+    )
     generation = Generation(
         message_id=answer.pk,
         session_id=session.pk,

@@ -56,11 +56,21 @@ class Tree:
             self._children.setdefault(node.parent_id, []).append(node)
 
     @classmethod
-    def of(cls, session: ChatSession, *, since: int = 0) -> Self:
-        """Without those before the position `since`: paths begin there."""
+    def of(cls, session: ChatSession, *, since: int = 0, until: int | None = None) -> Self:
+        """Without those before the position `since`: paths begin there; and from `until` on."""
         rows = session.messages.order_by("position", "created_at", "pk")
         rows = rows.filter(position__gte=since) if since else rows
+        rows = rows if until is None else rows.filter(position__lt=until)
         return cls(map(Node._make, rows.values_list(*Node._fields)))
+
+    @property
+    def nodes(self) -> list[Node]:
+        """By their position."""
+        return list(self._by_id.values())
+
+    @property
+    def is_answering(self) -> bool:
+        return any(node.is_streaming for node in self.nodes)
 
     def nodes_to(self, message_id: uuid.UUID | None) -> list[Node]:
         """From the first question to this message."""

@@ -1,13 +1,12 @@
 """The part of a conversation that a page shows."""
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chat.models import ChatSession
-from chat.threads import Node, Tree, Turn
+from chat.threads import Tree, Turn
 
-TURNS_PER_PAGE = 60
+TURNS_PER_PAGE = 40
 
 
 @dataclass(frozen=True)
@@ -32,26 +31,33 @@ def window(
     tip = session.tip
     total = tip.position + 1 if tip else 0
     is_answering = tip is not None and tip.is_streaming
-    if at is not None:
-        return _around(session, at, before, is_answering)
-    end = total if before is None else min(before, total)
-    start = max(0, end - TURNS_PER_PAGE)
-    tree = Tree.of(session, since=start)
-    nodes = tree.nodes_to(session.tip_id)[: end - start]
-    return Window(tree.turns(nodes), start, end == total, is_answering)
-
-
-def _around(session: ChatSession, at: uuid.UUID, before: int | None, is_answering: bool) -> Window:
+    place = None if at is None else session.messages.values_list("position", flat=True).get(pk=at)
+    start, end = _part(total, place, before)
+    if end < total and _is_straight(session, start if place is None else min(start, place), total):
+        tree = Tree.of(session, since=start, until=end)
+        return Window(tree.turns(tree.nodes), start, False, is_answering)
+    if at is None:
+        tree = Tree.of(session, since=start)
+        nodes = tree.nodes_to(session.tip_id)[: end - start]
+        return Window(tree.turns(nodes), start, end == total, is_answering)
     tree = Tree.of(session)
     path = tree.nodes_to(session.tip_id)
     unshown = None if any(node.pk == at for node in path) else at
     if unshown is not None:
         path = tree.nodes_to(tree.newest_leaf(at).pk)
-    end = min(len(path), _position(path, at) + TURNS_PER_PAGE // 2 if before is None else before)
-    start = max(0, end - TURNS_PER_PAGE)
+    start, end = _part(len(path), place, before)
     is_end = end == len(path) and unshown is None
     return Window(tree.turns(path[start:end]), start, is_end, is_answering, unshown)
 
 
-def _position(path: Sequence[Node], message_id: uuid.UUID) -> int:
-    return next(node.position for node in path if node.pk == message_id)
+def _part(total: int, place: int | None, before: int | None) -> tuple[int, int]:
+    """Positions of the first turn that is shown, and of the first one after."""
+    end = total if place is None else place + TURNS_PER_PAGE // 2
+    end = min(end if before is None else before, total)
+    return max(0, end - TURNS_PER_PAGE), end
+
+
+def _is_straight(session: ChatSession, since: int, total: int) -> bool:
+    """Whether nothing from that position on has a second version: all there is, is shown. Of a long
+    conversation only the part that is wanted need be read then."""
+    return session.messages.filter(position__gte=since).count() == total - since

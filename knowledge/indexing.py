@@ -15,6 +15,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import F
 
 from knowledge import words
 from knowledge.index import Filters, Hit, Index, Point, open_folder, open_server
@@ -30,11 +31,6 @@ WAIT_S = 1.5
 CHUNKS = 500
 # A base of few chunks says little about how long its chunks are.
 USUAL_TERMS, USUAL_WEIGHT, LOOKED_AT = 150.0, 20, 500
-# Columns that a passage is made of: to read all takes twice as long.
-SHOWN = (
-    *("document", "position", "text", "start", "end", "page", "headings"),
-    *("document__name", "document__metadata"),
-)
 LOW_BITS = (1 << 64) - 1
 
 
@@ -202,32 +198,28 @@ def _knows_all(space: Space) -> bool:
 def passages(base: Base, hits: Iterable[Hit]) -> list[Passage]:
     """In the order of `hits`; what was deleted or switched off in this very moment is left out."""
     found = {chunk_of(hit.chunk): hit for hit in hits}
-    rows = Chunk.objects.filter(pk__in=found, document__base=base, is_enabled=True)
-    rows = rows.select_related("document")
-    chunks = {chunk.pk: chunk for chunk in rows.only(*SHOWN)}
-    return [_passage(base, chunks[pk], hit) for pk, hit in found.items() if pk in chunks]
-
-
-def _passage(base: Base, chunk: Chunk, hit: Hit) -> Passage:
-    document = chunk.document
-    return Passage(
-        text=chunk.text,
-        score=hit.relevance,
-        base_id=base.pk,
-        base_name=base.name,
-        document_id=document.pk,
-        document_name=document.name,
-        chunk_id=chunk.pk,
-        position=chunk.position,
-        start=chunk.start,
-        end=chunk.end,
-        page=chunk.page,
-        headings=chunk.headings,
-        metadata=document.metadata,
-        stages=Stages(
-            hit.dense_rank, hit.dense_score, hit.lexical_rank, hit.lexical_score, hit.score
-        ),
+    rows = Chunk.objects.order_by().filter(pk__in=found, document__base=base, is_enabled=True)
+    # Columns alone: rows with their documents take twice as long.
+    shown = rows.values(
+        *("text", "document_id", "position", "start", "end", "page", "headings"),
+        chunk_id=F("pk"),
+        document_name=F("document__name"),
+        metadata=F("document__metadata"),
     )
+    columns = {each["chunk_id"]: each for each in shown}
+    return [
+        Passage(
+            **columns[pk],
+            score=hit.relevance,
+            base_id=base.pk,
+            base_name=base.name,
+            stages=Stages(
+                hit.dense_rank, hit.dense_score, hit.lexical_rank, hit.lexical_score, hit.score
+            ),
+        )
+        for pk, hit in found.items()
+        if pk in columns
+    ]
 
 
 def drop_on_server(space_id: UUID) -> None:

@@ -35,6 +35,7 @@ from providers.reranking import arerank as arerank
 from providers.reranking import rerank as rerank
 from providers.reserving import check_limits as check_limits
 from providers.reserving import reserved as reserved
+from providers.streaming import chat_target as chat_target
 from providers.streaming import resolve_chat_target as resolve_chat_target
 from providers.streaming import stream_chat as stream_chat
 from providers.streaming import target_of as target_of

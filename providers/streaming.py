@@ -20,8 +20,12 @@ from providers.types import ChatRequest, Event, Target
 def resolve_chat_target(*, user: User, model_pk: int) -> Target:
     """The target of a model the user may use now. Raises NoSuchModel."""
     rows = ProviderModel.objects.for_user(user).usable().select_related("provider")
-    model = rows.filter(pk=model_pk).first()
-    if model is None:
+    return chat_target(user=user, model=rows.filter(pk=model_pk).first())
+
+
+def chat_target(*, user: User, model: ProviderModel | None) -> Target:
+    """The same of a model that was read just now, with its provider. Raises NoSuchModel."""
+    if model is None or not model.is_usable_by(user):
         raise NoSuchModel
     return placed_target(model).asked_by(user.pk)
 

@@ -61,7 +61,7 @@ class Attachment(models.Model):
     class Meta:
         verbose_name = _("attachment")
         verbose_name_plural = _("attachments")
-        ordering = ["message", "position", "created_at"]
+        ordering = ["message_id", "position", "created_at"]
 
     def __str__(self) -> str:
         return self.name

@@ -112,7 +112,7 @@ class ComparisonColumn(models.Model):
     class Meta:
         verbose_name = _("column")
         verbose_name_plural = _("columns")
-        ordering = ["comparison", "number"]
+        ordering = ["comparison_id", "number"]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["comparison", "number"], name="one_column_of_a_comparison_a_number"
@@ -181,7 +181,7 @@ class Vote(models.Model):
     class Meta:
         verbose_name = _("vote")
         verbose_name_plural = _("votes")
-        ordering = ["comparison", "round"]
+        ordering = ["comparison_id", "round"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["comparison", "round"], name="one_vote_a_round")
         ]

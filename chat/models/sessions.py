@@ -246,7 +246,7 @@ class Message(models.Model):
     class Meta:
         verbose_name = _("message")
         verbose_name_plural = _("messages")
-        ordering = ["session", "position", "created_at"]
+        ordering = ["session_id", "position", "created_at"]
         indexes: ClassVar = [models.Index(fields=["session", "position"])]
 
     def __str__(self) -> str:

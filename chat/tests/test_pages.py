@@ -206,7 +206,11 @@ def test_a_long_chat_is_shown_in_pages(
     ChatSession.objects.update(tip=parent)
     client = client_for(alice)
     newest = client.get(f"/chat/{session.pk}/").content.decode()
-    assert "text 69." in newest and "text 9." not in newest and "?before=10" in newest
+    assert (
+        f"text {TURNS_PER_PAGE + 9}." in newest
+        and "text 9." not in newest
+        and "?before=10" in newest
+    )
     earlier = client.get(f"/chat/{session.pk}/?before=10").content.decode()
     assert "text 9." in earlier and "text 10." not in earlier and "data-chat-id" not in earlier
 

@@ -12,7 +12,7 @@ from chat.models import ChatSession, Message, SearchFill
 from chat.search import filling, index
 from chat.services import ask, ask_again, go_on, open_with
 from chat.tests.test_search import chat_with, found
-from chat.windows import TURNS_PER_PAGE
+from chat.windows import TURNS_PER_PAGE, window
 from providers.models import ProviderModel
 
 ClientFor = Callable[[User], Client]
@@ -86,8 +86,32 @@ def test_a_message_on_an_earlier_page_is_opened(alice: User, client_for: ClientF
         assert messages[at] in [turn.message for turn in page.context["turns"]]
         assert page.context["is_end"] == (at == 199) and page.context["unshown"] is None
     earlier = client.get(f"{address}?before=140").context
-    assert [t.message for t in earlier["turns"]] == messages[80:140] and earlier["earlier"] == 80
+    start = 140 - TURNS_PER_PAGE
+    assert [t.message for t in earlier["turns"]] == messages[start:140]
+    assert earlier["earlier"] == start
     assert client.get(f"{address}?at=x").status_code == 404
+
+
+@pytest.mark.parametrize("versions_at", [[], [1], [30], [85], [1, 30, 85]])
+def test_each_part_of_a_long_chat_is_of_the_shown_path(alice: User, versions_at: list[int]) -> None:
+    """Where there are versions and where there are none, of which less is read."""
+    shown = thread(alice, [f"text {number}" for number in range(90)])
+    chat = shown[0].session
+    chat.refresh_from_db()
+    for at in versions_at:
+        fields = {"session": chat, "position": at, "role": shown[at].role, "content": "other"}
+        Message.objects.create(parent=shown[at - 1], **fields)
+    for before in (1, 2, 31, 60, 89, 90, 99):
+        part = window(chat, before=before)
+        end = min(before, 90)
+        assert [turn.message for turn in part.turns] == shown[part.start : end]
+        assert part.start == max(0, end - TURNS_PER_PAGE) and part.is_end == (end == 90)
+        for turn in part.turns:
+            assert len(turn.versions) == 1 + (turn.message.position in versions_at)
+    for at in (0, 1, 29, 30, 31, 70, 89):
+        part = window(chat, at=shown[at].pk)
+        assert [turn.message for turn in part.turns] == shown[part.start :][: len(part.turns)]
+        assert shown[at] in [turn.message for turn in part.turns] and part.unshown is None
 
 
 def test_a_message_on_another_branch_is_opened(alice: User, client_for: ClientFor) -> None:
@@ -104,7 +128,7 @@ def test_a_message_on_another_branch_is_opened(alice: User, client_for: ClientFo
     page = client.get(f"{address}?at={other[-1].pk}")
     texts = [turn.message.content for turn in page.context["turns"]]
     assert texts[-1] == "other 79" and not page.context["is_end"]
-    assert f"at={other[-1].pk}&amp;before=20" in page.content.decode()
+    assert f"at={other[-1].pk}&amp;before={80 - TURNS_PER_PAGE}" in page.content.decode()
     page = client.get(f"{address}?at={other[-1].pk}&before=20")
     assert [turn.message.content for turn in page.context["turns"]][:3] == [
         "text 0",

@@ -96,6 +96,7 @@ def test_a_message_must_say_something_but_not_everything(session: ChatSession, t
 
 def test_a_model_that_is_gone_is_refused_before_anything_is_stored(session: ChatSession) -> None:
     ProviderModel.objects.update(is_enabled=False)
+    session.refresh_from_db()
     with pytest.raises(ValidationError) as found:
         services.ask(session=session, actor=session.owner, content="x")
     assert "model" in found.value.message_dict and not Message.objects.exists()

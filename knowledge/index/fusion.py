@@ -58,18 +58,22 @@ def fuse(dense: Found | None, lexical: Found | None, *, limit: int) -> list[Hit]
         both = found.setdefault(chunk, _Both())
         both.lexical_rank, both.lexical_score = rank, score
     is_hybrid = dense is not None and lexical is not None
-    hits = [
-        Hit(
-            chunk,
-            both.reciprocal if is_hybrid else both.relevance,
-            both.relevance,
-            both.dense_rank,
-            both.dense_score,
-            both.lexical_rank,
-            both.lexical_score,
-        )
+    scored = [
+        (-(both.reciprocal if is_hybrid else both.relevance), -both.relevance, chunk)
         for chunk, both in found.items()
     ]
     # Equal scores keep one order wherever they are asked for.
-    hits.sort(key=lambda hit: (-hit.score, -hit.relevance, hit.chunk))
-    return hits[:limit]
+    scored.sort()
+    return [_hit(chunk, -score, found[chunk]) for score, _relevance, chunk in scored[:limit]]
+
+
+def _hit(chunk: UUID, score: float, both: _Both) -> Hit:
+    return Hit(
+        chunk,
+        score,
+        both.relevance,
+        both.dense_rank,
+        both.dense_score,
+        both.lexical_rank,
+        both.lexical_score,
+    )

@@ -172,7 +172,7 @@ class Chunk(models.Model):
     class Meta:
         verbose_name = _("chunk")
         verbose_name_plural = _("chunks")
-        ordering = ["document", "position"]
+        ordering = ["document_id", "position"]
         constraints: ClassVar = [
             models.UniqueConstraint(
                 fields=["document", "edition", "position"], name="one_chunk_a_position"

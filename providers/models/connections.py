@@ -286,6 +286,16 @@ class ProviderModel(models.Model):
     def __str__(self) -> str:
         return f"{self.provider.name}/{self.model_id}"
 
+    def is_usable_by(self, user: User) -> bool:
+        """Whether `for_user(user).usable()` finds it, for a row that was read just now."""
+        return (
+            self.provider.owner_id in (None, user.pk)
+            and self.is_enabled
+            and self.missing_since is None
+            and self.provider.is_enabled
+            and self.replica_of_id is None
+        )
+
     def stands_beside(self) -> QuerySet["ProviderModel"]:
         """The replicas that answer in its place, wherever one of them is better placed."""
         first = self.answers_as_id or self.pk

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import User
 from providers.errors import BadRequest
@@ -93,6 +94,30 @@ def test_lists_name_the_first_alone(
     assert [row.id for row in sdk.models.list() if "tuned" in row.id] == ["tuned"]
     usable = ProviderModel.objects.for_user(alice).usable().filter(model_id="tuned")
     assert list(usable) == [pair[0]]
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {},
+        {"is_enabled": False},
+        {"missing_since": timezone.now()},
+        {"provider__is_enabled": False},
+        {"provider__owner": None},
+        {"replica_of": "the other"},
+    ],
+)
+def test_a_row_knows_who_may_use_it_as_the_query_does(
+    alice: User, bob: User, remote: Provider, changed: dict[str, Any]
+) -> None:
+    model, other = (remote.models.create(model_id=name, name=name) for name in ("one", "two"))
+    for name, value in changed.items():
+        row, field = (model.provider, name[10:]) if name.startswith("provider__") else (model, name)
+        setattr(row, field, other if value == "the other" else value)
+        row.save()
+    for user in (alice, bob):
+        found = ProviderModel.objects.for_user(user).usable().filter(pk=model.pk).exists()
+        assert model.is_usable_by(user) == found
 
 
 def test_a_chat_reaches_each(alice: User, pair: list[ProviderModel]) -> None:

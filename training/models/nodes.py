@@ -95,7 +95,7 @@ class Slot(models.Model):
     class Meta:
         verbose_name = _("slot")
         verbose_name_plural = _("slots")
-        ordering = ["node", "index"]
+        ordering = ["node_id", "index"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["node", "is_gpu", "index"], name="one_row_per_slot")
         ]

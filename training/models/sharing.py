@@ -125,7 +125,7 @@ class Member(models.Model):
     exit_code = models.IntegerField(null=True)
 
     class Meta:
-        ordering = ["workload", "rank"]
+        ordering = ["workload_id", "rank"]
         constraints: ClassVar = [
             models.UniqueConstraint(fields=["workload", "rank"], name="one_member_a_rank")
         ]

@@ -237,7 +237,7 @@ class Transition(models.Model):
     class Meta:
         verbose_name = _("transition")
         verbose_name_plural = _("transitions")
-        ordering = ["workload", "at", "id"]
+        ordering = ["workload_id", "at", "id"]
 
     def __str__(self) -> str:
         return f"{self.status} @ {self.step}"
