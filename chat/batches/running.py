@@ -113,7 +113,8 @@ class BatchRunner:
                 await self._begin()
             except DatabaseError:
                 logger.warning("comparisons cannot be read now; the next turn tries again")
-            if not self._running:
+            # One that ended while the database was asked has made room for more.
+            if not self._running and not self._news.is_set():
                 return
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), LOOK_EVERY_S)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import User, UserLimits, UserNotice
 from chat.batches import claims
 from chat.batches import services as batches
-from chat.batches.calls import ATTEMPTS_MAX
+from chat.batches.calls import ATTEMPTS_MAX, Call
 from chat.batches.running import BatchRunner
 from chat.errors import WrongState
 from chat.models import Batch, BatchCell, BatchStatus, CellStatus
@@ -141,6 +141,30 @@ def test_no_more_at_once_than_a_provider_is_to_be_asked(
     assert len(provider.asked) == 32
     done = CallRecord.objects.order_by("at", "pk").values_list("user", flat=True)
     assert set(done[:8]) == {alice.pk, bob.pk}
+
+
+def test_it_goes_on_where_calls_end_while_more_are_looked_for(
+    alice: User, models: list[ProviderModel], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was free when the database was asked, and nothing runs any more when it answers."""
+    batch = started(alice, models[:1], "a\nb\nc", calls_at_once=1)
+    claim = claims.claim
+
+    def slowly(room: int) -> list[Call]:
+        found = claim(room)
+        time.sleep(0 if found else 0.3)
+        return found
+
+    monkeypatch.setattr(claims, "claim", slowly)
+    provider = Provider(repeat, takes_s=0.2)
+    runner = BatchRunner(stream=provider.stream)
+    runner.look()
+    while not provider.asked:
+        time.sleep(0.01)
+    runner.look()
+    assert runner.wait(20)
+    batch.refresh_from_db()
+    assert sorted(provider.asked) == ["a", "b", "c"] and batch.status == BatchStatus.DONE
 
 
 def test_what_may_pass_is_asked_again(alice: User, models: list[ProviderModel]) -> None:
