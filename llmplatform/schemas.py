@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializ
 from llmplatform.text import storable
 
 # How to check what an endpoint takes and gives is worked out when it is asked for the first time,
-# in a few ms: for all of them, every start would take half a second and 9 MB more.
+# in a few ms: for all of them, every start would take up to 0.4 s and 9 MB more.
 _bases: list[type[BaseModel]] = [NinjaSchema, ParamModel, *ParamModel.__subclasses__()]
 for _base in _bases:
     _base.model_config["defer_build"] = True
