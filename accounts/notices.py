@@ -10,11 +10,13 @@ from dataclasses import asdict
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from accounts.models import ChannelKind, Delivery, NoticeChannel, User, UserNotice
 from accounts.services import audit
@@ -37,25 +39,32 @@ SEND_WITHIN_S = 30.0
 
 def send(delivery: Delivery) -> None:
     """One attempt; what came of it is written down."""
-    # Only here: a worker looks for notices all the time, and seldom has one to send.
-    from accounts.senders import SENDERS, Undelivered
-
     channel = delivery.channel
     delivery.attempts += 1
-    try:
-        SENDERS[channel.kind](channel, Notice(**delivery.notice), delivery.pk or 0)
-        delivery.status, delivery.error = Delivery.Status.SENT, ""
-        delivery.sent_at = timezone.now()
-    except Exception as error:  # one channel must not stop the others
-        is_expected = isinstance(error, Undelivered | KeyUnreadable)
-        if not is_expected:
-            logger.exception("a notice by %s cannot be sent", channel.kind)
-        delivery.error = str(error)[:300] if is_expected else type(error).__name__
+    # In their language: what is told, and why it cannot be.
+    with override(channel.user.language or settings.LANGUAGE_CODE):
+        _attempt(delivery, channel)
+    if delivery.status == Delivery.Status.WAITING:
         if delivery.attempts > len(PAUSES):
             delivery.status = Delivery.Status.FAILED
         else:
             delivery.due_at = timezone.now() + PAUSES[delivery.attempts - 1]
     delivery.save()
+
+
+def _attempt(delivery: Delivery, channel: NoticeChannel) -> None:
+    # Only here: a worker looks for notices all the time, and seldom has one to send.
+    from accounts.senders import SENDERS, Undelivered
+
+    try:
+        SENDERS[channel.kind](channel, Notice(**delivery.notice), delivery.pk or 0)
+        delivery.status, delivery.error = Delivery.Status.SENT, ""
+        delivery.sent_at = timezone.now()
+    except (Undelivered, KeyUnreadable) as error:
+        delivery.error = str(error)[:300]
+    except Exception:  # one channel must not stop the others
+        logger.exception("a notice by %s cannot be sent", channel.kind)
+        delivery.error = _("Something went wrong. It has been logged.")
 
 
 def send_due() -> int:

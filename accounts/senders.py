@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from smtplib import SMTPException
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -40,8 +41,10 @@ def _post(address: str, body: dict[str, Any], headers: dict[str, str] | None = N
             answer = _asked(client, address, content, sent)
     except AddressRefused as error:
         raise Undelivered(_("The platform does not connect to this address.")) from error
+    except httpx.TimeoutException as error:
+        raise Undelivered(_("It does not answer in time.")) from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise Undelivered(type(error).__name__) from error
+        raise Undelivered(_("Nothing answers at this address.")) from error
     if not answer.is_success:
         raise Undelivered(f"HTTP {answer.status_code}")
     return answer
@@ -119,8 +122,12 @@ def _email(channel: NoticeChannel, notice: Notice, number: int) -> None:
     text = "\n\n".join(part for part in (notice.text, notice.url) if part)
     try:
         send_mail(notice.title, text, None, [channel.user.email])
-    except OSError as error:  # smtplib's errors, too
-        raise Undelivered(f"{type(error).__name__}: {error}"[:200]) from error
+    except SMTPException as error:
+        raise Undelivered(
+            _("The mail server says: %(said)s") % {"said": str(error)[:200]}
+        ) from error
+    except OSError as error:
+        raise Undelivered(_("The mail server does not answer.")) from error
 
 
 # The number is the same at each attempt.

@@ -35,7 +35,7 @@ from accounts.models import (
 from accounts.models.user import normal_email
 from accounts.throttle import Limit, TooManyAttempts
 from accounts.types import Notice
-from llmplatform.text import validate_name
+from llmplatform.text import enumerated, validate_name
 
 logger = logging.getLogger(__name__)
 
@@ -271,7 +271,7 @@ def _check_key(user: User, values: dict[str, Any], kept_models: Sequence[str] = 
     chosen: Sequence[str] = values.get("allowed_models") or ()
     if unknown := _unknown_models(user, [name for name in chosen if name not in kept_models]):
         text = _("There is no model or alias that you can use by this name: %(names)s.")
-        errors["allowed_models"] = [text % {"names": ", ".join(unknown[:5])}]
+        errors["allowed_models"] = [text % {"names": enumerated(unknown[:5])}]
     own = UserLimits.objects.filter(user=user).first()
     for name in LIMITS:
         asked, most = values.get(name), getattr(own, name, None)

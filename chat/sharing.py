@@ -20,6 +20,7 @@ from chat.copying import copy_path
 from chat.models import Attachment, ChatSession, ChatShare, Message, TitleSource
 from chat.services import usable_models
 from chat.threads import Tree
+from llmplatform.text import enumerated
 
 READERS_MAX = 50
 COPIED = (
@@ -88,7 +89,7 @@ def people(text: str) -> list[User]:
     found = {each.email: each for each in User.objects.filter(email__in=addresses, is_active=True)}
     unknown = [each for each in addresses if each not in found]
     if unknown:
-        text = _("Nobody here signs in with %(addresses)s.") % {"addresses": ", ".join(unknown)}
+        text = _("Nobody here signs in with %(addresses)s.") % {"addresses": enumerated(unknown)}
         raise ValidationError(text)
     return [found[each] for each in addresses]
 

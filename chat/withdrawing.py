@@ -16,6 +16,7 @@ from accounts.services import audit, notify
 from accounts.types import Notice
 from chat import nudging, reviewing
 from chat.models import CollectedRow, CollectedRowQuerySet, TrainingConsent
+from llmplatform.text import enumerated
 from training.models import Dataset, Deployment, ModelVersion, TrainingJob
 from training.services import leave_out, take_back, usage_of, versions_holding
 
@@ -119,7 +120,7 @@ def _tell_reviewers(user: User, trail: Trail, count: int) -> None:
             count,
         ) % {"count": count}
         if names:
-            text += " " + _("Trained on them: %(names)s.") % {"names": ", ".join(names)}
+            text += " " + _("Trained on them: %(names)s.") % {"names": enumerated(names)}
         title = _("%(person)s has taken back the consent to training") % {"person": user.email}
         return Notice(title, text, "/feedback/collections/", "warning")
 

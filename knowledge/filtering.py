@@ -1,5 +1,6 @@
 """Filters of metadata as callers write them, as the index takes them."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from knowledge import fields
 from knowledge.index import Condition, Filters, Operator
 
 NUMERIC = {
@@ -21,6 +24,35 @@ NUMERIC = {
 TIMES = {Operator.BEFORE, Operator.AFTER}
 NO_VALUE = {Operator.EMPTY, Operator.NOT_EMPTY}
 LISTS = {Operator.IN, Operator.NOT_IN}
+
+
+# What people choose from; `is` compares numbers, too.
+WORDS = (
+    (Operator.IS.value, gettext_lazy("is")),
+    (Operator.IS_NOT.value, gettext_lazy("is not")),
+    (Operator.CONTAINS.value, gettext_lazy("contains")),
+    (Operator.NOT_CONTAINS.value, gettext_lazy("does not contain")),
+    (Operator.START_WITH.value, gettext_lazy("begins with")),
+    (Operator.END_WITH.value, gettext_lazy("ends with")),
+    (Operator.IN.value, gettext_lazy("is one of")),
+    (Operator.NOT_IN.value, gettext_lazy("is none of")),
+    *((each.value, each.value) for each in (Operator.GREATER, Operator.AT_LEAST)),
+    *((each.value, each.value) for each in (Operator.LESS, Operator.AT_MOST)),
+    (Operator.BEFORE.value, gettext_lazy("earlier than")),
+    (Operator.AFTER.value, gettext_lazy("later than")),
+    (Operator.EMPTY.value, gettext_lazy("is empty")),
+    (Operator.NOT_EMPTY.value, gettext_lazy("is not empty")),
+)
+COMMA = re.compile("[,，、]")
+
+
+def value_of(operator: str, text: str) -> Any:
+    """What somebody typed beside that operator."""
+    if operator in LISTS:
+        return [fields.value_of(part) for part in COMMA.split(text) if part.strip()]
+    if operator in (Operator.IS, Operator.IS_NOT):
+        return fields.value_of(text) if text else None
+    return text or None
 
 
 def read(given: Mapping[str, Any]) -> Filters:

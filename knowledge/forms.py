@@ -6,6 +6,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from knowledge import documents, fields, filtering
 from knowledge.models import TOP_K_MAX, Base, Document, SearchMode
 from providers.models import ProviderModel
 
@@ -151,6 +152,66 @@ class TryForm(forms.Form):
     def settings(self, prefix: str = "") -> dict[str, Any]:
         names = ("mode", "top_k", "score_threshold")
         return {name: self.cleaned_data.get(f"{prefix}{name}") for name in names}
+
+
+class FilterForm(forms.Form):
+    """One condition; nothing where it is left empty."""
+
+    name = forms.CharField(
+        label=_("Field"),
+        max_length=60,
+        required=False,
+        widget=forms.TextInput(attrs={"list": "field-names"}),
+    )
+    operator = forms.ChoiceField(label=_("Comparison"), choices=filtering.WORDS)
+    value = forms.CharField(label=_("Value"), max_length=500, required=False)
+
+    @property
+    def condition(self) -> dict[str, Any] | None:
+        """Of a valid one, as `filtering.read` takes it."""
+        if not self.cleaned_data.get("name"):
+            return None
+        return {
+            "name": self.cleaned_data["name"],
+            "operator": self.cleaned_data["operator"],
+            "value": filtering.value_of(self.cleaned_data["operator"], self.cleaned_data["value"]),
+        }
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if given.get("value") and not given.get("name"):
+            self.add_error("name", _("Which field?"))
+        if self.is_valid() and self.condition:
+            try:
+                filtering.read({"conditions": [self.condition]})
+            except forms.ValidationError as error:
+                self.add_error("value", error.messages)
+        return given
+
+
+FilterForms = forms.formset_factory(FilterForm, extra=3, max_num=3, absolute_max=3)
+
+
+class MetadataForm(forms.Form):
+    """The fields of a document: see fields.py."""
+
+    metadata = forms.CharField(
+        label=_("Fields"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
+        help_text=_(
+            "A line for each, “name: value”. Numbers, true and false are what they look like, in "
+            "quotes they are texts. A name on several lines is a list."
+        ),
+    )
+
+    def clean_metadata(self) -> dict[str, Any]:
+        found = fields.read(self.cleaned_data["metadata"])
+        try:
+            return documents.cleaned_metadata(found)
+        except forms.ValidationError as error:
+            raise forms.ValidationError(error.messages) from error
 
 
 class QuestionsForm(forms.Form):

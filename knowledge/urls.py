@@ -27,6 +27,7 @@ urlpatterns = [
     path("documents/<int:document_id>/file/", documents.file, name="file"),
     path("documents/<int:document_id>/retry/", documents.retry, name="retry"),
     path("documents/<int:document_id>/switch/", documents.switch, name="switch"),
+    path("documents/<int:document_id>/metadata/", documents.describe, name="describe"),
     path("documents/<int:document_id>/passage/", documents.passage, name="passage"),
     path("documents/<int:document_id>/delete/", documents.delete, name="delete-document"),
 ]

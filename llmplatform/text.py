@@ -3,12 +3,13 @@ models are to read, as text."""
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import PurePath
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 # NUL breaks PostgreSQL, lone surrogates break UTF-8 encoding everywhere.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -30,6 +31,16 @@ def money(amount: Decimal, currency: str) -> str:
         shown = f"{amount:.{max(4, 1 - amount.adjusted())}f}"
     sign = SIGNS.get(currency)
     return f"{sign}{shown}" if sign else f"{currency} {shown}"
+
+
+def comma() -> str:
+    """What stands between the parts of a list; Chinese has one of its own for it."""
+    return pgettext("between the parts of a list", ", ")
+
+
+def enumerated(parts: Iterable[object]) -> str:
+    """In a row, with the comma of the reader's language."""
+    return comma().join(map(str, parts))
 
 
 def number_of(text: str, max_digits: int = ID_DIGITS) -> int | None:

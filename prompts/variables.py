@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from llmplatform.text import UNSTORABLE
+from llmplatform.text import UNSTORABLE, enumerated
 from prompts.rendering import places_of, substitute
 
 VARIABLES_MAX = 50
@@ -91,7 +91,7 @@ class Variable:
 
     @property
     def _offered(self) -> str:
-        return ", ".join(self.choices)[:300]
+        return enumerated(self.choices)[:300]
 
     def _number(self, text: str) -> str:
         try:

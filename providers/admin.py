@@ -16,6 +16,7 @@ from accounts.access import current_user
 from accounts.models import User
 from llmplatform.audited_admin import AuditedAdmin, Label, ReadOnlyAdmin, ReadOnlyInline, rehearse
 from llmplatform.encryption import KeyUnreadable
+from llmplatform.text import enumerated
 from providers import services
 from providers.errors import ProviderError, error_name
 from providers.model_list import EVIDENCE
@@ -46,6 +47,17 @@ STATUS_WORDS = {
     "interrupted": _("Interrupted"),
     "refused": _("Refused"),
     "failed": _("Failed"),
+}
+# Which part of the platform called.
+SOURCE_WORDS = {
+    "gateway": _("Gateway"),
+    "chat": _("Chat"),
+    "title": _("Title of a chat"),
+    "batch": _("Batch comparison"),
+    "trial": _("Trial of a model"),
+    "knowledge": _("Knowledge"),
+    "evaluation": _("Model evaluation"),
+    "dify": _("Dify"),
 }
 
 
@@ -258,7 +270,7 @@ class ProviderModelAdmin(AuditedAdmin):
 
     @display(description=_("types"), ordering="main_type")
     def kinds(self, model: ProviderModel) -> str:
-        return ", ".join(map(type_name, model.types or [model.main_type]))
+        return enumerated(map(type_name, model.types or [model.main_type]))
 
     @display(description=_("evidence"))
     def evidence(self, model: ProviderModel) -> str:
@@ -350,6 +362,19 @@ class ModelPriceAdmin(ReadOnlyAdmin):
     search_fields = ("model_pattern", "provider_slug", "source")
 
 
+class SourceFilter(admin.SimpleListFilter):
+    """By the part of the platform that called."""
+
+    title = _("source")
+    parameter_name = "source"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return list(SOURCE_WORDS.items())
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(source=self.value()) if self.value() else queryset
+
+
 @admin.register(CallRecord)
 class CallRecordAdmin(ReadOnlyAdmin):
     audit_noun = "call"
@@ -358,7 +383,7 @@ class CallRecordAdmin(ReadOnlyAdmin):
         "user",
         "model_label",
         "provider_label",
-        "source",
+        "source_label",
         "status_label",
         "prompt_tokens",
         "completion_tokens",
@@ -372,7 +397,7 @@ class CallRecordAdmin(ReadOnlyAdmin):
         ("user", AutocompleteSelectFilter),
         ("model", AutocompleteSelectFilter),
         ("status", admin.AllValuesFieldListFilter),
-        ("source", admin.AllValuesFieldListFilter),
+        SourceFilter,
     )
     list_filter_submit = True
     list_fullwidth = True
@@ -381,7 +406,7 @@ class CallRecordAdmin(ReadOnlyAdmin):
     fields = (
         ("at", "user"),
         ("model_label", "provider_label"),
-        ("source", "api_key"),
+        ("source_label", "api_key"),
         ("status_label", "error_code"),
         ("kind", "is_estimated"),
         ("prompt_tokens", "completion_tokens"),
@@ -392,7 +417,11 @@ class CallRecordAdmin(ReadOnlyAdmin):
         ("ttft_ms", "duration_ms"),
     )
 
-    readonly_fields = ("status_label",)
+    readonly_fields = ("status_label", "source_label")
+
+    @admin.display(description=_("source"), ordering="source")
+    def source_label(self, call: CallRecord) -> str:
+        return str(SOURCE_WORDS.get(call.source, call.source))
 
     @display(description=_("status"), ordering="status", label=STATUS_COLOURS)
     def status_label(self, call: CallRecord) -> Label:

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from llmplatform.text import enumerated
 from providers.addresses import is_allowed, problem_with_url
 
 ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/messages", "/models")
@@ -106,7 +107,7 @@ def _check_texts(oauth: Mapping[str, str]) -> None:
     if not oauth["client_id"]:
         problems["client_id"] = [str(CLIENT_ID_MISSING)]
     if oauth["style"] not in STYLES:
-        choices = {"choices": ", ".join(STYLES)}
+        choices = {"choices": enumerated(STYLES)}
         problems["style"] = [_("Choose one of: %(choices)s.") % choices]
     for name, most in MOST_CHARS.items():
         is_plain = oauth[name].isascii() and oauth[name].isprintable()

@@ -11,6 +11,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from llmplatform.text import enumerated
 from providers.auth import auth_of
 from providers.types import Profile
 
@@ -114,13 +115,13 @@ def check_profile(profile: Any) -> None:
 
 def _problems(name: str, value: Any) -> Iterator[str]:
     if name not in TYPES:
-        known = {"name": name, "known": ", ".join(TYPES)}
+        known = {"name": name, "known": enumerated(TYPES)}
         yield _("There is no difference named “%(name)s”. Known are: %(known)s.") % known
     elif not _is_of_type(value, TYPES[name]):
         wanted = {"name": name, "wanted": TYPE_WORDS[TYPES[name]]}
         yield _("“%(name)s” must be %(wanted)s.") % wanted
     elif name in WORDS and value and value not in WORDS[name]:
-        yield _unknown_value(name, ", ".join(WORDS[name]))
+        yield _unknown_value(name, enumerated(WORDS[name]))
     elif name == "api_version" and not API_VERSION.fullmatch(value):
         yield _unknown_value(name, "2024-10-21")
     elif name == "auth" and not _is_auth(value):
@@ -145,7 +146,7 @@ def _unknown_value(name: str, allowed: str) -> str:
 def _wrong_paths(paths: Mapping[str, Any]) -> Iterator[str]:
     for name, path in paths.items():
         if name not in PATHS:
-            known = {"name": name, "known": ", ".join(PATHS)}
+            known = {"name": name, "known": enumerated(PATHS)}
             yield _("There is no path named “%(name)s”. Known are: %(known)s.") % known
         is_path = isinstance(path, str) and PATH.fullmatch(path) is not None
         if not is_path or path.startswith("//") or ".." in path:

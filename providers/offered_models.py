@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
+from llmplatform.text import enumerated
 from providers.adapters.dify import DifyAdapter
 from providers.asking import fetched
 from providers.checks import checked_model_id
@@ -66,7 +67,7 @@ def change_model(
         unknown = [each for each in changes["types"] if each not in KNOWN_TYPES]
         if unknown:
             text = _("There is no type “%(name)s”. Known are: %(known)s.")
-            shown = {"name": unknown[0], "known": ", ".join(KNOWN_TYPES)}
+            shown = {"name": unknown[0], "known": enumerated(KNOWN_TYPES)}
             raise ValidationError({"types": [text % shown]})
         model.main_type = changes["types"][0] if changes["types"] else "chat"
     model.edited = sorted({*model.edited, *changes})

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
-from llmplatform.text import UNSTORABLE
+from llmplatform.text import UNSTORABLE, enumerated
 from training.argument_conflicts import by_field, conflicts
 from training.argument_table import ARGUMENTS, BY_NAME, GROUPS, WHY_BLOCKED, Argument, Value
 from training.chat_templates import TEMPLATES
@@ -122,7 +122,7 @@ def _read_bool(argument: Argument, raw: Any) -> bool:
 def _read_choice(argument: Argument, raw: Any) -> str:
     if isinstance(raw, bool) or str(raw) not in argument.choices:
         text = _("Choose one of: %(choices)s.")
-        raise ValidationError(text % {"choices": ", ".join(argument.choices)})
+        raise ValidationError(text % {"choices": enumerated(argument.choices)})
     return str(raw)
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
+from llmplatform.text import enumerated
 from training import dispatch, lifecycle
 from training.chat_templates import TEMPLATES
 from training.errors import StateConflict
@@ -41,7 +42,7 @@ def checked_folder(path: str) -> Path:
     except (OSError, RuntimeError, ValueError) as error:
         raise ValidationError({"path": [_("This is no path.")]}) from error
     if not any(resolved.is_relative_to(root) for root in roots()):
-        shown = ", ".join(str(root) for root in roots())
+        shown = enumerated(str(root) for root in roots())
         text = _("Models are loaded from these folders only: %(roots)s")
         raise ValidationError({"path": [text % {"roots": shown}]})
     if not is_folder:

@@ -7,6 +7,7 @@ from typing import Any, NotRequired, TypedDict
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
+from llmplatform.text import enumerated
 from training import argument_conflicts, arguments, vision
 from training.argument_table import WHY_BLOCKED
 from training.models import BaseModel, Dataset, Method, Node, Slot, Stage
@@ -34,7 +35,7 @@ def check_eval_dataset(eval_dataset: Dataset, *, stage: str, dataset: Dataset) -
         raise ValidationError({"eval_dataset": [text]})
     if stage not in eval_dataset.stages:
         text = _("This stage needs another kind of dataset; “%(name)s” serves: %(stages)s.")
-        shown = {"name": eval_dataset.name, "stages": ", ".join(eval_dataset.stages)}
+        shown = {"name": eval_dataset.name, "stages": enumerated(eval_dataset.stages)}
         raise ValidationError({"eval_dataset": [text % shown]})
 
 
@@ -55,7 +56,7 @@ def check_fit(
         raise ValidationError({"method": [_("There is no such method.")]})
     if stage not in dataset.stages:
         text = _("This stage needs another kind of dataset; “%(name)s” serves: %(stages)s.")
-        serves = ", ".join(dataset.stages)
+        serves = enumerated(dataset.stages)
         raise ValidationError({"dataset": [text % {"name": dataset.name, "stages": serves}]})
     if eval_dataset is not None:
         check_eval_dataset(eval_dataset, stage=stage, dataset=dataset)

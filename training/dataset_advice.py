@@ -6,6 +6,8 @@ from typing import Any
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
+from llmplatform.text import enumerated
+
 # What to do about a record that was not used.
 FIXES: dict[str, str | Promise] = {
     "not_object": gettext_lazy("Write it as an object, with a name before each value."),
@@ -118,7 +120,7 @@ def counted(reasons: Mapping[str, Mapping[str, int]]) -> list[dict[str, Any]]:
             "code": code,
             "count": sum(fates.values()),
             "fates": dict(fates),
-            "said": ", ".join(str(FATES[fate]) for fate in fates),
+            "said": enumerated(str(FATES[fate]) for fate in fates),
             "title": title(code),
             "fix": str(FIXES[code]),
         }

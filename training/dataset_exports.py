@@ -22,6 +22,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from accounts.services import audit
 from llmplatform.spreadsheets import csv_pieces
+from llmplatform.text import enumerated
 from training import dataset_files, dataset_work, datasets
 from training.dataset_conversions import CHAT_FORMATS, Lossy, rewritten
 from training.dataset_work import Progress
@@ -55,7 +56,7 @@ def export(
     """
     if file not in FILES:
         text = _("Choose one of: %(names)s.")
-        raise ValidationError({"file": [text % {"names": ", ".join(FILES)}]})
+        raise ValidationError({"file": [text % {"names": enumerated(FILES)}]})
     if format and format != dataset.format and format not in formats_of(dataset):
         raise ValidationError({"format": [_("This dataset cannot be written in that format.")]})
     if not dataset.has_file:

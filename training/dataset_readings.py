@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from llmplatform.text import enumerated
 from training.formats.prose import Split
 from training.formats.reading import SUFFIXES, Kind, Reading
 from training.formats.source import ENCODINGS
@@ -65,7 +66,7 @@ def _check(given: Mapping[str, Any]) -> None:
         "split": [*Split],
     }
     wrong = {
-        name: [_("This is none of the choices: %(choices)s.") % {"choices": ", ".join(choices)}]
+        name: [_("This is none of the choices: %(choices)s.") % {"choices": enumerated(choices)}]
         for name, choices in known.items()
         if name in given and given[name] not in choices
     }

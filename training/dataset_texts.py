@@ -7,6 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from llmplatform.text import enumerated
 from training.dataset_advice import FIXES
 from training.formats.problems import Refusal, Rejection
 
@@ -254,7 +255,7 @@ def change_text(change: Mapping[str, Any]) -> str:
         return text % {**words, "percent": round(100 * change["share"], 4)}
     if kind == "mix":
         sources = [f"{each['name']} × {each['weight']:g}" for each in change["sources"]]
-        return _("A mix: %(sources)s.") % {"sources": ", ".join(sources)}
+        return _("A mix: %(sources)s.") % {"sources": enumerated(sources)}
     if kind == "collect":
         return _("Collected from rated and corrected answers.")
     if kind == "withdrawal":

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from llmplatform.text import DECEIVING, UNSTORABLE, validate_name
+from llmplatform.text import DECEIVING, UNSTORABLE, enumerated, validate_name
 from training import dataset_files, dataset_pictures, dataset_sealing
 from training.dataset_pictures import Album, StoredAlbum
 from training.dataset_readings import as_json, reading_of
@@ -307,4 +307,4 @@ def delete_dataset(*, dataset: Dataset, actor: User, request: HttpRequest | None
     except ProtectedError as error:
         users = sorted({str(row) for row in error.protected_objects})
         text = _("It cannot be deleted: it is used by %(names)s.")
-        raise InUse(text % {"names": ", ".join(users[:5])}) from error
+        raise InUse(text % {"names": enumerated(users[:5])}) from error

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
+from llmplatform.text import enumerated
 from training import dataset_pictures, dataset_work, datasets
 from training.dataset_pictures import Album
 from training.dataset_readings import reading_of
@@ -194,7 +195,7 @@ def checked_mapping(
     unknown = [name for name in chosen if name not in TARGETS[format]]
     if unknown:
         text = _("This format has no column “%(name)s”. It has: %(names)s.")
-        params = {"name": unknown[0][:40], "names": ", ".join(TARGETS[format])}
+        params = {"name": unknown[0][:40], "names": enumerated(TARGETS[format])}
         raise ValidationError({"columns": [text % params]})
     needed = set(REQUIRED[format])
     if "conversations" in chosen:

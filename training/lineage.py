@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from llmplatform.text import enumerated
 from training.models import BaseModel, Deployment, ModelVersion, Status
 
 ANCESTORS_MAX = 6
@@ -51,7 +52,7 @@ def graph_of(version: ModelVersion) -> Graph:
 
 
 def _version_node(version: ModelVersion) -> GraphNode:
-    labels = ", ".join(version.labels)
+    labels = enumerated(version.labels)
     detail = labels or (_("Adapter") if version.is_adapter else _("Whole model"))
     url = reverse("models:detail", args=[version.pk])
     return GraphNode(f"version-{version.pk}", "version", version.title, detail, url)

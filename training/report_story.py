@@ -10,6 +10,7 @@ from uuid import UUID
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from llmplatform.text import enumerated
 from training import curve_blocks
 from training.models import Status, TrainingJob, Transition
 from training.step_runs import coverage
@@ -171,7 +172,7 @@ def proof_of(job: TrainingJob, attempts: Sequence[Attempt], found: Continuity | 
     if found is None:
         return sentences
     if not found.is_whole:
-        shown = ", ".join(map(str, found.missing))
+        shown = enumerated(map(str, found.missing))
         text = _("Steps that should be in the curve and are not: %(steps)s") % {"steps": shown}
         return [*sentences, text]
     text = _("Steps %(first)s to %(last)s: %(points)s points, none missing, none twice.")

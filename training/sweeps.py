@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
-from llmplatform.text import money
+from llmplatform.text import enumerated, money
 from training import checks, comparing, llamafactory, services
 from training.argument_table import BY_NAME, Text
 from training.checks import Chosen
@@ -120,7 +120,7 @@ def _settled(chosen: Chosen, parameters: Mapping[str, Any], grid: Grid) -> list[
 
 def _in_grid(error: ValidationError, values: Mapping[str, Any]) -> ValidationError:
     """What is wrong with a value of the grid is said there, with the combination it happens in."""
-    shown = ", ".join(f"{name} = {value}" for name, value in values.items())
+    shown = enumerated(f"{name} = {value}" for name, value in values.items())
     errors: dict[str, list[str]] = {}
     for name, texts in error.message_dict.items():
         if name in values:

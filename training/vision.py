@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from llmplatform.text import enumerated
 from training import llamafactory
 from training.chat_templates import SEEING
 from training.models import BaseModel, Dataset, ModelVersion
@@ -56,7 +57,7 @@ def why_blind(base_model: BaseModel, parameters: Mapping[str, Any]) -> dict[str,
         "The dataset has pictures, and the chat template “%(name)s” has no place for them. Those "
         "that have: %(names)s."
     )
-    shown = {"name": template or _("the model's own"), "names": ", ".join(sorted(SEEING))}
+    shown = {"name": template or _("the model's own"), "names": enumerated(sorted(SEEING))}
     return {"template": [text % shown]}
 
 

@@ -8,6 +8,7 @@ from django.template.defaultfilters import filesizeformat
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from llmplatform.text import enumerated
 from training.models import Workload
 
 
@@ -48,8 +49,8 @@ class Waiting:
             text = ngettext("a job of somebody else", "%(n)d jobs of other people", strangers)
             who.append(text % {"n": strangers})
         if self.code == "kept":
-            return _("The free places are kept for %(who)s.") % {"who": ", ".join(who)}
-        return _("The places are taken by %(who)s.") % {"who": ", ".join(who)}
+            return _("The free places are kept for %(who)s.") % {"who": enumerated(who)}
+        return _("The places are taken by %(who)s.") % {"who": enumerated(who)}
 
 
 def _texts() -> dict[str, str]:

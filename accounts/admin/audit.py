@@ -1,5 +1,6 @@
 """Console: the audit log. Nobody adds, changes or deletes there."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
@@ -11,32 +12,56 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, RangeDateTime
 
 from accounts import services
 from accounts.access import current_user
+from accounts.audit_words import action_words, kind_words
 from accounts.models import AuditEvent
 from llmplatform.audited_admin import ReadOnlyAdmin
 from llmplatform.spreadsheets import csv_response
 
 
+class ActionFilter(admin.AllValuesFieldListFilter):
+    """By the code, shown in words."""
+
+    words = staticmethod(action_words)
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for each in super().choices(changelist):
+            yield each | {"display": self.words(str(each["display"]))}
+
+
+class KindFilter(ActionFilter):
+    words = staticmethod(kind_words)
+
+
 @admin.register(AuditEvent)
 class AuditEventAdmin(ReadOnlyAdmin):
     audit_noun = "audit"
-    list_display = ("at", "actor_label", "action", "target_label", "target_type", "address")
+    list_display = ("at", "actor_label", "action_label", "target_label", "kind", "address")
     list_filter = (
         ("at", RangeDateTimeFilter),
         ("actor", AutocompleteSelectFilter),
-        ("action", admin.AllValuesFieldListFilter),
-        ("target_type", admin.AllValuesFieldListFilter),
+        ("action", ActionFilter),
+        ("target_type", KindFilter),
     )
     list_filter_submit = True
     search_fields = ("actor_label", "action", "target_label", "target_id", "address", "request_id")
     fields = (
         ("at", "actor_label"),
-        ("action", "address"),
-        ("target_label", "target_type"),
+        ("action_label", "address"),
+        ("target_label", "kind"),
         ("target_id", "request_id"),
         "before",
         "after",
     )
+    readonly_fields = ("action_label", "kind")
     actions = ("export",)
+
+    @admin.display(description=_("action"), ordering="action")
+    def action_label(self, event: AuditEvent) -> str:
+        return event.action_words
+
+    @admin.display(description=_("object type"), ordering="target_type")
+    def kind(self, event: AuditEvent) -> str:
+        return kind_words(event.target_type)
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """An object's history (AuditedAdmin.history_view) is this list, filtered by the object."""

@@ -7,6 +7,8 @@ from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.audit_words import action_words
+
 APPEND_ONLY = "Audit events are append-only."
 
 
@@ -52,7 +54,7 @@ class AuditEvent(models.Model):
         indexes: ClassVar = [models.Index(fields=["target_type", "target_id"])]
 
     def __str__(self) -> str:
-        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_label} {self.action}"
+        return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor_label} {self.action_words}"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
@@ -61,3 +63,7 @@ class AuditEvent(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise TypeError(APPEND_ONLY)
+
+    @property
+    def action_words(self) -> str:
+        return action_words(self.action)

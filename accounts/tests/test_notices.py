@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from smtplib import SMTPServerDisconnected
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -138,6 +139,40 @@ def test_what_fails_is_tried_again_and_given_up(alice: User, receiver: Receiver)
     delivery.refresh_from_db()
     assert (delivery.status, delivery.attempts) == ("failed", len(notices.PAUSES) + 1)
     assert delivery.error == "HTTP 500"
+
+
+def test_why_nothing_arrives_is_said_in_words_of_the_person(
+    alice: User, receiver: Receiver
+) -> None:
+    channel = channel_of(alice, "webhook", receiver)
+    channel.keep(address="http://127.0.0.1:9/", secret="")
+    channel.save()
+    assert delivered(alice).error == "Nothing answers at this address."
+    alice.language = "zh-hans"
+    alice.save()
+    Delivery.objects.update(due_at=timezone.now())
+    notices.send_due()
+    assert Delivery.objects.get().error == "此地址没有响应。"
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (SMTPServerDisconnected("bye"), "The mail server says: bye"),
+        (ConnectionRefusedError(111, "refused"), "The mail server does not answer."),
+        (ZeroDivisionError(), "Something went wrong. It has been logged."),
+    ],
+)
+def test_why_no_mail_goes_out(
+    alice: User, settings: Any, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def fail(*_args: Any) -> None:
+        raise error
+
+    notices.create_channel(user=alice, kind="email", name="mail")
+    settings.EMAIL_HOST = "mail.example.com"
+    monkeypatch.setattr("accounts.senders.send_mail", fail)
+    assert delivered(alice).error == said
 
 
 def test_slow_addresses_do_not_use_up_the_task(

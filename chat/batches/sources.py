@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from chat.batches.files import table
 from chat.batches.questions import Question, Reading
+from llmplatform.text import enumerated
 from prompts.models import Prompt
 from prompts.services import fill_in_each
 from training.models import Dataset
@@ -57,7 +58,7 @@ def from_prompt(prompt: Prompt, values: str) -> Reading:
             "The first line names the variables of the prompt (%(names)s), each further line "
             "gives their values."
         )
-        names = ", ".join(variable.name for variable in prompt.variables)
+        names = enumerated(variable.name for variable in prompt.variables)
         raise ValidationError({"values": [text % {"names": names or "–"}]})
     return from_rows(prompt, found.rows)
 

@@ -176,8 +176,13 @@ def test_cards_on_a_phone(
 ) -> None:
     page = sign_in(alice)
     page.set_viewport_size({"width": 390, "height": 844})
+    echoes[0].name = "Qwen2.5-72B-Instruct, trained for the warranty desk"
+    echoes[0].save()
     fill_in(page, echoes, "short")
     wait_until_done(page, 3)
+    name = column(page, 1).locator(".column-head h2")
+    assert name.evaluate("(node) => node.scrollWidth <= node.clientWidth")
+    assert name.bounding_box()["width"] > 200
     widths = [column(page, number).bounding_box()["width"] for number in (1, 2, 3)]
     assert all(300 < width < 390 for width in widths)
     assert page.evaluate("() => document.documentElement.scrollWidth") == 390

@@ -7,7 +7,7 @@ from django.test import Client
 
 from accounts.models import AuditEvent, User, UserNotice
 from chat import collecting, feedback, reviewing
-from chat.models import Collection, Feedback, Reviewer, ReviewState, TrainingConsent
+from chat.models import Collection, Feedback, Message, Reviewer, ReviewState, TrainingConsent
 from chat.tests.feedback_cast import accepted, another, answered, rated
 from training.models import Dataset
 
@@ -40,6 +40,13 @@ def test_the_chat_shows_what_was_said(alice: User, client_for: ClientFor) -> Non
     assert given.message is not None
     page = text(client_for(alice).get(f"/chat/{given.message.session_id}/"))
     assert page.count('aria-pressed="true"') == 1 and "Corrected" in page
+
+
+def test_an_answer_without_a_model_has_a_time_alone(alice: User, client_for: ClientFor) -> None:
+    given = rated(alice, "Who are you?", "Maple", "down")
+    Message.objects.filter(pk=given.message_id).update(model_label="")
+    page = text(client_for(alice).get(f"/feedback/messages/{given.message_id}/"))
+    assert '<p class="lead"><time' in page
 
 
 def test_a_correction_is_kept_beside_the_answer(alice: User, client_for: ClientFor) -> None:

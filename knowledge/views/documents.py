@@ -5,6 +5,7 @@ from typing import Any, BinaryIO, cast
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.forms import Form
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,14 +15,16 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST, require_safe
 
 from accounts.access import current_user
-from knowledge import documents, passages, showing
+from knowledge import documents, fields, passages, showing
 from knowledge.access import manageable, manageable_document, readable, readable_document
-from knowledge.models import OPEN, Base, Chunk, DocumentStatus, SpaceStatus
+from knowledge.forms import MetadataForm
+from knowledge.models import OPEN, Base, Chunk, Document, DocumentStatus, SpaceStatus
 from llmplatform.text import number_of, searched
 
 PER_PAGE = 50
 CHUNKS_PER_PAGE = 30
 FILES_AT_ONCE = 200
+UNPROCESSABLE = 422
 
 
 @require_safe
@@ -82,7 +85,11 @@ def add(request: HttpRequest, base_id: int) -> HttpResponse:
 @require_safe
 def detail(request: HttpRequest, document_id: int) -> HttpResponse:
     """`?start=&end=`: a passage to show, in characters of the text; `?page=` of chunks."""
-    document = readable_document(request, document_id)
+    return _page(request, readable_document(request, document_id))
+
+
+def _page(request: HttpRequest, document: Document, form: Form | None = None) -> HttpResponse:
+    """`form`: of its metadata, with mistakes in it."""
     marked = showing.marked_range(document, request.GET.get("start"), request.GET.get("end"))
     rows = document.chunks.filter(edition=document.edition).order_by("position")
     asked = request.GET.get("page")
@@ -100,8 +107,31 @@ def detail(request: HttpRequest, document_id: int) -> HttpResponse:
         "problem": showing.problem(document),
         "notes": showing.notes(document),
         "may_manage": document.base.owner_id == current_user(request).pk,
+        "metadata_form": form
+        or MetadataForm(initial={"metadata": fields.written(document.metadata)}),
+        "metadata": [
+            (name, value if isinstance(value, list) else [value])
+            for name, value in document.metadata.items()
+        ],
     }
-    return render(request, "knowledge/document.html", context)
+    status = 200 if form is None else UNPROCESSABLE
+    return render(request, "knowledge/document.html", context, status=status)
+
+
+@require_POST
+def describe(request: HttpRequest, document_id: int) -> HttpResponse:
+    """Its fields for filters."""
+    document, form = manageable_document(request, document_id), MetadataForm(request.POST)
+    if not form.is_valid():
+        return _page(request, document, form)
+    documents.change_document(
+        document=document,
+        metadata=form.cleaned_data["metadata"],
+        actor=current_user(request),
+        request=request,
+    )
+    messages.success(request, _("The fields are saved."))
+    return redirect("knowledge:document", document.pk)
 
 
 @require_safe

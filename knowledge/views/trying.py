@@ -12,15 +12,17 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from accounts.access import current_user
-from knowledge import assessing, finding
+from knowledge import assessing, fields, filtering, finding
 from knowledge.access import manageable, readable
-from knowledge.forms import QuestionsForm, TryForm
+from knowledge.forms import FilterForms, QuestionsForm, TryForm
+from knowledge.index import Filters
 from knowledge.models import Assessment, AssessmentStatus, Base
 from knowledge.remarks import told
 from knowledge.types import Found, Passage
 
 UNPROCESSABLE = 422
 SHOWN = 20
+FILTERS = "filter-TOTAL_FORMS"
 
 
 @dataclass(frozen=True)
@@ -44,25 +46,39 @@ class Tried:
 def search(request: HttpRequest, base_id: int) -> HttpResponse:
     base = readable(request, base_id)
     form = TryForm(request.POST or None, initial=TryForm.filled(base))
+    filters = FilterForms(request.POST if FILTERS in request.POST else None, prefix="filter")
     tried: list[Tried] = []
-    if form.is_bound and form.is_valid():
-        tried.append(_tried(request, base, form, ""))
+    is_wrong = filters.is_bound and not filters.is_valid()
+    if form.is_bound and form.is_valid() and not is_wrong:
+        wanted = _filters(filters)
+        tried.append(_tried(request, base, form, "", wanted))
         if form.cleaned_data["is_compared"]:
-            tried.append(_tried(request, base, form, "other_"))
+            tried.append(_tried(request, base, form, "other_", wanted))
     context = {
         "base": base,
         "form": form,
+        "filters": filters,
+        "field_names": fields.names(base.documents.only("metadata")[: fields.LOOKED_AT]),
         "tried": tried,
         "tab": "try",
         "may_manage": base.owner_id == current_user(request).pk,
     }
     is_part = bool(request.headers.get("HX-Request"))
     template = "knowledge/try.html#results" if is_part else "knowledge/try.html"
-    return render(request, template, context, status=UNPROCESSABLE if form.errors else 200)
+    return render(
+        request, template, context, status=UNPROCESSABLE if form.errors or is_wrong else 200
+    )
 
 
-def _tried(request: HttpRequest, base: Base, form: TryForm, prefix: str) -> Tried:
-    settings = finding.Settings.of(base, merge=False, **form.settings(prefix))
+def _filters(rows: Any) -> Filters | None:
+    conditions = [row.condition for row in rows if row.condition] if rows.is_bound else []
+    return filtering.read({"conditions": conditions}) if conditions else None
+
+
+def _tried(
+    request: HttpRequest, base: Base, form: TryForm, prefix: str, filters: Filters | None
+) -> Tried:
+    settings = finding.Settings.of(base, merge=False, filters=filters, **form.settings(prefix))
     question = form.cleaned_data["question"]
     found = finding.find_in(base, question, user=current_user(request), settings=settings)
     return Tried(settings, found, [told(remark) for remark in found.remarks])

@@ -1,8 +1,12 @@
-"""Numbers for people; built in, so that no page loads them."""
+"""Numbers and lists for people; built in, so that no page loads them."""
 
 from django import template
 
+from llmplatform.text import comma, enumerated
+
 register = template.Library()
+register.filter(enumerated)
+register.simple_tag(comma)
 
 
 @register.filter

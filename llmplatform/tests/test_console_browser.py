@@ -143,6 +143,14 @@ def test_the_overview_fits_a_phone(watched: Any) -> None:
         assert watched.evaluate("document.documentElement.scrollWidth") <= 390, url
 
 
+def test_the_name_of_an_object_has_the_row_of_a_phone(watched: Any, admin_user: User) -> None:
+    parent = ".console-parent >> visible=true"
+    watched.goto(reverse("admin:accounts_user_change", args=[admin_user.pk]))
+    assert watched.locator(parent).count() > 0
+    watched.set_viewport_size({"width": 390, "height": 844})
+    assert watched.locator(parent).count() == 0
+
+
 def test_the_demo_is_started_from_the_home_page(watched: Any, tmp_path: Any, settings: Any) -> None:
     settings.TRAINING_PYTHON = tmp_path / "python"
     settings.TRAINING_PYTHON.touch()

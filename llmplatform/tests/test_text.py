@@ -4,10 +4,12 @@ from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.template import Context, Template
+from django.utils.translation import override
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmplatform.text import money, number_of, storable, validate_name
+from llmplatform.text import enumerated, money, number_of, storable, validate_name
 
 
 def test_it_is_composed() -> None:
@@ -21,6 +23,16 @@ def test_it_is_composed() -> None:
 def test_digits_are_a_number_up_to_a_length(text: str, number: int | None) -> None:
     assert number_of(text, 3) == number
     assert number_of("9" * 5000) is None
+
+
+def test_lists_have_the_comma_of_the_language() -> None:
+    assert enumerated(["a", 2]) == "a, 2"
+    with override("zh-hans"):
+        assert enumerated(["a", 2]) == "a、2"
+        shown = Template("{{ parts|enumerated }} {% comma %}").render(
+            Context({"parts": ["a", "b"]})
+        )
+    assert shown == "a、b 、"
 
 
 @pytest.mark.parametrize("value", ["a\x00b", "\ud800", "x\udfff"])

@@ -159,7 +159,23 @@ def test_calls_are_only_looked_at(console: Client, echo: Provider, alice: User) 
     call = CallRecord.objects.create(
         user=alice, model=echo.models.get(), model_label="echo", source="chat", status="done"
     )
-    assert "echo" in console.get(reverse("admin:providers_callrecord_changelist")).text
+    calls = reverse("admin:providers_callrecord_changelist")
+    assert "echo" in console.get(calls).text
     url = reverse("admin:providers_callrecord_change", args=[call.pk])
     assert console.get(url).status_code == 200
     assert console.post(url, {"status": "failed"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "Title of a chat"), ("zh-hans", "对话标题")]
+)
+def test_who_called_is_said_in_words(
+    console: Client, admin_user: User, language: str, words: str
+) -> None:
+    call = CallRecord.objects.create(user=admin_user, source="title", status="done")
+    console.cookies["django_language"] = language
+    calls = reverse("admin:providers_callrecord_changelist")
+    assert words in console.get(f"{calls}?source=title").text
+    assert f"/{call.pk}/change/" in console.get(f"{calls}?source=title").text
+    assert f"/{call.pk}/change/" not in console.get(f"{calls}?source=chat").text
+    assert words in console.get(reverse("admin:providers_callrecord_change", args=[call.pk])).text
