@@ -5,16 +5,19 @@ is chosen with probability `exp(s_i) / sum(exp(s_j) for j in S)`. A tie counts a
 choice for each. Strengths maximise the likelihood; the Fisher information gives their uncertainty.
 """
 
+import math
 from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-import numpy as np
-import numpy.typing as npt
+from llmplatform.arrays import np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 K = TypeVar("K", bound=Hashable)
-Array = npt.NDArray[np.float64]
+Array: TypeAlias = "npt.NDArray[np.float64]"
 
 # One imagined draw of each model with an average one keeps a model that won everything finite.
 PRIOR_DRAWS = 1.0
@@ -22,7 +25,7 @@ STEPS_MAX, LONGEST_STEP, CLOSE_ENOUGH = 200, 1.5, 1e-10
 # 95 % of a normal distribution lie within so many standard deviations.
 CONFIDENCE = 1.959964
 # On the scale of chess, where 400 points are odds of ten to one; an average model has 1000.
-POINTS_PER_NAT, AVERAGE = 400 / np.log(10), 1000.0
+POINTS_PER_NAT, AVERAGE = 400 / math.log(10), 1000.0
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 from django.conf import settings
 from django.db.models import F
 
@@ -23,6 +22,7 @@ from knowledge.index import Filters, Hit, Index, Point, open_folder, open_server
 from knowledge.index import Space as Place
 from knowledge.models import Base, Change, Chunk, Document, Space, SpaceStatus, Vector
 from knowledge.types import Passage, Stages
+from llmplatform.arrays import np
 
 # Documents in one go, and chunks in one call.
 DOCUMENTS = 20

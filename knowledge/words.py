@@ -10,7 +10,7 @@ from itertools import chain, filterfalse
 from threading import Lock
 from typing import TYPE_CHECKING
 
-import numpy as np
+from llmplatform.arrays import np
 
 if TYPE_CHECKING:
     import Stemmer

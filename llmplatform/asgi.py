@@ -6,12 +6,15 @@ from typing import Any
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "llmplatform.settings")
 
+import django
 from asgiref.sync import sync_to_async
-from django.core.asgi import get_asgi_application
+
+from llmplatform.left_out import left_out
 
 # Importing makes much and leaves nothing: the collector would take a sixth of the start for that.
 gc.disable()
-django_application = get_asgi_application()
+with left_out():
+    django.setup(set_prefix=False)
 
 from channels.auth import AuthMiddlewareStack  # noqa: E402
 from channels.routing import ProtocolTypeRouter, URLRouter  # noqa: E402
@@ -24,6 +27,7 @@ from chat.generation import generator  # noqa: E402
 from knowledge.following import follow as follow_index  # noqa: E402
 from llmplatform.bodies import with_limited_bodies  # noqa: E402
 from llmplatform.garbage import look_now_and_then, settle  # noqa: E402
+from llmplatform.handlers import OneThreadHandler  # noqa: E402
 from llmplatform.lifespan import Lifespan  # noqa: E402
 from llmplatform.origins import SocketOrigins  # noqa: E402
 from llmplatform.routing import websocket_urlpatterns  # noqa: E402
@@ -31,6 +35,7 @@ from llmplatform.serving import with_static  # noqa: E402
 from providers.gateway.app import gateway  # noqa: E402
 from providers.gateway.spool import replay  # noqa: E402
 
+django_application = OneThreadHandler()
 # The gateway does not ask where a request comes from.
 _TRUSTED = settings.FORWARDED_ALLOW_IPS
 _all_else = ProtocolTypeRouter(

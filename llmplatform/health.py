@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 
-import redis
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
@@ -21,7 +20,12 @@ def _database() -> None:
 
 
 def _redis() -> None:
-    redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2).ping()
+    import redis  # much comes with it, and many installations have none
+
+    try:
+        redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2).ping()
+    except redis.RedisError as error:
+        raise ConnectionError("no answer") from error
 
 
 def dependencies() -> dict[str, Callable[[], None]]:
@@ -46,7 +50,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
         try:
             probe()
             states[name] = "ok"
-        except (DatabaseError, redis.RedisError, OSError):
+        except (DatabaseError, OSError):
             logger.exception("dependency %s does not answer", name)
             states[name] = "unavailable"
     ready = all(state == "ok" for state in states.values())

@@ -11,7 +11,6 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-import redis
 from django.conf import settings
 from django.core.cache import cache
 from django.db import DatabaseError, connection
@@ -96,6 +95,8 @@ def messages() -> Finding:
 
 
 def _redis() -> Finding:
+    import redis  # much comes with it, and many installations have none
+
     try:
         client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2)
         client.ping()

@@ -27,6 +27,7 @@ SHARED = {
     for name in (
         *(
             "addresses",
+            "arrays",
             "audited_admin",
             "celery",
             "charts",

@@ -18,7 +18,6 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
@@ -26,6 +25,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
+from llmplatform.arrays import np
 from training import dataset_files, dataset_uploads, dataset_work, datasets
 from training.dataset_lines import first_of_each, hashes_of
 from training.dataset_texts import reason

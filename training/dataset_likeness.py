@@ -10,12 +10,12 @@ data.groups: uint32 for each record, the index (from 0) of the first record of i
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
+from llmplatform.arrays import np
 from training.dataset_files import GROUPS
 from training.dataset_lines import line_hash
 from training.dataset_work import Progress
@@ -23,6 +23,9 @@ from training.formats.detection import layout_of
 from training.formats.layouts import Layout
 from training.formats.pictures import COLUMN
 from training.models import Dataset
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 SHINGLE = 4
 PERMUTATIONS, BANDS = 64, 16
@@ -32,27 +35,43 @@ MAX_SHINGLES = 4096
 PAIRS_AT_ONCE = 32_768
 ROW_BYTES = 4 * PERMUTATIONS
 
-Groups = npt.NDArray[np.uint32]
-Signature = npt.NDArray[np.uint32]
-Words = npt.NDArray[np.uint64]
-Indices = npt.NDArray[np.intp]
+Groups: TypeAlias = "npt.NDArray[np.uint32]"
+Signature: TypeAlias = "npt.NDArray[np.uint32]"
+Words: TypeAlias = "npt.NDArray[np.uint64]"
+Indices: TypeAlias = "npt.NDArray[np.intp]"
 
-_random = np.random.default_rng(20240229)
-_FACTORS: Signature = _random.integers(1, 2**31, (PERMUTATIONS, 1), dtype=np.uint32) * 2 + 1
-_SHIFTS: Signature = _random.integers(0, 2**32, (PERMUTATIONS, 1), dtype=np.uint32)
-_MIX = np.uint64(0x9E3779B97F4A7C15)
-_PLACES: Words = _random.integers(1, 2**63, SHINGLE, dtype=np.uint64) * 2 + 1
+
+@dataclass(frozen=True)
+class _Chance:
+    """Numbers that were drawn once and for all: kept signatures depend on them."""
+
+    factors: Signature
+    shifts: Signature
+    mix: "np.uint64"
+    places: Words
+
+
+@cache
+def _chance() -> _Chance:
+    drawn = np.random.default_rng(20240229).integers
+    return _Chance(
+        factors=drawn(1, 2**31, (PERMUTATIONS, 1), dtype=np.uint32) * 2 + 1,
+        shifts=drawn(0, 2**32, (PERMUTATIONS, 1), dtype=np.uint32),
+        mix=np.uint64(0x9E3779B97F4A7C15),
+        places=drawn(1, 2**63, SHINGLE, dtype=np.uint64) * 2 + 1,
+    )
 
 
 def signature_of(text: str, pictures: Sequence[str] = ()) -> Signature:
     """Texts with other pictures have nothing in common."""
+    chance = _chance()
     normal = " ".join(text.lower().split())
     codes = np.frombuffer(normal.encode("utf-32-le", "replace"), np.uint32).astype(np.uint64)
     if len(codes) < SHINGLE:
         codes = np.pad(codes, (0, SHINGLE - len(codes)))
     count = len(codes) - SHINGLE + 1
     shingles = np.zeros(count, np.uint64)
-    for place, factor in enumerate(_PLACES):
+    for place, factor in enumerate(chance.places):
         shingles += codes[place : place + count] * factor
     if pictures:
         shingles ^= np.uint64(line_hash("\n".join(pictures).encode()))
@@ -61,8 +80,8 @@ def signature_of(text: str, pictures: Sequence[str] = ()) -> Signature:
         chosen = shingles[shingles % np.uint64(-(-count // MAX_SHINGLES)) == 0]
         shingles = chosen if len(chosen) else shingles[:1]
     # Of 32 bits, which processors multiply several at a time.
-    numbers = (shingles * _MIX >> np.uint64(32)).astype(np.uint32)
-    found: Signature = (numbers * _FACTORS + _SHIFTS).min(axis=1)
+    numbers = (shingles * chance.mix >> np.uint64(32)).astype(np.uint32)
+    found: Signature = (numbers * chance.factors + chance.shifts).min(axis=1)
     return found
 
 
@@ -143,11 +162,11 @@ def grouped(signatures: Stored, progress: Progress | None = None) -> Groups:
 def _candidates(signatures: Stored, band: slice) -> tuple[Indices, Indices]:
     """Pairs that are equal in this band: each record with the first of its kind, and the one
     before it."""
-    keys = np.zeros(len(signatures), np.uint64)
+    keys, mix = np.zeros(len(signatures), np.uint64), _chance().mix
     for start in range(0, len(keys), PAIRS_AT_ONCE):
         here = slice(start, start + PAIRS_AT_ONCE)
         for column in signatures.columns(start, start + PAIRS_AT_ONCE, band).T:
-            keys[here] = keys[here] * _MIX + column
+            keys[here] = keys[here] * mix + column
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     is_same = np.flatnonzero(ordered[1:] == ordered[:-1]) + 1

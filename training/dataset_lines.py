@@ -5,13 +5,15 @@ data.hashes: uint64 for each line, the beginning of its BLAKE2b. Equal records h
 
 import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
+from llmplatform.arrays import np
 from training.dataset_files import HASHES
 
-Hashes = npt.NDArray[np.uint64]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Hashes: TypeAlias = "npt.NDArray[np.uint64]"
 
 
 def line_hash(line: bytes) -> int:
@@ -39,14 +41,14 @@ def count_duplicates(hashes: Hashes) -> int:
     return int(len(hashes) - len(np.unique(hashes)))
 
 
-def first_of_each(hashes: Hashes) -> npt.NDArray[np.bool_]:
+def first_of_each(hashes: Hashes) -> "npt.NDArray[np.bool_]":
     """True where no earlier record is equal."""
     is_first = np.zeros(len(hashes), np.bool_)
     is_first[np.unique(hashes, return_index=True)[1]] = True
     return is_first
 
 
-def missing_from(hashes: Hashes, other: Hashes) -> npt.NDArray[np.intp]:
+def missing_from(hashes: Hashes, other: Hashes) -> "npt.NDArray[np.intp]":
     """Positions of the records of `hashes` that `other` has not, or has fewer times."""
     order = np.argsort(hashes, kind="stable")
     ordered = np.asarray(hashes)[order]

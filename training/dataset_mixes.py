@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from llmplatform.arrays import np
 from training import dataset_work, datasets
 from training.dataset_changes import same_columns
 from training.dataset_conversions import CHAT_FORMATS, rewritten

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import numpy as np
 from django.conf import settings
 
+from llmplatform.arrays import np
 from training.dataset_files import DATA, INDEX, INDEX_STEP
 from training.dataset_lines import count_duplicates, line_hash, write_hashes
 

@@ -1,20 +1,22 @@
 """A part for training and a part for evaluation, without leaks: records that are equal or alike
 stay on one side. The same seed gives the same parts."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from llmplatform.arrays import np
 from training import dataset_work, datasets
 from training.dataset_likeness import groups_of
 from training.dataset_lines import hashes_of
 from training.dataset_work import Progress
 from training.formats.detection import layout_of
 from training.models import Dataset, DatasetWork, WorkKind
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 MAX_SHARE = 0.5
 MAX_SEED = 2**31 - 1
@@ -44,7 +46,7 @@ def split(
     )
 
 
-def chosen(groups: npt.NDArray[Any], *, share: float, seed: int) -> npt.NDArray[np.bool_]:
+def chosen(groups: "npt.NDArray[Any]", *, share: float, seed: int) -> "npt.NDArray[np.bool_]":
     """True for the records of evaluation: whole groups in random order, as long as they fit.
 
     ValidationError when there is only one group.
@@ -85,7 +87,7 @@ def _write(
     source: Dataset,
     progress: Progress,
     part: str,
-    is_in: npt.NDArray[np.bool_],
+    is_in: "npt.NDArray[np.bool_]",
     word: str,
 ) -> None:
     progress.begin("writing", source.records)

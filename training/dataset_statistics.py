@@ -13,16 +13,15 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from accounts.services import audit
+from llmplatform.arrays import np
 from llmplatform.charts import Bar, bars
 from training import dataset_work, datasets
 from training.dataset_handover import media_arguments
@@ -35,6 +34,9 @@ from training.formats.pictures import COLUMN
 from training.models import BaseModel, Dataset, DatasetStatistics, DatasetWork, WorkKind
 from training.shim.process import PASSED_ON
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
 SCRIPT = Path(__file__).resolve().parent / "runner" / "count_tokens.py"
 # Distinct lengths that are kept; longer tails are kept as ranges of lengths.
 KEPT_LENGTHS = 4000
@@ -44,7 +46,7 @@ MIN_TURNS, MAX_TURNS = 8, 40
 POLL_S = 0.3
 LOG_TAIL_BYTES = 2000
 
-Lengths = npt.NDArray[np.int64]
+Lengths: TypeAlias = "npt.NDArray[np.int64]"
 
 
 def ask(*, dataset: Dataset, actor: User, base_model: BaseModel | None) -> DatasetWork:
@@ -123,7 +125,7 @@ def _texts(dataset: Dataset, progress: Progress) -> dict[str, Any]:
     }
 
 
-def _largest_groups(groups: npt.NDArray[np.uint32]) -> list[dict[str, Any]]:
+def _largest_groups(groups: "npt.NDArray[np.uint32]") -> list[dict[str, Any]]:
     """Record numbers (from 1) of the groups with the most members."""
     names, counts = np.unique(groups, return_counts=True)
     largest = np.argsort(-counts, kind="stable")[:SHOWN_GROUPS]
@@ -187,7 +189,7 @@ def _run(folder: Path, progress: Progress) -> None:
         raise ValidationError(text % {"why": last})
 
 
-def compressed(values: Lengths | Sequence[int]) -> list[list[int]]:
+def compressed(values: "Lengths | Sequence[int]") -> list[list[int]]:
     """[[value, how many]] in order; of very many values some stand for a short range above them."""
     found, counts = np.unique(np.asarray(values, np.int64), return_counts=True)
     while len(found) > KEPT_LENGTHS:

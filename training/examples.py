@@ -4,12 +4,12 @@ import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-import numpy as np
 import orjson
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from accounts.models import User
+from llmplatform.arrays import np
 from training import datasets
 from training.dataset_changes import new_version
 from training.dataset_lines import hashes_of, line_hash

@@ -1,8 +1,8 @@
 """Records that are learned from and asked about: what is known by heart proves nothing."""
 
-import numpy as np
 from django.utils.translation import ngettext
 
+from llmplatform.arrays import np
 from training.dataset_lines import hashes_of
 from training.models import Dataset
 

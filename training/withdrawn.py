@@ -1,15 +1,17 @@
 """Which records of a dataset were taken back by the people they came from."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
+from llmplatform.arrays import np
 from training.dataset_lines import hashes_of
 from training.models import Dataset, WithdrawnRecord
 
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
-def holds(dataset: Dataset, line_hashes: Iterable[int]) -> npt.NDArray[np.bool_]:
+
+def holds(dataset: Dataset, line_hashes: Iterable[int]) -> "npt.NDArray[np.bool_]":
     """For each record, whether it is one of these (numbers with a sign)."""
     wanted = np.fromiter(line_hashes, np.int64)
     return np.isin(np.asarray(hashes_of(dataset.file)).view(np.int64), wanted)

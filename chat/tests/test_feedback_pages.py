@@ -44,7 +44,8 @@ def test_the_chat_shows_what_was_said(alice: User, client_for: ClientFor) -> Non
 
 def test_an_answer_without_a_model_has_a_time_alone(alice: User, client_for: ClientFor) -> None:
     given = rated(alice, "Who are you?", "Maple", "down")
-    Message.objects.filter(pk=given.message_id).update(model_label="")
+    assert given.message is not None
+    Message.objects.filter(pk=given.message.pk).update(model_label="")
     page = text(client_for(alice).get(f"/feedback/messages/{given.message_id}/"))
     assert '<p class="lead"><time' in page
 

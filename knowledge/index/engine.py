@@ -66,7 +66,7 @@ def sparse(vector: Sparse) -> edge.SparseVector:
 
 
 def requests(
-    dense: Dense | None, words: Sparse | None, must: Sequence[Clause], *, limit: int
+    dense: "Dense | None", words: "Sparse | None", must: Sequence[Clause], *, limit: int
 ) -> list[edge.QueryRequest]:
     chosen = edge.Filter(must=[condition(each) for each in must]) if must else None
     queries = []

@@ -99,8 +99,8 @@ class Server:
         self,
         space: Space,
         *,
-        dense: Dense | None = None,
-        sparse: Sparse | None = None,
+        dense: "Dense | None" = None,
+        sparse: "Sparse | None" = None,
         limit: int,
         filters: Filters | None = None,
         documents: Sequence[int] | None = None,
@@ -195,7 +195,12 @@ def _vectors(dimension: int) -> dict[str, models.VectorParams]:
 
 
 def _requests(
-    space: Space, dense: Dense | None, words: Sparse | None, must: Sequence[Clause], *, limit: int
+    space: Space,
+    dense: "Dense | None",
+    words: "Sparse | None",
+    must: Sequence[Clause],
+    *,
+    limit: int,
 ) -> list[models.QueryRequest]:
     chosen = only(space, *must)
     # How rare a word is depends on the space alone, not on its neighbours in the collection.

@@ -1,17 +1,18 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 from uuid import UUID
-
-import numpy as np
-from numpy.typing import NDArray
 
 from .filters import Filters
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 # Numbers of terms and their weights, as `knowledge.words.sparse` makes them.
-Sparse = tuple[NDArray[np.uint32], NDArray[np.float32]]
-Dense = NDArray[np.float32]
+Sparse: TypeAlias = "tuple[NDArray[np.uint32], NDArray[np.float32]]"
+Dense: TypeAlias = "NDArray[np.float32]"
 Value = str | int | float | bool | datetime | Sequence[str] | Sequence[float] | None
 
 
@@ -36,7 +37,7 @@ class Point:
     id: UUID
     document: int
     sparse: Sparse
-    dense: Dense | None = None
+    dense: "Dense | None" = None
     metadata: Mapping[str, Value] = field(default_factory=dict)
 
 
@@ -72,8 +73,8 @@ class Index(Protocol):
         self,
         space: Space,
         *,
-        dense: Dense | None = None,
-        sparse: Sparse | None = None,
+        dense: "Dense | None" = None,
+        sparse: "Sparse | None" = None,
         limit: int,
         filters: Filters | None = None,
         documents: Sequence[int] | None = None,
@@ -83,7 +84,7 @@ class Index(Protocol):
         ...
 
 
-def checked(space: Space, dense: Dense | None, *, needed: bool) -> None:
+def checked(space: Space, dense: "Dense | None", *, needed: bool) -> None:
     """A vector that does not fit is a mistake of the caller, not of the index."""
     size = 0 if dense is None else len(dense)
     if size != space.dimension and (needed or size):

@@ -26,7 +26,6 @@ from providers.gateway.limits.estimates import Estimate
 from providers.gateway.limits.holders import Holder, Period
 from providers.gateway.limits.memory import MemoryStore
 from providers.gateway.limits.refusals import refusal, set_headers
-from providers.gateway.limits.shared import RedisStore, SharedStore
 from providers.gateway.limits.spending import RecordedSpending, Spending
 from providers.gateway.records import Call
 from providers.gateway.snapshot import Refreshed
@@ -68,8 +67,12 @@ class Limiter:
     @classmethod
     def configured(cls) -> Self:
         """Across processes where REDIS_URL is set."""
-        url = settings.REDIS_URL
-        return cls(SharedStore(RedisStore(url), _HERE) if url else _HERE)
+        if not settings.REDIS_URL:
+            return cls(_HERE)
+        # Much comes with Redis' client.
+        from providers.gateway.limits.shared import RedisStore, SharedStore
+
+        return cls(SharedStore(RedisStore(settings.REDIS_URL), _HERE))
 
     def admission(
         self,
