@@ -54,7 +54,7 @@ class Talk:
             event = json.loads(message)
             if event["type"] == "delta":
                 self.text += event["content"]
-            else:
+            elif event["type"] == "state":
                 self._take(event["messages"])
             self._note(now)
 
