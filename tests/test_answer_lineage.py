@@ -77,10 +77,9 @@ def asked(user: User, model: ProviderModel) -> Message:
 def test_an_answer_keeps_its_version_when_the_label_moves(alice: User, served: MakeVersion) -> None:
     first, second = served(1), served(2)
     labels.move_label(version=first, label="production", actor=alice)
-    route = route_of(first)
-    old = asked(alice, route)
+    old = asked(alice, route_of(first))
     labels.move_label(version=second, label="production", actor=alice)
-    new = asked(alice, route)
+    new = asked(alice, route_of(second))
     old.refresh_from_db()
     assert (old.model_version, new.model_version) == (first, second)
     assert asked(alice, model_of(first)).model_version == first
