@@ -19,7 +19,6 @@ from chat.lookout import lookout
 from chat.models import ChatSession
 from chat.watching import PageView, TextView, View
 from llmplatform.sockets import (
-    ALIVE,
     ALIVE_EVERY_S,
     NOT_FOUND,
     TRY_AGAIN,
@@ -120,7 +119,6 @@ class SessionsConsumer(Listener):
         self._task: asyncio.Task[None] | None = None
         self._tracks: list[Track] = []
         self._has_news = asyncio.Event()
-        self._told_at = time.monotonic()
         self._query = parse_qs(self.scope["query_string"].decode("latin-1"))
         if await self.may_stay(self._admit):
             self._task = asyncio.create_task(self._follow())
@@ -143,10 +141,6 @@ class SessionsConsumer(Listener):
 
     def wake(self) -> None:
         self._has_news.set()
-
-    async def tell(self, event: dict[str, Any]) -> None:
-        await super().tell(event)
-        self._told_at = time.monotonic()
 
     async def _follow(self) -> None:
         with contextlib.suppress(OSError), contextlib.ExitStack() as hearing:
@@ -182,8 +176,7 @@ class SessionsConsumer(Listener):
                     pause_s = max(pause_s, track.view.pause_s(len(self._pages_watching)))
             if pause_s:
                 await asyncio.sleep(pause_s)
-            if time.monotonic() - self._told_at >= ALIVE_EVERY_S:
-                await self.tell(ALIVE)
+            await self.reassure()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(ALIVE_EVERY_S):
                     await self._has_news.wait()

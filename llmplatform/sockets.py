@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import math
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -31,6 +33,7 @@ class Listener(AsyncWebsocketConsumer):
     task for each socket, and three for each word."""
 
     _has_ended = False
+    _told_at = -math.inf
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         self.scope, self.base_send = scope, send
@@ -63,6 +66,12 @@ class Listener(AsyncWebsocketConsumer):
     async def tell(self, event: dict[str, Any]) -> None:
         """OSError where the watcher has left: the end of the connection is on its way."""
         await self.base_send({"type": "websocket.send", "text": orjson.dumps(event).decode()})
+        self._told_at = time.monotonic()
+
+    async def reassure(self) -> None:
+        """After a silence, for a watcher who else could not know whether the connection holds."""
+        if time.monotonic() - self._told_at >= ALIVE_EVERY_S:
+            await self.tell(ALIVE)
 
     async def end(self, code: int) -> None:
         """Once: several may find at the same moment that it is over, and a server refuses a second

@@ -14,8 +14,6 @@ from django.db import DatabaseError
 from accounts.access import socket_user
 from llmplatform.nudges import nudges
 from llmplatform.sockets import (
-    ALIVE,
-    ALIVE_EVERY_S,
     NOT_FOUND,
     TRY_AGAIN,
     UNAUTHENTICATED,
@@ -79,15 +77,12 @@ class TrainingConsumer(Listener):
             pass  # the watcher has left, and the end of the connection is on its way
 
     async def _tell_all(self, watch: Watch) -> None:
-        checked_at = told_at = time.monotonic()
+        checked_at = time.monotonic()
         while True:
             self._nudged.clear()
-            news = await in_database(watch.news)()
-            if time.monotonic() - told_at >= ALIVE_EVERY_S:
-                news = news or [ALIVE]
-            for event in news:
+            for event in await in_database(watch.news)():
                 await self.tell(event)
-                told_at = time.monotonic()
+            await self.reassure()
             if not watch.is_behind:
                 await self._rest(watch)
             if time.monotonic() - checked_at >= CHECK_EVERY_S:

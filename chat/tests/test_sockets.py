@@ -15,6 +15,7 @@ from accounts.tokens import open_session
 from chat import consumers, lookout, services
 from chat.models import ChatSession, Message
 from chat.rendering import render
+from llmplatform import sockets
 from llmplatform.asgi import application
 from llmplatform.nudges import nudges
 
@@ -129,7 +130,8 @@ async def test_a_second_socket_picks_up_where_it_is(session: ChatSession, alice:
 async def test_silence_is_told(
     session: ChatSession, alice: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "ALIVE_EVERY_S", 0.1)
+    for module in (consumers, sockets):
+        monkeypatch.setattr(module, "ALIVE_EVERY_S", 0.1)
     socket = await opened(session, alice)
     assert (await socket.event())["type"] == "state"
     for _time in range(3):

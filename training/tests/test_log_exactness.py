@@ -113,7 +113,7 @@ async def test_a_fast_log_over_sockets_that_break(alice: User) -> None:
 
 
 async def test_silence_is_told(alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("training.consumers.ALIVE_EVERY_S", 0.1)
+    monkeypatch.setattr("llmplatform.sockets.ALIVE_EVERY_S", 0.1)
     monkeypatch.setattr("training.consumers.LOOK_EVERY_S", 0.05)
     job = await sync_to_async(make_job)(alice, "running")
     token = await sync_to_async(token_of)(alice)
